@@ -1,0 +1,83 @@
+package keys
+
+import (
+	"crypto"
+	"hash"
+)
+
+// messageHashType is the type of the synthetic message that stands for the first ClientHello after a
+// HelloRetryRequest (RFC 8446, Section 4.4.1).
+const messageHashType = 254
+
+// Transcript is the hash over the handshake messages. It starts before the hash is known - the ClientHello comes
+// before the choice of a cipher suite - and keeps the messages until Begin names it. The zero value is an empty one.
+type Transcript struct {
+	id   crypto.Hash
+	h    hash.Hash
+	kept []byte
+}
+
+// Add takes one handshake message, header included. The bytes are not referenced afterwards.
+func (t *Transcript) Add(raw []byte) {
+	if t.h == nil {
+		t.kept = append(t.kept, raw...)
+		return
+	}
+	t.h.Write(raw)
+}
+
+// Begin names the hash and feeds it what was kept. A second call is ignored: the hash of a handshake does not change.
+func (t *Transcript) Begin(h crypto.Hash) {
+	if t.h != nil {
+		return
+	}
+	t.id, t.h = h, h.New()
+	t.h.Write(t.kept)
+	t.kept = nil
+}
+
+// Started reports whether Begin was called.
+func (t *Transcript) Started() bool { return t.h != nil }
+
+// Hash returns the hash that Begin named, 0 before.
+func (t *Transcript) Hash() crypto.Hash { return t.id }
+
+// Sum returns the hash over all messages so far. It must not be called before Begin.
+func (t *Transcript) Sum() []byte { return t.SumInto(make([]byte, 0, t.id.Size())) }
+
+// SumInto appends the hash over all messages so far to b. It must not be called before Begin.
+func (t *Transcript) SumInto(b []byte) []byte { return t.h.Sum(b) }
+
+// Retry replaces all messages so far by the synthetic message_hash. It belongs between the first ClientHello and the
+// HelloRetryRequest, and after Begin.
+//
+//	Transcript-Hash(ClientHello1, HelloRetryRequest, ... Mn) =
+//	    Hash(message_hash ||        /* Handshake type */
+//	         00 00 Hash.length  ||  /* Handshake message length (bytes) */
+//	         Hash(ClientHello1) ||  /* Hash of ClientHello1 */
+//	         HelloRetryRequest  || ... || Mn)
+//
+// (RFC 8446, Section 4.4.1)
+func (t *Transcript) Retry() {
+	var buf [4 + 64]byte
+	msg := t.h.Sum(append(buf[:0], messageHashType, 0, 0, byte(t.id.Size())))
+	t.h.Reset()
+	t.h.Write(msg)
+}
+
+// Clone returns an independent copy, for what is computed over a transcript that will never be sent like this: the
+// truncated ClientHello of PSK binders, post-handshake authentication.
+func (t *Transcript) Clone() *Transcript {
+	c := &Transcript{id: t.id}
+	if t.h == nil {
+		c.kept = append(c.kept, t.kept...)
+		return c
+	}
+	// Every hash of the standard library is a hash.Cloner and none of them fails.
+	h, err := t.h.(hash.Cloner).Clone()
+	if err != nil {
+		panic("keys: internal error: hash without Clone: " + err.Error())
+	}
+	c.h = h
+	return c
+}
