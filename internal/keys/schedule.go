@@ -100,6 +100,9 @@ func (b Binder) MAC(th []byte) []byte { return b.s.finished(th) }
 // Hash returns the hash the PSK belongs to.
 func (b Binder) Hash() crypto.Hash { return b.s.hash }
 
+// IsZero reports whether there is no key.
+func (b Binder) IsZero() bool { return b.s.value == nil }
+
 // Wipe overwrites the key.
 func (b Binder) Wipe() { b.s.wipe() }
 

@@ -1,0 +1,59 @@
+package record
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/tlswright/tlswright/internal/keys"
+	"github.com/tlswright/tlswright/internal/suite"
+)
+
+const nonceLen = 12
+
+// epoch is the state both directions have: a key, its IV and a counter.
+type epoch struct {
+	aead cipher.AEAD
+	// seq is the number of the next record. It never wraps: at its largest value the epoch is over
+	// (RFC 8446, Section 5.3).
+	seq uint64
+	iv  [nonceLen]byte
+	// nonce is working memory. It lives here because what is handed to an interface moves to the heap.
+	nonce [nonceLen]byte
+}
+
+// set derives the key of the traffic secret and installs it.
+func (e *epoch) set(s *suite.Suite, t keys.Traffic) error {
+	key, iv := t.Keys(s.KeyLen)
+	defer clear(key)
+	defer clear(iv)
+	aead, err := s.NewAEAD(key)
+	if err != nil {
+		return fmt.Errorf("make the AEAD of %v: %w", s.ID, err)
+	}
+	if aead.NonceSize() != nonceLen || aead.Overhead() != s.TagLen || len(iv) != nonceLen {
+		return fmt.Errorf("make the AEAD of %v: nonce or tag of an unexpected size", s.ID)
+	}
+	e.aead = aead
+	copy(e.iv[:], iv)
+	return nil
+}
+
+// nextNonce is the IV combined with the sequence number, which stands at its right end in network byte order
+// (RFC 8446, Section 5.3).
+func (e *epoch) nextNonce() []byte {
+	const at = nonceLen - 8
+	copy(e.nonce[:at], e.iv[:at])
+	binary.BigEndian.PutUint64(e.nonce[at:], binary.BigEndian.Uint64(e.iv[at:])^e.seq)
+	return e.nonce[:]
+}
+
+// exhausted reports whether the sequence number must not be used any more.
+func (e *epoch) exhausted() bool { return e.seq == math.MaxUint64 }
+
+func (e *epoch) wipe() {
+	e.aead = nil
+	clear(e.iv[:])
+	clear(e.nonce[:])
+}

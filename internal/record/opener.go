@@ -1,0 +1,88 @@
+package record
+
+import (
+	"github.com/tlswright/tlswright/internal/keys"
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// Opener unprotects the records of one epoch in one direction.
+type Opener struct {
+	epoch
+	tagLen int
+	// forgeries counts records that did not authenticate, maxForgeries is where the key is given up.
+	forgeries, maxForgeries uint64
+}
+
+// NewOpener derives the keys of the epoch from its traffic secret, which it does not keep.
+func NewOpener(s *suite.Suite, t keys.Traffic) (*Opener, error) {
+	o := &Opener{tagLen: s.TagLen, maxForgeries: s.MaxForgeries}
+	if err := o.set(s, t); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// Open opens one whole record, header included, in place: content aliases rec, which is overwritten also where Open
+// fails. The error is one of this package's. After ErrBadMAC the Opener expects the same sequence number again, so
+// that a server can skip early data it refused; every other caller ends the connection
+// (RFC 8446, Section 5.2).
+//
+// Only application data may be empty. For an empty record of another type Open returns the type and ErrEmpty.
+func (o *Opener) Open(rec []byte) (typ wire.ContentType, content []byte, err error) {
+	if o.aead == nil {
+		return 0, nil, ErrWiped
+	}
+	h, ok := wire.ParseRecordHeader(rec)
+	if !ok || h.Length != len(rec)-wire.RecordHeaderLen {
+		return 0, nil, ErrHeader
+	}
+	// RFC 8446, Section 5.2: the outer type is always application_data. It is authenticated but not by itself
+	// checked: a peer could seal under any.
+	if h.Type != wire.ContentApplicationData {
+		return 0, nil, ErrOuterType
+	}
+	if h.Length > wire.MaxCiphertext13 {
+		return 0, nil, ErrTooLong
+	}
+	if o.exhausted() || (o.maxForgeries != 0 && o.forgeries >= o.maxForgeries) {
+		return 0, nil, ErrLimit
+	}
+	header, sealed := rec[:wire.RecordHeaderLen], rec[wire.RecordHeaderLen:]
+	inner, err := o.aead.Open(sealed[:0], o.nextNonce(), sealed, header)
+	if err != nil {
+		o.forgeries++
+		return 0, nil, ErrBadMAC
+	}
+	o.seq++
+	return unpad(inner)
+}
+
+// unpad takes apart a TLSInnerPlaintext: content, type, zeros.
+func unpad(inner []byte) (typ wire.ContentType, content []byte, err error) {
+	// RFC 8446, Section 5.4: the limit holds for content, type and padding together.
+	if len(inner) > wire.MaxPlaintext+1 {
+		return 0, nil, ErrTooLong
+	}
+	end := len(inner)
+	for end > 0 && inner[end-1] == 0 {
+		end--
+	}
+	if end == 0 {
+		return 0, nil, ErrNoContentType
+	}
+	typ, content = wire.ContentType(inner[end-1]), inner[:end-1]
+	if len(content) == 0 && typ != wire.ContentApplicationData {
+		return typ, content, ErrEmpty
+	}
+	return typ, content, nil
+}
+
+// Sequence returns the number of the next record, which is how many were opened.
+func (o *Opener) Sequence() uint64 { return o.seq }
+
+// Forgeries returns how many records did not authenticate.
+func (o *Opener) Forgeries() uint64 { return o.forgeries }
+
+// Wipe erases the IV and lets go of the key; Open then returns ErrWiped.
+func (o *Opener) Wipe() { o.wipe() }
