@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -32,8 +33,8 @@ func hashInto(h crypto.Hash, out, data []byte) {
 		copy(out, sum[:])
 	default:
 		w := h.New()
-		w.Write(data)
-		w.Sum(out[:0])
+		w.Write(bytes.Clone(data)) // the copy keeps data itself off the heap in the other cases
+		copy(out, w.Sum(nil))
 	}
 }
 
@@ -52,9 +53,9 @@ func hmacInto(h crypto.Hash, out, key, msg []byte) {
 	}
 	var buf [sha512.BlockSize + maxMessage]byte
 	if block == 0 || len(key) > block || len(msg) > len(buf)-block {
-		mac := hmac.New(h.New, key)
-		mac.Write(msg)
-		mac.Sum(out[:0])
+		mac := hmac.New(h.New, bytes.Clone(key))
+		mac.Write(bytes.Clone(msg))
+		copy(out, mac.Sum(nil))
 		return
 	}
 	const ipad, opad = 0x36, 0x5c

@@ -1,6 +1,9 @@
 package keys
 
-import "crypto"
+import (
+	"bytes"
+	"crypto"
+)
 
 // Derivation is one step of the key schedule as reported to a trace: enough for somebody else to compute it again.
 // The slices are secrets, valid during the call only.
@@ -42,6 +45,8 @@ func (s secret) expand(name, label string, context []byte, n int) []byte {
 	out := make([]byte, n)
 	expandLabelInto(s.hash, out, s.value, label, context)
 	if s.trace != nil {
+		// The context is cloned so that without a trace the caller's array can stay on its stack.
+		context = bytes.Clone(context)
 		s.trace(Derivation{Name: name, Label: label, From: s.name, Context: context, Input: s.value, Output: out})
 	}
 	return out
@@ -62,17 +67,18 @@ func (s secret) derive(name, label string, th []byte) secret {
 
 // deriveEmpty is Derive-Secret over no messages at all.
 func (s secret) deriveEmpty(name, label string) secret {
-	var none [64]byte
-	empty := none[:s.hash.Size()]
-	hashInto(s.hash, empty, nil)
-	return s.derive(name, label, empty)
+	var empty [64]byte
+	hashInto(s.hash, empty[:], nil)
+	return s.derive(name, label, empty[:s.hash.Size()])
 }
 
 // next extracts the secret of the following stage: HKDF-Extract with Derive-Secret(., "derived", "") as the salt.
 func (s secret) next(name, from string, input []byte) secret {
-	salt := s.deriveEmpty(s.name+" derived", "derived")
-	defer salt.wipe()
-	return extractSecret(s.hash, s.trace, name, from, salt.value, input)
+	var empty [64]byte
+	hashInto(s.hash, empty[:], nil)
+	salt := s.part("derived", empty[:s.hash.Size()], s.hash.Size())
+	defer clear(salt)
+	return extractSecret(s.hash, s.trace, name, from, salt, input)
 }
 
 // finished is the MAC that proves knowledge of the secret: HMAC under its finished_key
