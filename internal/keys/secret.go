@@ -46,8 +46,8 @@ func (s secret) expand(name, label string, context []byte, n int) []byte {
 	expandLabelInto(s.hash, out, s.value, label, context)
 	if s.trace != nil {
 		// The context is cloned so that without a trace the caller's array can stay on its stack.
-		context = bytes.Clone(context)
-		s.trace(Derivation{Name: name, Label: label, From: s.name, Context: context, Input: s.value, Output: out})
+		copied := bytes.Clone(context)
+		s.trace(Derivation{Name: name, Label: label, From: s.name, Context: copied, Input: s.value, Output: out})
 	}
 	return out
 }
