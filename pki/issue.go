@@ -206,7 +206,7 @@ func newTemplate(req Request, now time.Time) (*x509.Certificate, error) {
 	if err := setValidity(t, r, req, now); err != nil {
 		return nil, err
 	}
-	if t.SubjectKeyId, err = keyID(req.Key); err != nil {
+	if t.SubjectKeyId, err = KeyID(req.Key); err != nil {
 		return nil, err
 	}
 	t.SerialNumber, err = newSerial()
@@ -271,7 +271,7 @@ func sign(t, parent *x509.Certificate, req Request, key crypto.Signer) (*x509.Ce
 	}
 	if t != parent {
 		if t.AuthorityKeyId = parent.SubjectKeyId; len(t.AuthorityKeyId) == 0 {
-			id, err := keyID(parent.PublicKey)
+			id, err := KeyID(parent.PublicKey)
 			if err != nil {
 				return nil, err
 			}
@@ -316,9 +316,9 @@ func newSerial() (*big.Int, error) {
 	}
 }
 
-// keyID is method 1 of RFC 7093, Section 2: the leftmost 160 bits of the SHA-256
-// of the key's bits.
-func keyID(pub crypto.PublicKey) ([]byte, error) {
+// KeyID is a key identifier of 20 bytes by method 1 of RFC 7093, Section 2: the
+// leftmost 160 bits of the SHA-256 of the key's bits.
+func KeyID(pub crypto.PublicKey) ([]byte, error) {
 	spki, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
 		return nil, fmt.Errorf("encode public key: %w", err)

@@ -1,0 +1,227 @@
+package keystore
+
+import (
+	"crypto"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tlswright/tlswright/pki"
+)
+
+// The files of a CA under the home folder.
+const (
+	caDir            = "ca"
+	rootFile         = "root.pem"
+	rootKeyFile      = "root.key"
+	intermediateFile = "intermediate.pem"
+	interKeyFile     = "intermediate.key"
+	caLockFile       = "ca.lock"
+)
+
+// ErrNoCA is returned by OpenCA when the home folder holds no CA.
+var ErrNoCA = errors.New("there is no CA yet")
+
+// ErrCAExists is returned by CreateCA when the home folder holds a CA already.
+var ErrCAExists = errors.New("there is a CA already")
+
+// CAOptions say what CreateCA makes. The zero value is sound.
+type CAOptions struct {
+	KeyType pki.KeyType // of root and intermediate; "" is P-256
+	// Name is the owner's name in the certificates: "NAME Root CA" and "NAME
+	// Intermediate CA". "" is tlswright, and then a piece of the root's key identifier
+	// follows, so that two such CAs never carry one name.
+	Name                 string
+	RootLifetime         time.Duration // 0: 10 years
+	IntermediateLifetime time.Duration // 0: 5 years, at most the root's
+}
+
+// CA is the own CA of a home folder: a root, and the intermediate that issues.
+type CA struct {
+	Dir          string // the folder of its files
+	Root         *x509.Certificate
+	Intermediate *x509.Certificate
+	key          crypto.Signer // of the intermediate
+}
+
+// Issuer is the intermediate with its key: what issues leaves.
+func (ca *CA) Issuer() pki.Issuer {
+	return pki.Issuer{Certificate: ca.Intermediate, Key: ca.key}
+}
+
+// Chain is what a server sends after its leaf: the intermediate, DER.
+func (ca *CA) Chain() [][]byte { return [][]byte{ca.Intermediate.Raw} }
+
+// RootIssuer reads the root's key, which signs intermediates only and may have
+// been moved off this machine.
+func (ca *CA) RootIssuer() (pki.Issuer, error) {
+	key, err := ReadKey(filepath.Join(ca.Dir, rootKeyFile))
+	if err != nil {
+		return pki.Issuer{}, err
+	}
+	return pki.Issuer{Certificate: ca.Root, Key: key}, nil
+}
+
+// RootPath is the file of the root certificate, for --ca flags of other programs.
+func (ca *CA) RootPath() string { return filepath.Join(ca.Dir, rootFile) }
+
+// OpenCA opens the CA of a home folder; without one the error is [ErrNoCA]. The
+// root's key is not touched.
+func OpenCA(home string) (*CA, error) {
+	dir := filepath.Join(home, caDir)
+	if _, err := os.Stat(filepath.Join(dir, rootFile)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w in %s", ErrNoCA, pki.Printable(home))
+	}
+	ca := &CA{Dir: dir}
+	for _, f := range []struct {
+		name string
+		to   **x509.Certificate
+	}{{rootFile, &ca.Root}, {intermediateFile, &ca.Intermediate}} {
+		certs, err := ReadCertificates(filepath.Join(dir, f.name))
+		if err != nil {
+			return nil, fmt.Errorf("open CA: %w", err)
+		}
+		if len(certs) != 1 {
+			return nil, fmt.Errorf("open CA: %s holds %d certificates, not one", f.name, len(certs))
+		}
+		*f.to = certs[0]
+	}
+	if err := ca.Intermediate.CheckSignatureFrom(ca.Root); err != nil {
+		return nil, fmt.Errorf("open CA: the intermediate is not signed by the root: %w", err)
+	}
+	path := filepath.Join(dir, interKeyFile)
+	key, err := ReadKey(path)
+	if err != nil {
+		return nil, fmt.Errorf("open CA: %w", err)
+	}
+	if !pki.SameKey(ca.Intermediate.PublicKey, key.Public()) {
+		return nil, &MismatchError{CertFile: filepath.Join(dir, intermediateFile), KeyFile: path}
+	}
+	ca.key = key
+	return ca, nil
+}
+
+// CreateCA makes root and intermediate under home/ca. The four files are written
+// in a folder beside and renamed into place together: after a crash there is a
+// whole CA or none. Two calls at once are kept apart by a lock ([*LockedError]);
+// an existing CA is never overwritten ([ErrCAExists]).
+func CreateCA(home string, o CAOptions, now time.Time) (*CA, error) {
+	return writer{}.createCA(home, o, now)
+}
+
+func (w writer) createCA(home string, o CAOptions, now time.Time) (ca *CA, err error) {
+	if err := prepareKeyDir(home); err != nil {
+		return nil, err
+	}
+	release, err := lock(filepath.Join(home, caLockFile))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	dir := filepath.Join(home, caDir)
+	if err := checkVacant(dir); err != nil {
+		return nil, err
+	}
+	if err := removeTemps(dir); err != nil {
+		return nil, err
+	}
+	made, err := newCA(o, now)
+	if err != nil {
+		return nil, err
+	}
+	temp, err := os.MkdirTemp(home, caDir+tempMark+"*") // mode 0700
+	if err != nil {
+		return nil, fmt.Errorf("make CA folder: %w", err)
+	}
+	if err := w.writeCA(temp, made); err != nil {
+		return nil, err // what is left is removed by the next call, under its lock
+	}
+	if err := os.Rename(temp, dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("put the CA in place: %w", err), os.RemoveAll(temp))
+	}
+	if err := w.reached(stepRenamed, dir); err != nil {
+		return nil, err
+	}
+	if err := syncDir(home); err != nil {
+		return nil, err
+	}
+	made.ca.Dir = dir
+	return made.ca, nil
+}
+
+// newMaterial is a CA that exists in memory only, with the root's key.
+type newMaterial struct {
+	ca      *CA
+	rootKey crypto.Signer
+}
+
+func newCA(o CAOptions, now time.Time) (*newMaterial, error) {
+	if o.KeyType == "" {
+		o.KeyType = pki.P256
+	}
+	rootKey, err := pki.GenerateKey(o.KeyType)
+	if err != nil {
+		return nil, err
+	}
+	interKey, err := pki.GenerateKey(o.KeyType)
+	if err != nil {
+		return nil, err
+	}
+	name, suffix := strings.TrimSpace(o.Name), ""
+	if name == "" {
+		id, err := pki.KeyID(rootKey.Public())
+		if err != nil {
+			return nil, err
+		}
+		name, suffix = "tlswright", " "+hex.EncodeToString(id[:4])
+	}
+	subject := pkix.Name{Organization: []string{name}}
+	root, err := pki.SelfSign(pki.Request{
+		Profile: pki.ProfileRoot, Subject: subject, CommonName: name + " Root CA" + suffix, Lifetime: o.RootLifetime,
+	}, rootKey, now)
+	if err != nil {
+		return nil, fmt.Errorf("make root: %w", err)
+	}
+	inter, err := pki.Issuer{Certificate: root, Key: rootKey}.Issue(pki.Request{
+		Profile: pki.ProfileIntermediate, Subject: subject, CommonName: name + " Intermediate CA" + suffix,
+		Key: interKey.Public(), Lifetime: o.IntermediateLifetime,
+	}, now)
+	if err != nil {
+		return nil, fmt.Errorf("make intermediate: %w", err)
+	}
+	return &newMaterial{ca: &CA{Root: root, Intermediate: inter, key: interKey}, rootKey: rootKey}, nil
+}
+
+func (w writer) writeCA(dir string, m *newMaterial) error {
+	if err := w.writeKey(filepath.Join(dir, rootKeyFile), m.rootKey); err != nil {
+		return err
+	}
+	if err := w.writeKey(filepath.Join(dir, interKeyFile), m.ca.key); err != nil {
+		return err
+	}
+	if err := w.writeFile(filepath.Join(dir, intermediateFile), encode([][]byte{m.ca.Intermediate.Raw}), certMode); err != nil {
+		return err
+	}
+	return w.writeFile(filepath.Join(dir, rootFile), encode([][]byte{m.ca.Root.Raw}), certMode)
+}
+
+// checkVacant makes sure that dir is missing or empty.
+func checkVacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look at %s: %w", pki.Printable(dir), err)
+	case len(entries) > 0:
+		return fmt.Errorf("%w in %s", ErrCAExists, pki.Printable(dir))
+	}
+	return nil
+}
