@@ -1,0 +1,65 @@
+package verify
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/pki/cert"
+)
+
+var (
+	// ErrCertificate is returned, wrapped, for a leaf that is no certificate: bad_certificate.
+	ErrCertificate = errors.New("malformed certificate")
+	// ErrKeyType is returned, wrapped, for a key we have no signature scheme for: unsupported_certificate.
+	ErrKeyType = errors.New("unsupported key type")
+	// ErrKeyUsage is returned for a certificate whose key usage leaves out digitalSignature
+	// (RFC 8446, Section 4.4.2.2: the digitalSignature bit MUST be set if the Key Usage extension is present).
+	ErrKeyUsage = errors.New("key usage does not allow digital signatures")
+	// ErrKeySize is returned, wrapped, for an RSA key larger than suite.MaxRSABits.
+	ErrKeySize = suite.ErrKeySize
+)
+
+// LeafKey is the key of an end-entity certificate, fit to sign handshakes. It says nothing about trust.
+type LeafKey struct {
+	// Public is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
+	Public crypto.PublicKey
+	// Kind tells what it can sign with.
+	Kind suite.KeyKind
+	// pss restricts an RSA-PSS key further; nil does not.
+	pss *cert.PSSParameters
+}
+
+// Leaf reads the key of an end-entity certificate. The error wraps ErrCertificate, ErrKeyType, ErrKeySize or is
+// ErrKeyUsage.
+func Leaf(der []byte) (LeafKey, error) {
+	c, err := cert.Parse(der)
+	if err != nil {
+		return LeafKey{}, fmt.Errorf("%w: %w", ErrCertificate, err)
+	}
+	kind := suite.KindOf(c.PublicKey, c.PSSOnly)
+	if kind == 0 {
+		if c.KeyError != nil {
+			return LeafKey{}, fmt.Errorf("%w: %w", ErrKeyType, c.KeyError)
+		}
+		return LeafKey{}, fmt.Errorf("%w: %v", ErrKeyType, c.SPKIAlgorithm)
+	}
+	if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > suite.MaxRSABits {
+		return LeafKey{}, fmt.Errorf("%w: %d bits, at most %d", ErrKeySize, k.N.BitLen(), suite.MaxRSABits)
+	}
+	if c.HasKeyUsage && c.KeyUsage&cert.DigitalSignature == 0 {
+		return LeafKey{}, ErrKeyUsage
+	}
+	return LeafKey{Public: c.PublicKey, Kind: kind, pss: c.PSS}, nil
+}
+
+// Fits reports whether the key may sign with the scheme: its kind, and the parameters a certificate may bind an
+// RSA-PSS key to (RFC 4055, Section 3.3: the same hashes, and a salt at least as long).
+func (k LeafKey) Fits(s *suite.Scheme) bool {
+	if !s.Fits(k.Kind) {
+		return false
+	}
+	return k.pss == nil || (k.pss.Hash == s.Hash && k.pss.MGFHash == s.Hash && k.pss.SaltLength <= s.Hash.Size())
+}
