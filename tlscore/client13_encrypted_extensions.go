@@ -1,0 +1,71 @@
+package tlscore
+
+import (
+	"slices"
+
+	"github.com/tlswright/tlswright/wire"
+)
+
+// expectEncryptedExtensions is WAIT_EE of RFC 8446, Appendix A.1.
+type expectEncryptedExtensions struct{ *clientKeys }
+
+func (expectEncryptedExtensions) name() string { return "WAIT_EE" }
+func (expectEncryptedExtensions) expects() []wire.HandshakeType {
+	return []wire.HandshakeType{wire.TypeEncryptedExtensions}
+}
+
+func (s expectEncryptedExtensions) on(t *turn, m message) (state, error) {
+	var ee wire.EncryptedExtensions
+	if err := parse(&ee, m.raw); err != nil {
+		return nil, err
+	}
+	if err := s.checkExtensions(&ee); err != nil {
+		return nil, err
+	}
+	if err := s.onALPN(t, &ee); err != nil {
+		return nil, err
+	}
+	t.absorb(m)
+	return expectCertificateOrRequest{s.clientKeys}, nil
+}
+
+// checkExtensions refuses what was not asked for and what belongs elsewhere (RFC 8446, Section 4.2), and reads the
+// bodies of the rest.
+func (s expectEncryptedExtensions) checkExtensions(ee *wire.EncryptedExtensions) error {
+	if kind, twice := ee.Extensions.Duplicate(); twice {
+		return fail(CodeDuplicateExtension, "%v", kind)
+	}
+	for _, e := range ee.Extensions {
+		if !s.offered(e.Type) {
+			return fail(CodeUnsupportedExtension, "%v in EncryptedExtensions", e.Type)
+		}
+		switch e.Type {
+		case wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN:
+		default:
+			return fail(CodeMisplacedExtension, "%v in EncryptedExtensions", e.Type)
+		}
+	}
+	// RFC 8446, Section 4.2.7: the groups are for the next connection and MUST NOT be acted upon now.
+	if _, err := ext(ee, &wire.SupportedGroups{}); err != nil {
+		return err
+	}
+	_, err := ext(ee, &wire.ServerNameAck{})
+	return err
+}
+
+func (s expectEncryptedExtensions) onALPN(t *turn, ee *wire.EncryptedExtensions) error {
+	var alpn wire.ALPN
+	present, err := ext(ee, &alpn)
+	if err != nil || !present {
+		return err
+	}
+	// RFC 7301, Section 3.1: the list MUST contain exactly one protocol name.
+	if len(alpn.Protocols) != 1 {
+		return fail(CodeBadProtocolSelected, "%d protocols", len(alpn.Protocols))
+	}
+	if !slices.Contains(t.params.c.ALPN, alpn.Protocols[0]) {
+		return fail(CodeBadProtocolSelected, "%q", alpn.Protocols[0])
+	}
+	t.facts.ALPN = alpn.Protocols[0]
+	return nil
+}

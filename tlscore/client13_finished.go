@@ -1,0 +1,163 @@
+package tlscore
+
+import (
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/internal/verify"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// expectCertificateVerify is WAIT_CV of RFC 8446, Appendix A.1.
+type expectCertificateVerify struct {
+	*clientKeys
+	peer *peerCertificate
+}
+
+func (expectCertificateVerify) name() string { return "WAIT_CV" }
+func (expectCertificateVerify) expects() []wire.HandshakeType {
+	return []wire.HandshakeType{wire.TypeCertificateVerify}
+}
+
+func (s expectCertificateVerify) on(t *turn, m message) (state, error) {
+	proof, scheme, err := s.peer.checkCertificateVerify(t.params, verify.ServerSigner, t.hash(), m)
+	if err != nil {
+		return nil, err
+	}
+	t.facts.PeerScheme = scheme.ID
+	t.absorb(m)
+	t.ask(Question{Kind: NeedVerify, Chain: s.peer.chain, ServerName: t.options.ServerName})
+	return verifyingServer{clientKeys: s.clientKeys, proof: proof}, nil
+}
+
+// verifyingServer awaits the word on the server's chain.
+type verifyingServer struct {
+	awaitsAnswer
+	*clientKeys
+	proof *verify.SignatureProof
+}
+
+func (verifyingServer) name() string { return "verifying the server's certificate" }
+
+func (s verifyingServer) answered(_ *turn, a Answer) (state, error) {
+	if err := verdict(a.(Verified)); err != nil {
+		return nil, err
+	}
+	return expectServerFinished{s.clientKeys, s.proof}, nil
+}
+
+// expectServerFinished is WAIT_FINISHED of RFC 8446, Appendix A.1. It cannot be built without the proof that the
+// server's signature was checked.
+type expectServerFinished struct {
+	*clientKeys
+	authenticated *verify.SignatureProof
+}
+
+func (expectServerFinished) name() string { return "WAIT_FINISHED" }
+func (expectServerFinished) expects() []wire.HandshakeType {
+	return []wire.HandshakeType{wire.TypeFinished}
+}
+
+func (s expectServerFinished) on(t *turn, m message) (state, error) {
+	if s.authenticated == nil {
+		return nil, fail(CodeInternal, "Finished before the server was authenticated")
+	}
+	var fin wire.Finished
+	if err := parse(&fin, m.raw); err != nil {
+		return nil, err
+	}
+	if _, err := verify.Finished(s.server, t.hash(), fin.VerifyData); err != nil {
+		return nil, because(CodeBadFinished, err)
+	}
+	t.absorb(m)
+	f := clientFlight{s.clientKeys, t.hash()}
+	if s.request == nil {
+		return f.finish(t)
+	}
+	if t.params.c.AskIdentity {
+		w := s.request.wanted
+		t.ask(Question{Kind: NeedIdentity, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities})
+		return choosingClientIdentity{clientFlight: f}, nil
+	}
+	id, scheme := t.params.choose(RoleClient, s.request.wanted)
+	return f.certificate(t, id, scheme)
+}
+
+// clientFlight is the client's second flight; finished is the transcript hash up to the server's Finished, from which
+// the application keys come (RFC 8446, Section 7.1).
+type clientFlight struct {
+	*clientKeys
+	finished []byte
+}
+
+// certificate presents an identity, or says that there is none.
+func (f clientFlight) certificate(t *turn, id *identity, scheme *suite.Scheme) (state, error) {
+	if id == nil {
+		t.send(certificateMessage(f.request.context, nil))
+		return f.finish(t)
+	}
+	t.send(certificateMessage(f.request.context, id.public))
+	askSignature(t, verify.ClientSigner, id.public, scheme)
+	return signingAsClient{clientFlight: f}, nil
+}
+
+// finish sends Finished and moves to the application keys.
+func (f clientFlight) finish(t *turn) (state, error) {
+	t.send(&wire.Finished{VerifyData: f.client.Finished(t.hash())})
+	client, server := f.main.ClientTraffic(f.finished), f.main.ServerTraffic(f.finished)
+	t.writeKeys(EpochApplication, f.suite, client)
+	t.readKeys(EpochApplication, f.suite, server)
+	t.done(f.main.Exporter(f.finished))
+	f.client.Wipe()
+	f.server.Wipe()
+	f.main.Wipe()
+	return established{RoleClient}, nil
+}
+
+// choosingClientIdentity awaits the choice of a client certificate.
+type choosingClientIdentity struct {
+	awaitsAnswer
+	clientFlight
+}
+
+func (choosingClientIdentity) name() string { return "choosing a client certificate" }
+
+func (s choosingClientIdentity) answered(t *turn, a Answer) (state, error) {
+	id, scheme, err := t.chosen(a.(Chosen), s.request.wanted)
+	if err != nil {
+		return nil, err
+	}
+	return s.certificate(t, id, scheme)
+}
+
+// signingAsClient awaits the signature of the client's CertificateVerify.
+type signingAsClient struct {
+	awaitsAnswer
+	clientFlight
+}
+
+func (signingAsClient) name() string { return "signing as client" }
+
+func (s signingAsClient) answered(t *turn, a Answer) (state, error) {
+	if err := sendCertificateVerify(t, a.(Signed)); err != nil {
+		return nil, err
+	}
+	return s.finish(t)
+}
+
+// chosen checks the identity that an answer named, and finds the scheme to sign with. No identity: nil, nil, nil.
+func (t *turn) chosen(a Chosen, w wanted) (*identity, *suite.Scheme, error) {
+	if a.Err != nil {
+		return nil, nil, because(CodeNoIdentity, a.Err)
+	}
+	if a.Identity == nil {
+		return nil, nil, nil
+	}
+	id, err := t.params.find(a.Identity)
+	if err != nil {
+		return nil, nil, because(CodeInternal, err)
+	}
+	s := id.scheme(t.params.c.Schemes, w.schemes)
+	if s == nil {
+		return nil, nil, fail(CodeNoSharedScheme, "the chosen certificate's key does not fit")
+	}
+	return id, s, nil
+}

@@ -1,0 +1,156 @@
+package tlscore
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/tlswright/tlswright/internal/keys"
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// clientStart is START of RFC 8446, Appendix A.1: nothing was sent.
+type clientStart struct{}
+
+func (clientStart) name() string                  { return "START" }
+func (clientStart) expects() []wire.HandshakeType { return nil }
+func (clientStart) on(*turn, message) (state, error) {
+	return nil, fail(CodeInternal, "message before Start")
+}
+func (s clientStart) begin(t *turn) (state, error) { return newClientHandshake(t) }
+
+// clientHandshake is what a client knows from its first ClientHello on.
+type clientHandshake struct {
+	hello      wire.ClientHello
+	serverName string
+	shares     []suite.KeyShare // in the order sent
+	compatible bool             // a legacy_session_id was sent
+	changed    bool             // our change_cipher_spec is out
+	retry      *helloRetry      // what HelloRetryRequest fixed; nil before
+}
+
+// helloRetry is what a HelloRetryRequest binds the ServerHello to.
+type helloRetry struct {
+	suite *suite.Suite
+	group wire.Group // zero: it changed no key share
+}
+
+// newClientHandshake sends the first ClientHello.
+func newClientHandshake(t *turn) (state, error) {
+	hs := &clientHandshake{serverName: sniName(t.options.ServerName), compatible: !t.params.c.NoCompatibilityMode}
+	randomBytes(hs.hello.Random[:])
+	t.facts.ClientRandom = hs.hello.Random
+	t.facts.Compatible = hs.compatible
+	t.facts.ServerName = hs.serverName
+	if hs.compatible {
+		hs.hello.SessionID = make([]byte, 32)
+		randomBytes(hs.hello.SessionID)
+	}
+	if err := hs.generateShares(t.params.c.KeyShares); err != nil {
+		return nil, err
+	}
+	hs.hello.LegacyVersion = wire.VersionTLS12
+	hs.hello.CipherSuites = t.params.c.CipherSuites
+	hs.hello.CompressionMethods = []byte{0}
+	hs.hello.Extensions = hs.extensions(t.params, nil)
+	t.send(&hs.hello)
+	return expectServerHello{hs}, nil
+}
+
+// generateShares makes a key share per group. A plain share beside its hybrid reuses the hybrid's elliptic-curve key:
+// one scalar multiplication less.
+func (hs *clientHandshake) generateShares(groups []wire.Group) error {
+	hs.shares = hs.shares[:0]
+	for _, id := range groups {
+		if share := companion(hs.shares, id); share != nil {
+			hs.shares = append(hs.shares, share)
+			continue
+		}
+		share, err := suite.GroupByID(id).Generate()
+		if err != nil {
+			return because(CodeInternal, err)
+		}
+		hs.shares = append(hs.shares, share)
+	}
+	return nil
+}
+
+func companion(shares []suite.KeyShare, id wire.Group) suite.KeyShare {
+	for _, s := range shares {
+		if c, ok := suite.Companion(s); ok && c.Group() == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// extensions builds the extensions of a ClientHello; cookie is what a HelloRetryRequest brought (RFC 8446, Section 4.2.2).
+func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions {
+	es := make(wire.Extensions, 0, 8)
+	if hs.serverName != "" {
+		es.Add(&wire.ServerNames{Names: []wire.ServerName{{Type: 0, Name: []byte(hs.serverName)}}})
+	}
+	es.Add(&wire.SupportedGroups{Groups: p.c.Groups})
+	es.Add(&wire.SignatureAlgorithms{Schemes: p.c.Schemes})
+	if len(p.c.ALPN) > 0 {
+		es.Add(&wire.ALPN{Protocols: p.c.ALPN})
+	}
+	es.Add(&wire.SupportedVersions{Versions: []wire.Version{wire.VersionTLS13}})
+	if cookie != nil {
+		es.Add(&wire.Cookie{Cookie: cookie})
+	}
+	shares := wire.KeyShares{Entries: make([]wire.KeyShareEntry, len(hs.shares))}
+	for i, s := range hs.shares {
+		shares.Entries[i] = wire.KeyShareEntry{Group: s.Group(), KeyExchange: s.Public()}
+	}
+	es.Add(&shares)
+	return es
+}
+
+// share returns our key share of a group, or nil.
+func (hs *clientHandshake) share(g wire.Group) suite.KeyShare {
+	i := slices.IndexFunc(hs.shares, func(s suite.KeyShare) bool { return s.Group() == g })
+	if i < 0 {
+		return nil
+	}
+	return hs.shares[i]
+}
+
+// sentChangeCipherSpec sends the compatibility record once, before the second flight (RFC 8446, Appendix D.4).
+func (hs *clientHandshake) sendChangeCipherSpec(t *turn) {
+	if hs.compatible && !hs.changed {
+		hs.changed = true
+		t.changeCipherSpec()
+	}
+}
+
+// offered reports whether our ClientHello carried an extension.
+func (hs *clientHandshake) offered(kind wire.ExtensionType) bool {
+	_, ok := hs.hello.Extensions.Find(kind)
+	return ok
+}
+
+// clientKeys is what a client holds from the ServerHello to its Finished.
+type clientKeys struct {
+	*clientHandshake
+	suite          *suite.Suite
+	main           keys.Main
+	client, server keys.Traffic // of the handshake epoch
+	request        *certificateRequest
+}
+
+// certificateRequest is what a server's CertificateRequest said.
+type certificateRequest struct {
+	context []byte
+	wanted  wanted
+}
+
+// sniName is the form of a name that server_name may carry: no IP literals, no trailing dot (RFC 6066, Section 3).
+func sniName(name string) string {
+	name = strings.TrimSuffix(name, ".")
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return ""
+	}
+	return name
+}

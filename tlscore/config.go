@@ -1,0 +1,174 @@
+package tlscore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// ClientAuth is a server's policy towards client certificates (RFC 8446, Section 4.3.2).
+type ClientAuth uint8
+
+// The policies, from none to strict.
+const (
+	NoClientCert      ClientAuth = iota // do not ask
+	RequestClientCert                   // ask; a client without one is served
+	RequireClientCert                   // ask; a client without one gets certificate_required
+)
+
+// Limits on what a configuration may ask for and a peer may send.
+const (
+	DefaultMaxHandshakeMessage = 64 << 10 // bytes of one handshake message's body
+	DefaultMaxUselessRecords   = 32       // records in a row that carry nothing
+	maxOwnChain                = 48 << 10 // bytes; keeps a flight below the 64 KiB that one step may append
+	maxWarnings                = 4        // user_canceled alerts in a row
+	maxChainLength             = 10       // certificates of a peer
+)
+
+// Config is what a connection may do, as plain data for both roles. The zero Config is a sound client; a server
+// needs at least one Identity. [Compile] checks it once.
+type Config struct {
+	// Preferences; empty means our defaults. The order is kept. Unknown values are an error.
+	CipherSuites []wire.CipherSuite
+	Groups       []wire.Group
+	Schemes      []wire.SignatureScheme // that we accept and sign with; those below TLS 1.3 speak for certificates only
+	ALPN         []string               // application protocols; a server without any ignores the client's
+
+	// KeyShares are the groups a client sends shares for at once. Empty: the first of Groups, and where that is a hybrid
+	// also the elliptic-curve group inside it, which costs no further key. A non-nil empty list provokes HelloRetryRequest.
+	KeyShares []wire.Group
+
+	Identities  []Identity // certificates that we may present, in order of preference
+	AskIdentity bool       // leave the choice to the caller: a NeedIdentity question instead of our own rule
+
+	// Server.
+	ClientAuth             ClientAuth
+	CertificateAuthorities [][]byte // DER names of the CAs we accept, sent as a hint (RFC 8446, Section 4.2.4)
+	StrictServerName       bool     // no identity for the client's name is unrecognized_name, not the first identity
+	RetryAlways            bool     // answer every first ClientHello with HelloRetryRequest and a cookie (RFC 8446, Section 4.2.2)
+
+	// Client.
+	NoCompatibilityMode bool // send no legacy_session_id and no change_cipher_spec (RFC 8446, Appendix D.4)
+
+	MaxHandshakeMessage int // bytes; 0: DefaultMaxHandshakeMessage
+	MaxUselessRecords   int // 0: DefaultMaxUselessRecords
+	PadTo               int // pad each application record's content to a multiple of this many bytes; 0 or 1: no padding (RFC 8446, Section 5.4)
+}
+
+// Params is a checked [Config]: immutable, to be shared by any number of machines.
+type Params struct {
+	c          Config
+	identities []*identity
+}
+
+// Compile checks a Config and returns its immutable form. The error names the field.
+func Compile(c Config) (*Params, error) {
+	c.applyDefaults()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	p := &Params{c: c.clone()}
+	for i := range c.Identities {
+		id, err := compileIdentity(&c.Identities[i])
+		if err != nil {
+			return nil, fmt.Errorf("identities[%d]: %w", i, err)
+		}
+		p.identities = append(p.identities, id)
+	}
+	return p, nil
+}
+
+func (c *Config) applyDefaults() {
+	if len(c.CipherSuites) == 0 {
+		c.CipherSuites = suite.Defaults()
+	}
+	if len(c.Groups) == 0 {
+		c.Groups = suite.DefaultGroups()
+	}
+	if len(c.Schemes) == 0 {
+		c.Schemes = suite.DefaultSchemes()
+	}
+	if c.KeyShares == nil {
+		c.KeyShares = defaultShares(c.Groups)
+	}
+	if c.MaxHandshakeMessage == 0 {
+		c.MaxHandshakeMessage = DefaultMaxHandshakeMessage
+	}
+	if c.MaxUselessRecords == 0 {
+		c.MaxUselessRecords = DefaultMaxUselessRecords
+	}
+}
+
+// defaultShares offers the preferred group, and beside a hybrid the plain group that servers without ML-KEM know.
+func defaultShares(groups []wire.Group) []wire.Group {
+	shares := groups[:1:1]
+	if g := suite.GroupByID(groups[0]); g == nil || !g.Hybrid {
+		return shares
+	}
+	for _, id := range groups[1:] {
+		if g := suite.GroupByID(id); g != nil && !g.Hybrid {
+			return append(shares, id)
+		}
+	}
+	return shares
+}
+
+func (c *Config) check() error {
+	for i, id := range c.CipherSuites {
+		if suite.ByID(id) == nil {
+			return fmt.Errorf("cipher suites[%d]: %v is not supported", i, id)
+		}
+	}
+	for i, id := range c.Groups {
+		if suite.GroupByID(id) == nil {
+			return fmt.Errorf("groups[%d]: %v is not supported", i, id)
+		}
+	}
+	for i, id := range c.KeyShares {
+		if !slices.Contains(c.Groups, id) {
+			return fmt.Errorf("key shares[%d]: %v is not among the groups", i, id)
+		}
+		if slices.Contains(c.KeyShares[:i], id) {
+			return fmt.Errorf("key shares[%d]: %v appears twice", i, id)
+		}
+	}
+	for i, id := range c.Schemes {
+		if suite.SchemeByID(id) == nil {
+			return fmt.Errorf("signature schemes[%d]: %v is not supported", i, id)
+		}
+	}
+	if !slices.ContainsFunc(c.Schemes, func(id wire.SignatureScheme) bool { return suite.SchemeByID(id).TLS13 }) {
+		return errors.New("signature schemes: none can sign a TLS 1.3 handshake")
+	}
+	for i, p := range c.ALPN {
+		if len(p) == 0 || len(p) > 255 {
+			return fmt.Errorf("alpn[%d]: a protocol name has 1 to 255 bytes (RFC 7301, Section 3.1)", i)
+		}
+	}
+	if c.PadTo < 0 || c.PadTo > wire.MaxPlaintext {
+		return errors.New("pad to: must be 0 to 16384 bytes")
+	}
+	if c.MaxHandshakeMessage < 1<<10 || c.MaxHandshakeMessage > 1<<24-1 {
+		return errors.New("max handshake message: must be 1024 to 16777215 bytes")
+	}
+	if c.MaxUselessRecords < 0 {
+		return errors.New("max useless records: must not be negative")
+	}
+	return nil
+}
+
+// clone copies the lists, so that the caller's later changes reach no connection.
+func (c *Config) clone() Config {
+	d := *c
+	d.CipherSuites = slices.Clone(c.CipherSuites)
+	d.Groups = slices.Clone(c.Groups)
+	d.Schemes = slices.Clone(c.Schemes)
+	d.ALPN = slices.Clone(c.ALPN)
+	d.KeyShares = slices.Clone(c.KeyShares)
+	d.CertificateAuthorities = slices.Clone(c.CertificateAuthorities)
+	d.Identities = nil // kept compiled
+	return d
+}

@@ -1,0 +1,255 @@
+package tlscore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tlswright/tlswright/wire"
+)
+
+// Code names one way a connection can fail. The table below says everything else about it.
+type Code uint8
+
+// The failures, in the order of the table.
+const (
+	CodeInternal Code = iota
+	// records
+	CodeNotTLS
+	CodeRecordVersion
+	CodeRecordTooLong
+	CodeUnexpectedRecord
+	CodeBadChangeCipherSpec
+	CodeBadRecordMAC
+	CodeEmptyFragment
+	CodeBadAlert
+	CodeTooManyUselessRecords
+	CodeTooManyWarnings
+	CodeTooManyKeyUpdates
+	CodeKeysExhausted
+	// messages
+	CodeMalformed
+	CodeMessageTooLong
+	CodeUnexpectedMessage
+	CodeExcessHandshakeData
+	CodeInterleaved
+	// negotiation
+	CodeUnsupportedVersion
+	CodeNoSharedSuite
+	CodeNoSharedGroup
+	CodeNoSharedScheme
+	CodeNoSharedProtocol
+	CodeMissingExtension
+	CodeUnsupportedExtension
+	CodeMisplacedExtension
+	CodeDuplicateExtension
+	CodeBadCompression
+	CodeBadSessionID
+	CodeBadSuite
+	CodeBadVersionSelected
+	CodeBadGroup
+	CodeBadKeyShare
+	CodeBadProtocolSelected
+	CodeBadRetry
+	CodeHelloChanged
+	CodeBadCookie
+	CodePSKNotLast
+	CodeBadKeyUpdate
+	CodeNoIdentity
+	// authentication
+	CodeNoCertificate
+	CodeCertificateRequired
+	CodeBadCertificate
+	CodeUnsupportedKey
+	CodeKeyUsage
+	CodeCertificateRejected
+	CodeBadSchemeUsed
+	CodeBadSignature
+	CodeBadFinished
+	CodeBadRequestContext
+	CodeSigningFailed
+	// the peer's word
+	CodePeerAlert
+	CodePeerClosedEarly
+	// ours
+	CodeAborted
+	codeCount
+)
+
+// Blame says who made a connection fail.
+type Blame uint8
+
+// Who can be to blame. BlameBoth: each side is sound, but they have nothing in common.
+const (
+	BlameLocal Blame = iota
+	BlamePeer
+	BlameBoth
+)
+
+// String returns "local", "peer" or "no agreement".
+func (b Blame) String() string {
+	return [...]string{"local", "peer", "no agreement"}[b]
+}
+
+// silent marks a row whose failure sends no alert, on purpose.
+const silent = wire.AlertCloseNotify
+
+type codeRow struct {
+	code  Code
+	name  string
+	text  string
+	alert wire.AlertCode
+	blame Blame
+	rfc   string
+}
+
+// codeTable is the one place where failures, texts, alerts and sections meet. States return codes, never alerts.
+var codeTable = [codeCount]codeRow{
+	{CodeInternal, "internal", "internal error", wire.AlertInternalError, BlameLocal, "RFC 8446, Section 6.2"},
+
+	{CodeNotTLS, "not_tls", "what arrived is not TLS", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.1"},
+	{CodeRecordVersion, "record_version", "record carries a version that is not TLS", wire.AlertProtocolVersion, BlamePeer, "RFC 8446, Section 5.1"},
+	{CodeRecordTooLong, "record_too_long", "record is longer than allowed", wire.AlertRecordOverflow, BlamePeer, "RFC 8446, Section 5.2"},
+	{CodeUnexpectedRecord, "unexpected_record", "record of a type that may not come now", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5"},
+	{CodeBadChangeCipherSpec, "bad_change_cipher_spec", "change_cipher_spec is not the single byte 1", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5"},
+	{CodeBadRecordMAC, "bad_record_mac", "record does not decrypt", wire.AlertBadRecordMAC, BlamePeer, "RFC 8446, Section 5.2"},
+	{CodeEmptyFragment, "empty_fragment", "record without content where content is required", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.4"},
+	{CodeBadAlert, "bad_alert", "alert is not two bytes", wire.AlertDecodeError, BlamePeer, "RFC 8446, Section 6"},
+	{CodeTooManyUselessRecords, "too_many_useless_records", "too many records in a row that carry nothing", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.1"},
+	{CodeTooManyWarnings, "too_many_warnings", "too many warning alerts", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 6.1"},
+	{CodeTooManyKeyUpdates, "too_many_key_updates", "too many key updates without data", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4.6.3"},
+	{CodeKeysExhausted, "keys_exhausted", "the peer protected more records with one key than the cipher allows", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.5"},
+
+	{CodeMalformed, "malformed", "message cannot be decoded", wire.AlertDecodeError, BlamePeer, "RFC 8446, Section 6.2"},
+	{CodeMessageTooLong, "message_too_long", "handshake message is longer than we take", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4"},
+	{CodeUnexpectedMessage, "unexpected_message", "handshake message that may not come now", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4"},
+	{CodeExcessHandshakeData, "excess_handshake_data", "handshake data runs across a change of keys", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.1"},
+	{CodeInterleaved, "interleaved", "another record inside a fragmented handshake message", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.1"},
+
+	{CodeUnsupportedVersion, "unsupported_version", "no protocol version in common", wire.AlertProtocolVersion, BlameBoth, "RFC 8446, Section 4.2.1"},
+	{CodeNoSharedSuite, "no_shared_suite", "no cipher suite in common", wire.AlertHandshakeFailure, BlameBoth, "RFC 8446, Section 4.1.1"},
+	{CodeNoSharedGroup, "no_shared_group", "no key exchange group in common", wire.AlertHandshakeFailure, BlameBoth, "RFC 8446, Section 4.1.1"},
+	{CodeNoSharedScheme, "no_shared_scheme", "no certificate that the peer's signature algorithms allow", wire.AlertHandshakeFailure, BlameBoth, "RFC 8446, Section 4.4.2.2"},
+	{CodeNoSharedProtocol, "no_shared_protocol", "no application protocol in common", wire.AlertNoApplicationProtocol, BlameBoth, "RFC 7301, Section 3.2"},
+	{CodeMissingExtension, "missing_extension", "mandatory extension is missing", wire.AlertMissingExtension, BlamePeer, "RFC 8446, Section 9.2"},
+	{CodeUnsupportedExtension, "unsupported_extension", "extension that was not asked for", wire.AlertUnsupportedExtension, BlamePeer, "RFC 8446, Section 4.2"},
+	{CodeMisplacedExtension, "misplaced_extension", "extension that does not belong in this message", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2"},
+	{CodeDuplicateExtension, "duplicate_extension", "extension appears twice", wire.AlertDecodeError, BlamePeer, "RFC 8446, Section 4.2"},
+	{CodeBadCompression, "bad_compression", "compression method other than null", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.2"},
+	{CodeBadSessionID, "bad_session_id", "legacy_session_id_echo differs from what was sent", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.3"},
+	{CodeBadSuite, "bad_suite", "cipher suite that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.3"},
+	{CodeBadVersionSelected, "bad_version_selected", "selected version that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.1"},
+	{CodeBadGroup, "bad_group", "key exchange group that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.8"},
+	{CodeBadKeyShare, "bad_key_share", "key share is not valid for its group", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.8"},
+	{CodeBadProtocolSelected, "bad_protocol_selected", "application protocol that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 7301, Section 3.1"},
+	{CodeBadRetry, "bad_retry", "HelloRetryRequest that would change nothing, or is not kept to", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.4"},
+	{CodeHelloChanged, "hello_changed", "second ClientHello differs where it must not", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.2"},
+	{CodeBadCookie, "bad_cookie", "cookie is missing or not ours", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.2"},
+	{CodePSKNotLast, "psk_not_last", "pre_shared_key is not the last extension", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
+	{CodeBadKeyUpdate, "bad_key_update", "request_update is neither 0 nor 1", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.6.3"},
+	{CodeNoIdentity, "no_identity", "no certificate for the requested name", wire.AlertUnrecognizedName, BlameLocal, "RFC 6066, Section 3"},
+
+	{CodeNoCertificate, "no_certificate", "server sent no certificate", wire.AlertDecodeError, BlamePeer, "RFC 8446, Section 4.4.2.4"},
+	{CodeCertificateRequired, "certificate_required", "client sent no certificate, but one is required", wire.AlertCertificateRequired, BlamePeer, "RFC 8446, Section 4.4.2.4"},
+	{CodeBadCertificate, "bad_certificate", "certificate cannot be read", wire.AlertBadCertificate, BlamePeer, "RFC 8446, Section 4.4.2"},
+	{CodeUnsupportedKey, "unsupported_key", "certificate with a key of a kind or size that we do not take", wire.AlertUnsupportedCertificate, BlamePeer, "RFC 8446, Section 4.4.2"},
+	{CodeKeyUsage, "key_usage", "certificate whose key may not sign", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.4.2.2"},
+	{CodeCertificateRejected, "certificate_rejected", "certificate is not acceptable", wire.AlertBadCertificate, BlamePeer, "RFC 8446, Section 4.4.2.4"},
+	{CodeBadSchemeUsed, "bad_scheme_used", "signature scheme that was not offered or does not fit the key", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.4.3"},
+	{CodeBadSignature, "bad_signature", "signature of CertificateVerify does not match", wire.AlertDecryptError, BlamePeer, "RFC 8446, Section 4.4.3"},
+	{CodeBadFinished, "bad_finished", "MAC of Finished does not match", wire.AlertDecryptError, BlamePeer, "RFC 8446, Section 4.4.4"},
+	{CodeBadRequestContext, "bad_request_context", "certificate_request_context differs from what was sent", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.4.2"},
+	{CodeSigningFailed, "signing_failed", "our key could not sign", wire.AlertInternalError, BlameLocal, "RFC 8446, Section 4.4.3"},
+
+	{CodePeerAlert, "peer_alert", "the peer ended the connection with an alert", silent, BlamePeer, "RFC 8446, Section 6.2"},
+	{CodePeerClosedEarly, "peer_closed_early", "the peer closed the connection during the handshake", silent, BlamePeer, "RFC 8446, Section 6.1"},
+
+	{CodeAborted, "aborted", "we ended the connection", wire.AlertUserCanceled, BlameLocal, "RFC 8446, Section 6.1"},
+}
+
+// String returns the code's name, such as "bad_finished".
+func (c Code) String() string {
+	if c < codeCount {
+		return codeTable[c].name
+	}
+	return "unknown"
+}
+
+// Error is the failure of a connection. It is final: the machine that returned it returns it again.
+type Error struct {
+	Code   Code
+	Detail string // what exactly, for a person: "ClientHello.extensions[3] key_share: truncated"; may be empty
+	Err    error  // the cause, if another package named one
+
+	alert    wire.AlertCode
+	received bool
+}
+
+// fail makes the error of a code with an optional detail.
+func fail(c Code, format string, args ...any) *Error {
+	e := &Error{Code: c}
+	if format != "" {
+		e.Detail = fmt.Sprintf(format, args...)
+	}
+	return e
+}
+
+// because makes the error of a code with a cause.
+func because(c Code, err error) *Error { return &Error{Code: c, Err: err} }
+
+// Error returns who failed, how, the detail, and the section of the RFC.
+func (e *Error) Error() string {
+	row := &codeTable[e.Code]
+	s := "tls: " + row.blame.String() + ": " + row.text
+	if e.Code == CodePeerAlert {
+		s = "tls: peer sent alert " + e.alert.String()
+	}
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s + " (" + row.rfc + ")"
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// CodeOf returns the code of an error that a [Machine] returned; ok is false for every other error.
+func CodeOf(err error) (code Code, ok bool) {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code, true
+	}
+	return CodeInternal, false
+}
+
+// Alert returns the alert that this failure sends to the peer; for CodePeerAlert the one that the peer sent to us.
+// ok is false when there is none.
+func (e *Error) Alert() (code wire.AlertCode, ok bool) {
+	if e.alert != silent {
+		return e.alert, true
+	}
+	a := codeTable[e.Code].alert
+	return a, a != silent
+}
+
+// Blame says who made the connection fail.
+func (e *Error) Blame() Blame { return codeTable[e.Code].blame }
+
+// RFC returns the section that was broken or applied, such as "RFC 8446, Section 4.4.4".
+func (e *Error) RFC() string { return codeTable[e.Code].rfc }
+
+// Received reports whether the peer said so by an alert (true), or we found it out ourselves.
+func (e *Error) Received() bool { return e.received }
+
+// MisuseError is a mistake of the program that drives the machine, not of the peer. It changes nothing in the machine.
+type MisuseError struct{ What string }
+
+// Error returns what was misused.
+func (e *MisuseError) Error() string { return "tlscore: misuse: " + e.What }
+
+func misuse(what string) error { return &MisuseError{What: what} }
+
+// ErrWriteClosed is returned by Seal and its kin after CloseWrite, or after an alert was sent.
+var ErrWriteClosed = errors.New("tlscore: the write half is closed")

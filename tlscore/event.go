@@ -1,0 +1,93 @@
+package tlscore
+
+import (
+	"github.com/tlswright/tlswright/wire"
+)
+
+// EventKind says what happened, or what the machine waits for.
+type EventKind uint8
+
+// The events of a connection. Those that start with Need carry a [Question] and suspend the machine until
+// [Machine.Resume] answers it.
+const (
+	NoEvent       EventKind = iota
+	HandshakeDone           // both Finished messages are verified; Seal may be called from now on
+	Data                    // Event.Data holds application data
+	NeedVerify              // is the peer's certificate chain acceptable?
+	NeedSignature           // sign Question.Message with the key of Question.Identity
+	NeedIdentity            // which certificate shall we present? (only with Config.AskIdentity)
+	PeerClosed              // the peer sent close_notify: it will send no more data (RFC 8446, Section 6.1)
+)
+
+var eventNames = [...]string{"none", "handshake_done", "data", "need_verify", "need_signature", "need_identity", "peer_closed"}
+
+// String returns the event's name in lower case with underscores.
+func (k EventKind) String() string {
+	if int(k) < len(eventNames) {
+		return eventNames[k]
+	}
+	return "unknown"
+}
+
+// Event is what one step of the machine has to say. The zero Event says nothing.
+type Event struct {
+	Kind     EventKind
+	Data     []byte    // Kind Data: aliases the caller's input buffer, valid until the caller reuses it
+	Question *Question // the Need… kinds
+}
+
+// Step is the outcome of one call of [Machine.Feed] or [Machine.Resume].
+type Step struct {
+	N     int    // how many bytes of the input were consumed; they were overwritten
+	Need  int    // when N is 0 and there is no event: how many more bytes the next step needs at least
+	Out   []byte // the caller's slice with the bytes to send appended, at most 64 KiB of them
+	Event Event
+}
+
+// Question is what the machine waits for. Its slices are the machine's: do not modify them.
+type Question struct {
+	ID   uint64 // names the question; Resume refuses every other
+	Kind EventKind
+
+	// NeedVerify: the peer's certificates, DER, leaf first, as sent. The possession of the leaf's key is proven already.
+	Chain [][]byte
+	// NeedVerify on a client, NeedIdentity on a server: the name the connection is for; empty when none was given.
+	ServerName string
+
+	// NeedIdentity: what the peer can take.
+	Schemes     []wire.SignatureScheme // from signature_algorithms (RFC 8446, Section 4.2.3)
+	Authorities [][]byte               // from certificate_authorities, DER names (RFC 8446, Section 4.2.4); often empty
+	Hello       *wire.ClientHello      // on a server: the whole ClientHello
+
+	// NeedSignature: the signature asked for; see [SignWith].
+	Identity *Identity
+	Scheme   wire.SignatureScheme
+	Message  []byte // to be signed as it is, unhashed (RFC 8446, Section 4.4.3)
+}
+
+// Answer is one of [Verified], [Signed] or [Chosen].
+type Answer interface{ answers() EventKind }
+
+// Verified answers NeedVerify. A nil Err accepts the chain. Otherwise the handshake fails, and Alert is sent; the zero
+// Alert (close_notify makes no sense there) stands for bad_certificate (RFC 8446, Section 6.2).
+type Verified struct {
+	Err   error
+	Alert wire.AlertCode
+}
+
+// Signed answers NeedSignature. A non-nil Err ends the handshake with internal_error.
+type Signed struct {
+	Signature []byte
+	Err       error
+}
+
+// Chosen answers NeedIdentity. A nil Identity presents no certificate: a client then sends an empty Certificate
+// message, a server ends the handshake. A non-nil Err ends the handshake with unrecognized_name.
+type Chosen struct {
+	Identity *Identity
+	Err      error
+}
+
+func (Verified) answers() EventKind { return NeedVerify }
+func (Signed) answers() EventKind   { return NeedSignature }
+func (Chosen) answers() EventKind   { return NeedIdentity }

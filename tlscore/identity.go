@@ -1,0 +1,169 @@
+package tlscore
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/internal/verify"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// Identity is a certificate chain that we may present. The private key stays outside: NeedSignature asks for it.
+type Identity struct {
+	Chain   [][]byte               // DER, leaf first; at most 48 KiB in all
+	Names   []string               // DNS names it serves, "*.example.com" too; empty: those of the leaf
+	Schemes []wire.SignatureScheme // restricts what its key signs with; empty: all that fit the key
+	Tag     any                    // the caller's handle, not looked at; typically leads to the key
+}
+
+// identity is a checked Identity with what the choice needs.
+type identity struct {
+	public  *Identity
+	kind    suite.KeyKind
+	names   []string
+	issuers [][]byte // DER issuer names along the chain
+}
+
+func compileIdentity(in *Identity) (*identity, error) {
+	if len(in.Chain) == 0 {
+		return nil, errors.New("chain is empty")
+	}
+	size := 0
+	for _, der := range in.Chain {
+		size += len(der)
+	}
+	if size > maxOwnChain {
+		return nil, fmt.Errorf("chain has %d bytes, more than %d", size, maxOwnChain)
+	}
+	leaf, err := verify.Leaf(in.Chain[0])
+	if err != nil {
+		return nil, fmt.Errorf("leaf: %w", err)
+	}
+	copied := *in
+	id := &identity{public: &copied, kind: leaf.Kind, names: in.Names}
+	for i, der := range in.Chain {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("chain[%d]: %w", i, err)
+		}
+		id.issuers = append(id.issuers, c.RawIssuer)
+		if i == 0 && len(id.names) == 0 {
+			id.names = c.DNSNames
+		}
+	}
+	return id, nil
+}
+
+// serves reports whether the identity is for the host name, by exact match or one wildcard label (RFC 6125, Section 6.4.3).
+func (id *identity) serves(name string) bool {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	_, parent, hasParent := strings.Cut(name, ".")
+	for _, n := range id.names {
+		n = strings.ToLower(n)
+		if n == name || hasParent && strings.HasPrefix(n, "*.") && n[2:] == parent {
+			return true
+		}
+	}
+	return false
+}
+
+// scheme returns the first scheme of ours that the peer takes and the key can sign with, or nil.
+func (id *identity) scheme(ours, peers []wire.SignatureScheme) *suite.Scheme {
+	for _, code := range ours {
+		s := suite.SchemeByID(code)
+		if s == nil || !s.TLS13 || !s.Fits(id.kind) || !slices.Contains(peers, code) {
+			continue
+		}
+		if len(id.public.Schemes) == 0 || slices.Contains(id.public.Schemes, code) {
+			return s
+		}
+	}
+	return nil
+}
+
+// issuedBy reports whether one of the DER names issued a certificate of the chain. No names: everything fits.
+func (id *identity) issuedBy(authorities [][]byte) bool {
+	if len(authorities) == 0 {
+		return true
+	}
+	for _, issuer := range id.issuers {
+		if slices.ContainsFunc(authorities, func(a []byte) bool { return bytes.Equal(a, issuer) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// wanted is what a peer said about the certificates it can take.
+type wanted struct {
+	name        string // server_name; empty: none
+	schemes     []wire.SignatureScheme
+	authorities [][]byte
+}
+
+// choose picks an identity and the scheme to sign with. Among those the peer can verify, a server prefers one for the
+// requested name, then one from a listed authority; a client presents nothing that the server's authorities exclude.
+func (p *Params) choose(role Role, w wanted) (*identity, *suite.Scheme) {
+	var best *identity
+	var bestScheme *suite.Scheme
+	bestRank := -1
+	for _, id := range p.identities {
+		s := id.scheme(p.c.Schemes, w.schemes)
+		named := w.name != "" && id.serves(w.name)
+		listed := id.issuedBy(w.authorities)
+		if s == nil || role == RoleClient && !listed || role == RoleServer && p.c.StrictServerName && w.name != "" && !named {
+			continue
+		}
+		rank := 0
+		if named {
+			rank += 2
+		}
+		if listed {
+			rank++
+		}
+		if rank > bestRank {
+			best, bestScheme, bestRank = id, s, rank
+		}
+	}
+	return best, bestScheme
+}
+
+// find returns the compiled form of an identity that a NeedIdentity answer chose; one that the configuration does not
+// hold is compiled on the spot.
+func (p *Params) find(in *Identity) (*identity, error) {
+	for _, id := range p.identities {
+		if id.public == in {
+			return id, nil
+		}
+	}
+	return compileIdentity(in)
+}
+
+// Identities returns the identities of the configuration, to choose from in a NeedIdentity answer.
+func (p *Params) Identities() []*Identity {
+	out := make([]*Identity, len(p.identities))
+	for i, id := range p.identities {
+		out[i] = id.public
+	}
+	return out
+}
+
+// SignWith answers a NeedSignature question with a key at hand. The signature is over q.Message by the rules of
+// q.Scheme (RFC 8446, Section 4.4.3). The error is the signer's, or says that the key does not fit the scheme.
+func SignWith(key crypto.Signer, q *Question) ([]byte, error) {
+	s := suite.SchemeByID(q.Scheme)
+	if s == nil {
+		return nil, fmt.Errorf("tlscore: %v cannot be signed with", q.Scheme)
+	}
+	return suite.Sign(key, s, q.Message)
+}
+
+// randomBytes fills b; crypto/rand never fails.
+func randomBytes(b []byte) { rand.Read(b) }

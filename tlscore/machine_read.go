@@ -1,0 +1,253 @@
+package tlscore
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/keys"
+	"github.com/tlswright/tlswright/internal/record"
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// readHalf is what belongs to the direction from the peer. After HandshakeDone only Feed touches it.
+type readHalf struct {
+	joiner  wire.Joiner
+	opener  *record.Opener // nil in plaintext
+	suite   *suite.Suite
+	traffic keys.Traffic
+	epoch   Epoch
+	offset  uint64 // bytes consumed so far
+
+	useless  int // records in a row that carried nothing
+	warnings int // user_canceled alerts in a row
+	updates  int // KeyUpdates in a row without data
+	closed   bool
+	err      error
+}
+
+// maxFragment is the longest record the peer may send now (RFC 8446, Sections 5.1 and 5.2).
+func (r *readHalf) maxFragment() int {
+	if r.opener == nil {
+		return wire.MaxPlaintext
+	}
+	return wire.MaxCiphertext13
+}
+
+func (r *readHalf) install(m *Machine, e *effect) error {
+	// RFC 8446, Section 5.1: handshake messages MUST NOT span key changes.
+	if !r.joiner.Empty() {
+		return fail(CodeExcessHandshakeData, "%d bytes left", r.joiner.Buffered())
+	}
+	opener, err := record.NewOpener(e.suite, e.traffic)
+	if err != nil {
+		return because(CodeInternal, err)
+	}
+	r.opener, r.suite, r.traffic, r.epoch = opener, e.suite, e.traffic, e.epoch
+	if o := m.options.Observer; o != nil {
+		o.Observe(KeyChanged{Received, r.epoch, suiteCode(r.suite), false})
+	}
+	return nil
+}
+
+// update moves to the next generation of application keys (RFC 8446, Section 7.2).
+func (r *readHalf) update(m *Machine) error {
+	if !r.joiner.Empty() {
+		return fail(CodeExcessHandshakeData, "%d bytes left", r.joiner.Buffered())
+	}
+	if r.updates++; r.updates > m.params.c.MaxUselessRecords {
+		return fail(CodeTooManyKeyUpdates, "")
+	}
+	next := r.traffic.Next()
+	opener, err := record.NewOpener(r.suite, next)
+	if err != nil {
+		return because(CodeInternal, err)
+	}
+	r.traffic.Wipe()
+	r.opener, r.traffic = opener, next
+	if o := m.options.Observer; o != nil {
+		o.Observe(KeyChanged{Received, r.epoch, suiteCode(r.suite), true})
+	}
+	return nil
+}
+
+// record opens the next record, if it is whole, and acts on it.
+func (m *Machine) record(now time.Time, in []byte, step *Step) {
+	if m.read.offset == 0 && httpRequest(in) {
+		m.fail(fail(CodeNotTLS, "it looks like plain HTTP"), step)
+		return
+	}
+	if h, ok := wire.ParseRecordHeader(in); ok && h.Version>>8 != 3 {
+		// RFC 8446, Section 5.1: legacy_record_version MUST be ignored; but no TLS has another major version.
+		m.fail(fail(CodeRecordVersion, "0x%04x", uint16(h.Version)), step)
+		return
+	}
+	rec, need, err := wire.Deframe(in, m.read.maxFragment())
+	if err != nil {
+		m.fail(because(CodeRecordTooLong, err), step)
+		return
+	}
+	if rec == nil {
+		step.Need = need
+		return
+	}
+	step.N = len(rec)
+	if o := m.options.Observer; o != nil {
+		o.Observe(RecordObserved{Received, m.read.epoch, m.read.sequence(), m.read.offset, rec})
+	}
+	m.read.offset += uint64(len(rec))
+	kind, content, err := m.open(rec)
+	if err == nil {
+		err = m.dispatch(now, kind, content, step)
+	}
+	if err != nil {
+		m.fail(err, step)
+	}
+}
+
+func (r *readHalf) sequence() uint64 {
+	if r.opener == nil {
+		return 0
+	}
+	return r.opener.Sequence()
+}
+
+// open returns the content of a record. ContentType zero without an error means: nothing to act on.
+func (m *Machine) open(rec []byte) (wire.ContentType, []byte, error) {
+	outer, fragment := wire.ContentType(rec[0]), rec[wire.RecordHeaderLen:]
+	if outer == wire.ContentChangeCipherSpec {
+		return 0, nil, m.changeCipherSpec(fragment)
+	}
+	if m.read.opener == nil {
+		if outer != wire.ContentHandshake && outer != wire.ContentAlert {
+			return 0, nil, fail(CodeUnexpectedRecord, "%v in plaintext", outer)
+		}
+		return outer, fragment, nil
+	}
+	if outer == wire.ContentAlert && m.plaintextAlertIsPlausible() {
+		return outer, fragment, nil
+	}
+	if outer != wire.ContentApplicationData {
+		return 0, nil, fail(CodeUnexpectedRecord, "%v without protection", outer)
+	}
+	kind, content, err := m.read.opener.Open(rec)
+	if err != nil {
+		return 0, nil, openError(err)
+	}
+	return kind, content, nil
+}
+
+// plaintextAlertIsPlausible: a client that cannot read our ServerHello has no keys to protect its alert with. The
+// connection ends in either case; hearing the reason helps people.
+func (m *Machine) plaintextAlertIsPlausible() bool {
+	return m.role == RoleServer && m.read.epoch == EpochHandshake && m.read.opener.Sequence() == 0
+}
+
+func openError(err error) *Error {
+	switch {
+	case errors.Is(err, record.ErrNoContentType):
+		return fail(CodeUnexpectedRecord, "no content type inside")
+	case errors.Is(err, record.ErrEmpty):
+		return fail(CodeEmptyFragment, "")
+	case errors.Is(err, record.ErrTooLong):
+		return because(CodeRecordTooLong, err)
+	case errors.Is(err, record.ErrLimit):
+		return because(CodeKeysExhausted, err)
+	}
+	return fail(CodeBadRecordMAC, "")
+}
+
+// changeCipherSpec drops the compatibility record where it may come.
+//
+// RFC 8446, Section 5: it may come at any time after the first ClientHello and before the peer's Finished, and MUST be
+// dropped without further processing.
+func (m *Machine) changeCipherSpec(fragment []byte) error {
+	if m.established || m.read.offset == uint64(wire.RecordHeaderLen+len(fragment)) && m.role == RoleServer {
+		return fail(CodeUnexpectedRecord, "%v", wire.ContentChangeCipherSpec)
+	}
+	if len(fragment) != 1 || fragment[0] != 1 {
+		return fail(CodeBadChangeCipherSpec, "")
+	}
+	if !m.read.joiner.Empty() {
+		return fail(CodeInterleaved, "%v", wire.ContentChangeCipherSpec)
+	}
+	return m.uselessRecord()
+}
+
+// uselessRecord counts a record that carried nothing: each costs us work and the peer next to nothing.
+func (m *Machine) uselessRecord() error {
+	if m.read.useless++; m.read.useless > m.params.c.MaxUselessRecords {
+		return fail(CodeTooManyUselessRecords, "%d", m.read.useless)
+	}
+	return nil
+}
+
+func (m *Machine) dispatch(now time.Time, kind wire.ContentType, content []byte, step *Step) error {
+	switch kind {
+	case 0:
+		return nil
+	case wire.ContentAlert:
+		return m.alert(content, step)
+	case wire.ContentHandshake:
+		// RFC 8446, Section 5.1: zero-length fragments of Handshake types MUST NOT be sent.
+		if len(content) == 0 {
+			return fail(CodeEmptyFragment, "%v", kind)
+		}
+		m.read.useless = 0
+		m.read.joiner.Add(content)
+		m.messages(now, step)
+		return nil
+	case wire.ContentApplicationData:
+		return m.applicationData(content, step)
+	}
+	return fail(CodeUnexpectedRecord, "%v", kind)
+}
+
+func (m *Machine) applicationData(content []byte, step *Step) error {
+	if !m.established {
+		return fail(CodeUnexpectedRecord, "%v before the handshake is done", wire.ContentApplicationData)
+	}
+	if !m.read.joiner.Empty() {
+		return fail(CodeInterleaved, "%v", wire.ContentApplicationData)
+	}
+	if len(content) == 0 {
+		return m.uselessRecord()
+	}
+	m.read.useless, m.read.warnings, m.read.updates = 0, 0, 0
+	step.Event = Event{Kind: Data, Data: content}
+	return nil
+}
+
+func (m *Machine) alert(content []byte, step *Step) error {
+	a, err := wire.ParseAlert(content)
+	if err != nil {
+		return because(CodeBadAlert, err)
+	}
+	if !m.read.joiner.Empty() {
+		return fail(CodeInterleaved, "%v", wire.ContentAlert)
+	}
+	if o := m.options.Observer; o != nil {
+		o.Observe(AlertObserved{Received, a})
+	}
+	switch a.Code {
+	case wire.AlertCloseNotify:
+		if !m.established {
+			return &Error{Code: CodePeerClosedEarly, received: true}
+		}
+		m.read.closed = true
+		m.read.joiner.Release()
+		step.Event.Kind = PeerClosed
+		return nil
+	case wire.AlertUserCanceled:
+		// RFC 8446, Section 6.1: it is followed by a close_notify.
+		if m.read.warnings++; m.read.warnings > maxWarnings {
+			return fail(CodeTooManyWarnings, "")
+		}
+		return nil
+	}
+	// RFC 8446, Section 6: the level can be ignored; every other alert is an error.
+	return &Error{Code: CodePeerAlert, alert: a.Code, received: true}
+}
+
+// tooLong reports whether the joiner refused a message for its size.
+func tooLong(err error) bool { return errors.Is(err, wire.ErrMessageTooLong) }

@@ -1,0 +1,210 @@
+package tlscore
+
+import (
+	"github.com/tlswright/tlswright/internal/keys"
+	"github.com/tlswright/tlswright/internal/record"
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// writeHalf is what belongs to the direction towards the peer. During the handshake the driver uses it; after
+// HandshakeDone only the calls of the write half do.
+type writeHalf struct {
+	sealer  *record.Sealer // nil in plaintext
+	suite   *suite.Suite
+	traffic keys.Traffic
+	epoch   Epoch
+	offset  uint64
+	hello   bool // the first ClientHello is out
+	closed  bool // close_notify or a fatal alert is out
+	message []byte
+}
+
+func (w *writeHalf) install(m *Machine, e *effect) error {
+	sealer, err := record.NewSealer(e.suite, e.traffic)
+	if err != nil {
+		return because(CodeInternal, err)
+	}
+	w.sealer, w.suite, w.traffic, w.epoch = sealer, e.suite, e.traffic, e.epoch
+	if o := m.options.Observer; o != nil {
+		o.Observe(KeyChanged{Sent, w.epoch, suiteCode(w.suite), false})
+	}
+	return nil
+}
+
+// append puts content into one record of the current epoch and appends it.
+func (w *writeHalf) append(m *Machine, out []byte, kind wire.ContentType, content []byte, pad int) ([]byte, error) {
+	from, sequence := len(out), uint64(0)
+	if w.sealer == nil {
+		out = record.AppendPlaintext(out, kind, w.recordVersion(m), content)
+	} else {
+		sequence = w.sealer.Sequence()
+		var err error
+		if out, err = w.sealer.Seal(out, kind, content, pad); err != nil {
+			return out[:from], err
+		}
+	}
+	w.sent(m, out[from:], w.epoch, sequence)
+	return out, nil
+}
+
+// recordVersion is what legacy_record_version says in plaintext.
+//
+// RFC 8446, Section 5.1: MUST be 0x0303 for all records other than an initial ClientHello, where it MAY also be 0x0301
+// for compatibility purposes.
+func (w *writeHalf) recordVersion(m *Machine) wire.Version {
+	if m.role == RoleClient && !w.hello {
+		w.hello = true
+		return wire.VersionTLS10
+	}
+	return wire.VersionTLS12
+}
+
+func (w *writeHalf) sent(m *Machine, rec []byte, e Epoch, sequence uint64) {
+	if o := m.options.Observer; o != nil {
+		o.Observe(RecordObserved{Sent, e, sequence, w.offset, rec})
+	}
+	w.offset += uint64(len(rec))
+}
+
+// alert appends an alert and closes the half.
+func (w *writeHalf) alert(m *Machine, out []byte, code wire.AlertCode) ([]byte, error) {
+	if w.closed {
+		return out, nil
+	}
+	w.closed = true
+	a := wire.Alert{Level: wire.AlertLevelFatal, Code: code}
+	if code == wire.AlertCloseNotify || code == wire.AlertUserCanceled {
+		a.Level = wire.AlertLevelWarning
+	}
+	if o := m.options.Observer; o != nil {
+		o.Observe(AlertObserved{Sent, a})
+	}
+	var buf [2]byte
+	return w.append(m, out, wire.ContentAlert, a.Append(buf[:0]), 0)
+}
+
+// update sends KeyUpdate and moves to the next generation of keys (RFC 8446, Section 4.6.3).
+func (w *writeHalf) update(m *Machine, out []byte, ask bool) ([]byte, error) {
+	msg := wire.KeyUpdate{}
+	if ask {
+		msg.Request = wire.UpdateRequested
+	}
+	w.message = wire.AppendMessage(w.message[:0], &msg)
+	if o := m.options.Observer; o != nil {
+		o.Observe(MessageObserved{Sent, w.epoch, w.message})
+	}
+	out, err := w.append(m, out, wire.ContentHandshake, w.message, 0)
+	if err != nil {
+		return out, err
+	}
+	next := w.traffic.Next()
+	sealer, err := record.NewSealer(w.suite, next)
+	if err != nil {
+		return out, err
+	}
+	w.traffic.Wipe()
+	w.sealer, w.traffic = sealer, next
+	if o := m.options.Observer; o != nil {
+		o.Observe(KeyChanged{Sent, w.epoch, suiteCode(w.suite), true})
+	}
+	return out, nil
+}
+
+// control appends what the read half queued, and a KeyUpdate where the keys are nearly used up.
+func (w *writeHalf) control(m *Machine, out []byte) ([]byte, error) {
+	if code, ok := m.control.takeAlert(); ok {
+		return w.alert(m, out, code)
+	}
+	if w.closed {
+		m.control.answerUpdate.Store(false)
+		return out, nil
+	}
+	// One answer serves however many requests came since the last: RFC 8446, Section 4.6.3 allows it, and it bounds
+	// what a flood of requests can make us send.
+	if m.control.answerUpdate.Swap(false) || w.sealer.KeyUpdateDue() {
+		return w.update(m, out, false)
+	}
+	return out, nil
+}
+
+// Seal protects application data and appends the records to out, before them whatever the queue holds. n is the number
+// of bytes of data consumed: all, or fewer with an error. The appended bytes are committed: they must be written
+// in order and whole, also when an error comes with them. Seal returns [ErrWriteClosed] after CloseWrite or an alert.
+func (m *Machine) Seal(data, out []byte) (n int, o []byte, err error) {
+	if !m.established {
+		return 0, out, misuse("Seal before HandshakeDone")
+	}
+	w := &m.write
+	for {
+		if out, err = w.control(m, out); err != nil {
+			return n, out, err
+		}
+		if w.closed {
+			return n, out, ErrWriteClosed
+		}
+		if n == len(data) {
+			return n, out, nil
+		}
+		chunk := data[n:min(len(data), n+wire.MaxPlaintext)]
+		if out, err = w.append(m, out, wire.ContentApplicationData, chunk, m.padding(len(chunk))); err != nil {
+			return n, out, err
+		}
+		n += len(chunk)
+	}
+}
+
+// padding rounds the content up to the configured multiple, within one record.
+func (m *Machine) padding(n int) int {
+	to := m.params.c.PadTo
+	if to <= 1 || n%to == 0 {
+		return 0
+	}
+	return min(to-n%to, wire.MaxPlaintext-n)
+}
+
+// KeyUpdate appends a KeyUpdate message and changes the sending keys; with ask the peer is requested to do the same
+// (RFC 8446, Section 4.6.3).
+func (m *Machine) KeyUpdate(ask bool, out []byte) ([]byte, error) {
+	if !m.established {
+		return out, misuse("KeyUpdate before HandshakeDone")
+	}
+	out, err := m.write.control(m, out)
+	if err != nil {
+		return out, err
+	}
+	if m.write.closed {
+		return out, ErrWriteClosed
+	}
+	return m.write.update(m, out, ask)
+}
+
+// CloseWrite appends close_notify: no more data follows, but the peer may go on sending (RFC 8446, Section 6.1). The
+// second call does nothing.
+func (m *Machine) CloseWrite(out []byte) ([]byte, error) {
+	return m.Abort(wire.AlertCloseNotify, out)
+}
+
+// Abort appends an alert of the caller's choice and closes the write half. It may be called at any time after
+// Start, also during the handshake, and does nothing once the half is closed.
+func (m *Machine) Abort(code wire.AlertCode, out []byte) ([]byte, error) {
+	if pending, ok := m.control.takeAlert(); ok {
+		code = pending
+	}
+	if !m.established && m.read.err == nil {
+		m.read.err = fail(CodeAborted, "%v", code)
+		m.question = nil
+	}
+	return m.write.alert(m, out, code)
+}
+
+// Flush appends what the read half queued: an alert, or the answer to a KeyUpdate. It belongs to the write half.
+func (m *Machine) Flush(out []byte) ([]byte, error) {
+	if !m.established {
+		return out, nil
+	}
+	return m.write.control(m, out)
+}
+
+// Pending reports whether Flush has something to append. Either half may ask.
+func (m *Machine) Pending() bool { return m.established && m.control.pending() }

@@ -1,0 +1,88 @@
+package tlscore
+
+import (
+	"slices"
+
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// expectClientHello is START of RFC 8446, Appendix A.2.
+type expectClientHello struct{}
+
+func (expectClientHello) name() string { return "START" }
+func (expectClientHello) expects() []wire.HandshakeType {
+	return []wire.HandshakeType{wire.TypeClientHello}
+}
+
+func (expectClientHello) on(t *turn, m message) (state, error) {
+	o, err := readOffer(t, m)
+	if err != nil {
+		return nil, err
+	}
+	t.facts.ClientRandom, t.facts.ServerName = o.hello.Random, o.wanted.name
+	t.facts.Compatible = len(o.hello.SessionID) > 0
+	hs := &serverHandshake{sessionID: slices.Clone(o.hello.SessionID)}
+	if hs.suite = chooseSuite(t.params, o); hs.suite == nil {
+		return nil, fail(CodeNoSharedSuite, "")
+	}
+	if hs.group = chooseGroup(t.params, o); hs.group == 0 {
+		return nil, fail(CodeNoSharedGroup, "")
+	}
+	if hs.alpn, err = chooseProtocol(t.params, o); err != nil {
+		return nil, err
+	}
+	if o.share(hs.group) == nil || t.params.c.RetryAlways {
+		return hs.retry(t, m, o)
+	}
+	t.transcript.Begin(hs.suite.Hash)
+	t.absorb(m)
+	return hs.chooseIdentity(t, o)
+}
+
+// chooseSuite takes the first of our suites that the client offers: server preference (RFC 8446, Section 4.1.1).
+func chooseSuite(p *Params, o *offer) *suite.Suite {
+	for _, id := range p.c.CipherSuites {
+		if slices.Contains(o.hello.CipherSuites, id) {
+			return suite.ByID(id)
+		}
+	}
+	return nil
+}
+
+// chooseGroup prefers a post-quantum hybrid even at the price of a HelloRetryRequest, then a group that the client sent
+// a share for, then our order. Zero: nothing in common.
+func chooseGroup(p *Params, o *offer) wire.Group {
+	var best wire.Group
+	bestRank := -1
+	for _, id := range p.c.Groups {
+		if !slices.Contains(o.groups, id) {
+			continue
+		}
+		rank := 0
+		if suite.GroupByID(id).Hybrid {
+			rank += 2
+		}
+		if o.share(id) != nil {
+			rank++
+		}
+		if rank > bestRank {
+			best, bestRank = id, rank
+		}
+	}
+	return best
+}
+
+// chooseProtocol takes the first of our protocols that the client offers. A server without any, or a client that asks
+// for none, goes without (RFC 7301, Section 3.2).
+func chooseProtocol(p *Params, o *offer) (string, error) {
+	if len(p.c.ALPN) == 0 || len(o.protocols) == 0 {
+		return "", nil
+	}
+	for _, name := range p.c.ALPN {
+		if slices.Contains(o.protocols, name) {
+			return name, nil
+		}
+	}
+	return "", fail(CodeNoSharedProtocol, "the client offers %q", o.protocols)
+}

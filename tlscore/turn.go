@@ -1,0 +1,96 @@
+package tlscore
+
+import (
+	"time"
+
+	"github.com/tlswright/tlswright/internal/keys"
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// turn is all that a state sees of the machine while it handles one message or answer. What it asks for is collected as
+// effects, which the driver carries out in order once the state has returned without an error.
+type turn struct {
+	now     time.Time
+	params  *Params
+	options *Options
+	facts   *Facts
+
+	transcript *keys.Transcript
+	trace      func(keys.Derivation) // nil unless somebody receives the secrets
+
+	flight   []byte // handshake messages to send, encoded
+	effects  []effect
+	question *Question
+	exporter keys.Exporter
+}
+
+type effectKind uint8
+
+const (
+	effectSend             effectKind = iota // flight[from:to]
+	effectChangeCipherSpec                   // the compatibility record (RFC 8446, Appendix D.4)
+	effectReadKeys
+	effectWriteKeys
+	effectHandshakeDone
+	effectUpdateReadKeys // the peer's KeyUpdate
+	effectAnswerUpdate   // it asks for ours
+	effectTicket         // a NewSessionTicket arrived
+)
+
+type effect struct {
+	kind     effectKind
+	from, to int
+	epoch    Epoch
+	suite    *suite.Suite
+	traffic  keys.Traffic
+}
+
+// send encodes a handshake message, adds it to the transcript, and asks for it to be sent.
+func (t *turn) send(m wire.Message) {
+	from := len(t.flight)
+	t.flight = wire.AppendMessage(t.flight, m)
+	t.transcript.Add(t.flight[from:])
+	t.effects = append(t.effects, effect{kind: effectSend, from: from, to: len(t.flight)})
+}
+
+// absorb adds a received message to the transcript. Each state does so itself, after it took the hash of what came
+// before where it needs that: the order is the RFC's, and visible.
+func (t *turn) absorb(m message) { t.transcript.Add(m.raw) }
+
+// hash returns the Transcript-Hash of all messages so far (RFC 8446, Section 4.4.1).
+func (t *turn) hash() []byte { return t.transcript.Sum() }
+
+func (t *turn) changeCipherSpec() {
+	t.effects = append(t.effects, effect{kind: effectChangeCipherSpec})
+}
+
+func (t *turn) readKeys(e Epoch, s *suite.Suite, k keys.Traffic) {
+	t.effects = append(t.effects, effect{kind: effectReadKeys, epoch: e, suite: s, traffic: k})
+}
+
+func (t *turn) writeKeys(e Epoch, s *suite.Suite, k keys.Traffic) {
+	t.effects = append(t.effects, effect{kind: effectWriteKeys, epoch: e, suite: s, traffic: k})
+}
+
+func (t *turn) done(exporter keys.Exporter) {
+	t.exporter = exporter
+	t.effects = append(t.effects, effect{kind: effectHandshakeDone})
+}
+
+func (t *turn) want(k effectKind) { t.effects = append(t.effects, effect{kind: k}) }
+
+// ask suspends the machine with a question; the state that on returns must be a waiting one.
+func (t *turn) ask(q Question) { t.question = &q }
+
+// handshakeKeys turns the result of the key exchange into the stage of the key schedule that follows, and forgets it.
+// The shared secret is reported by itself too, for no HKDF step produces it.
+func (t *turn) handshakeKeys(s *suite.Suite, shared []byte) keys.Handshake {
+	if t.trace != nil {
+		t.trace(keys.Derivation{Name: "shared_secret", Output: shared})
+	}
+	early := keys.NewEarlyTraced(s.Hash, nil, t.trace)
+	defer early.Wipe()
+	defer clear(shared)
+	return early.Handshake(shared)
+}
