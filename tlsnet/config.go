@@ -1,0 +1,207 @@
+package tlsnet
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/tlswright/tlswright/tlscore"
+)
+
+// Defaults of a [Config].
+const (
+	DefaultHandshakeTimeout = 10 * time.Second
+	DefaultMaxHandshakes    = 4096
+)
+
+// Config is what connections may do, as plain data for both roles. The zero Config is a client that trusts the roots of
+// the system and verifies chain and name; a server needs at least one Identity. It is checked and copied when it is
+// used: later changes reach no connection.
+type Config struct {
+	// Core holds what is negotiated, and the limits on handshake messages and useless records. Its Identities must be
+	// empty: they come from Identities below, with their keys.
+	Core tlscore.Config
+
+	// Identities are the certificates that we may present, in order of preference.
+	Identities []Identity
+	// ChooseIdentity, if set, picks the certificate instead of the order of preference: one of the candidates, or nil to
+	// present none. The question says what the peer can take.
+	ChooseIdentity func(ctx context.Context, q *tlscore.Question, candidates []*tlscore.Identity) (*tlscore.Identity, error)
+
+	// ServerName is the name a client asks for and verifies, a DNS name or an IP address (which is verified, but not
+	// sent). Empty: the host that is dialed.
+	ServerName string
+	// Roots are the certificates a client trusts. With none of them the roots of the system are trusted.
+	Roots []*x509.Certificate
+	// SystemRoots trusts the roots of the system besides Roots.
+	SystemRoots bool
+	// Insecure accepts every certificate of the peer, and every name. Whoever is in the middle can then read and change
+	// everything. What verification would have said is still in Peer.Problem.
+	Insecure bool
+
+	// ClientRoots are the certificates a server trusts for clients; needed as soon as Core.ClientAuth asks for a
+	// certificate.
+	ClientRoots []*x509.Certificate
+
+	// VerifyPeer is a further check of a peer that was verified; an error refuses it with access_denied (RFC 8446,
+	// Section 6.2), or with the alert of a [RefusalError]. It is not called for a client without a certificate.
+	VerifyPeer func(ctx context.Context, p Peer, f tlscore.Facts) error
+
+	// HandshakeTimeout bounds the handshake; 0 is DefaultHandshakeTimeout, negative is no bound.
+	HandshakeTimeout time.Duration
+	// MaxHandshakes bounds how many handshakes of a listener are computed at the same time; a connection counts from its
+	// first bytes on. 0 is DefaultMaxHandshakes.
+	MaxHandshakes int
+
+	// Time returns the time by which certificates are judged; nil is time.Now.
+	Time func() time.Time
+	// KeyLog receives the secrets of every connection in the NSS key log format, one Write per line: whoever has them can
+	// read the traffic. For debugging only; nil writes nothing.
+	KeyLog io.Writer
+	// Observer makes an observer for each connection; nil, or a nil observer, watches nothing.
+	Observer func() tlscore.Observer
+	// Secrets makes a receiver for the whole key schedule of each connection, for a tracer; nil keeps them inside.
+	Secrets func() tlscore.Secrets
+}
+
+// Identity is a certificate chain with its private key. The key may live in a token: it is asked to sign during the
+// handshake only, and one that implements [ContextSigner] is told when nobody waits any longer.
+type Identity struct {
+	Chain [][]byte // DER, leaf first
+	Key   crypto.Signer
+	Names []string // DNS names it serves, "*.example.com" too; empty: those of the leaf
+}
+
+// ContextSigner is a crypto.Signer whose signing can be abandoned, such as a network HSM. The arguments after the
+// context are those of crypto.Signer.Sign.
+type ContextSigner interface {
+	crypto.Signer
+	SignContext(ctx context.Context, rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error)
+}
+
+// settings is a checked Config for one role: immutable, shared by connections.
+type settings struct {
+	role       tlscore.Role
+	params     *tlscore.Params
+	buffers    *buffers
+	roots      []*x509.Certificate
+	system     *x509.CertPool
+	serverName string
+	insecure   bool
+	timeout    time.Duration
+	now        func() time.Time
+	keyLog     *keyLog
+	verifyPeer func(context.Context, Peer, tlscore.Facts) error
+	choose     func(context.Context, *tlscore.Question, []*tlscore.Identity) (*tlscore.Identity, error)
+	observer   func() tlscore.Observer
+	secrets    func() tlscore.Secrets
+	maxShakes  int
+}
+
+// compile checks c for one role.
+func (c *Config) compile(role tlscore.Role) (*settings, error) {
+	if c == nil {
+		c = &Config{}
+	}
+	s := &settings{
+		role:       role,
+		buffers:    new(buffers),
+		roots:      slices.Clone(c.Roots),
+		serverName: c.ServerName,
+		insecure:   c.Insecure,
+		timeout:    c.HandshakeTimeout,
+		now:        c.Time,
+		verifyPeer: c.VerifyPeer,
+		choose:     c.ChooseIdentity,
+		observer:   c.Observer,
+		secrets:    c.Secrets,
+		maxShakes:  c.MaxHandshakes,
+	}
+	if s.timeout == 0 {
+		s.timeout = DefaultHandshakeTimeout
+	}
+	if s.maxShakes <= 0 {
+		s.maxShakes = DefaultMaxHandshakes
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if c.KeyLog != nil {
+		s.keyLog = &keyLog{w: c.KeyLog}
+	}
+	if err := s.trust(c); err != nil {
+		return nil, fmt.Errorf("tlsnet: %w", err)
+	}
+	core, err := c.core(role)
+	if err != nil {
+		return nil, fmt.Errorf("tlsnet: %w", err)
+	}
+	if s.params, err = tlscore.Compile(core); err != nil {
+		return nil, fmt.Errorf("tlsnet: %w", err)
+	}
+	return s, nil
+}
+
+// trust settles whom the role trusts.
+func (s *settings) trust(c *Config) error {
+	if s.role == tlscore.RoleServer {
+		s.roots = slices.Clone(c.ClientRoots)
+		if c.Core.ClientAuth != tlscore.NoClientCert && len(s.roots) == 0 && !c.Insecure {
+			return errors.New("client certificates are asked for, but there are no client roots to verify them with")
+		}
+		return nil
+	}
+	if c.Insecure && len(c.Roots) == 0 || len(c.Roots) != 0 && !c.SystemRoots {
+		return nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return fmt.Errorf("system roots: %w", err)
+	}
+	s.system = pool
+	return nil
+}
+
+// core returns the machine's configuration with the identities in it.
+func (c *Config) core(role tlscore.Role) (tlscore.Config, error) {
+	core := c.Core
+	if len(core.Identities) != 0 {
+		return core, errors.New("identities belong into Config.Identities, with their keys, not into Config.Core")
+	}
+	if role == tlscore.RoleServer && len(c.Identities) == 0 {
+		return core, errors.New("a server needs a certificate: Config.Identities is empty")
+	}
+	for i, id := range c.Identities {
+		if id.Key == nil {
+			return core, fmt.Errorf("identities[%d]: has no key", i)
+		}
+		if err := keyFits(id); err != nil {
+			return core, fmt.Errorf("identities[%d]: %w", i, err)
+		}
+		core.Identities = append(core.Identities, tlscore.Identity{Chain: id.Chain, Names: id.Names, Tag: id.Key})
+	}
+	core.AskIdentity = c.ChooseIdentity != nil
+	return core, nil
+}
+
+// keyFits refuses a key that is not the leaf's, which no peer could make sense of. A leaf that x509 cannot read is
+// left to tlscore.
+func keyFits(id Identity) error {
+	if len(id.Chain) == 0 {
+		return errors.New("chain is empty")
+	}
+	leaf, err := x509.ParseCertificate(id.Chain[0])
+	if err != nil {
+		return nil
+	}
+	own, ok := id.Key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if leaf.PublicKey != nil && ok && !own.Equal(leaf.PublicKey) {
+		return errors.New("the private key is not the one of the certificate")
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package tlsnet
+
+import (
+	"context"
+	"net"
+
+	"github.com/tlswright/tlswright/tlscore"
+)
+
+// Dialer makes client connections with one configuration, which is checked once. It may be used concurrently.
+type Dialer struct {
+	set *settings
+	// Net makes the connections beneath; its Timeout bounds name look-up and connecting. The zero value tries IPv6 and
+	// IPv4 side by side (RFC 6555).
+	Net net.Dialer
+}
+
+// NewDialer checks the configuration.
+func NewDialer(c *Config) (*Dialer, error) {
+	s, err := c.compile(tlscore.RoleClient)
+	if err != nil {
+		return nil, err
+	}
+	return &Dialer{set: s}, nil
+}
+
+// Dial connects to addr, as net.Dial takes it, and makes the handshake. Without Config.ServerName the host of addr is
+// verified. The error is a *[DialError], or says what is wrong with the configuration.
+func Dial(ctx context.Context, network, addr string, c *Config) (*Conn, error) {
+	d, err := NewDialer(c)
+	if err != nil {
+		return nil, err
+	}
+	return d.Dial(ctx, network, addr)
+}
+
+// Dial connects to addr, as net.Dial takes it, and makes the handshake. Without Config.ServerName the host of addr is
+// verified. The error is a *[DialError].
+func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Conn, error) {
+	name := d.set.serverName
+	if name == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil && !d.set.insecure {
+			return nil, &DialError{Failure: FailureNetwork, Address: addr, Err: err}
+		}
+		name = host
+	}
+	nc, err := d.Net.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, &DialError{Failure: connectFailure(ctx, err), Address: addr, Err: err}
+	}
+	c, err := d.set.client(nc, name)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	if err := c.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, &DialError{Failure: handshakeFailure(ctx, err), Address: addr, Peer: c.Peer(), Handshake: true, Err: err}
+	}
+	return c, nil
+}

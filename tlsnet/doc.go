@@ -1,0 +1,19 @@
+// Package tlsnet carries TLS over real connections: it is the one place with sockets, deadlines and goroutines.
+//
+// A [Conn] joins a net.Conn and a tlscore.Machine and is itself a net.Conn: Read and Write may be called
+// concurrently, deadlines hold, and CloseWrite closes one half. It answers the machine's questions - is this chain
+// trusted (pki), sign this (crypto.Signer), which certificate - and makes sure that a peer that is refused receives the
+// alert that says why. [Dial], [Listen] and their kin make such connections; [HTTPServer] and [Transport] carry
+// HTTP/1.1 and HTTP/2 over them, chosen by the negotiated ALPN and never by looking at the bytes.
+//
+//	Read ─▶ read half ──▶ Machine.Feed        Machine.Seal ◀── write half ◀─ Write
+//	        (own lock)        │                     ▲          (own lock)
+//	                          └─ control records ───┘
+//	                             (KeyUpdate answers, alerts)
+//
+// The two halves share nothing but the machine's queue of control records. Read never waits for a Write that is
+// blocked: what the read half has to send is written by the next Write, or by a short-lived goroutine when nobody writes.
+//
+// What this package does not know: the rules of the protocol (tlscore), how bytes are laid out (wire), who signs
+// certificates and why a chain is trusted (pki), files (internal/keystore), and what is done with the data.
+package tlsnet

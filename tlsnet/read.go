@@ -1,0 +1,212 @@
+package tlsnet
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/tlswright/tlswright/tlscore"
+)
+
+// readHalf is the receiving side of a Conn. While nothing is buffered it holds no buffer: bytes are read into the
+// caller's slice, opened there in place and moved to its front, or, if that slice is tiny, into small.
+type readHalf struct {
+	mu    sync.Mutex
+	buf   *recordBuffer // nil: nothing is buffered
+	r, w  int           // buf[r:w] came from the network and has not been fed
+	plain []byte        // opened data that did not fit into the caller's slice; lies in buf, before r
+	err   error         // final
+	seen  bool          // at least one byte has come
+	small [smallReadLen]byte
+}
+
+func (h *readHalf) unread() []byte {
+	if h.buf == nil {
+		return nil
+	}
+	return h.buf[h.r:h.w]
+}
+
+func (h *readHalf) consume(n int) { h.r += n }
+
+// release gives the buffer back if nothing in it is needed.
+func (h *readHalf) release(b *buffers) {
+	if h.buf != nil && h.r == h.w && len(h.plain) == 0 {
+		b.giveRecord(h.buf)
+		h.buf, h.plain, h.r, h.w = nil, nil, 0, 0
+	}
+}
+
+// stop makes err final and drops what is buffered.
+func (h *readHalf) stop(b *buffers, err error) {
+	h.err = err
+	h.r = h.w
+	h.release(b)
+}
+
+// fill reads once into buf, behind what is there, with room for at least need bytes.
+func (h *readHalf) fill(nc net.Conn, need int) error {
+	if len(h.buf)-h.w < need || h.r == h.w {
+		h.w = copy(h.buf[:], h.buf[h.r:h.w])
+		h.r = 0
+	}
+	n, err := readOnce(nc, h.buf[h.w:])
+	h.w += n
+	h.seen = h.seen || n > 0
+	return err
+}
+
+// readOnce is nc.Read without its two oddities: an error beside bytes, which comes again, and neither.
+func readOnce(nc net.Conn, b []byte) (int, error) {
+	for range 100 {
+		n, err := nc.Read(b)
+		if n > 0 {
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// Read reads application data. It may use all of p as scratch space. See [Conn] for how the end of the stream is told.
+func (c *Conn) Read(p []byte) (int, error) {
+	if err := c.Handshake(); err != nil {
+		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	for {
+		n, err := c.readOnce(p)
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// readOnce returns what is there, or reads from the network once. Zero bytes without an error: call again.
+func (c *Conn) readOnce(p []byte) (int, error) {
+	h := &c.in
+	if len(h.plain) > 0 {
+		n := copy(p, h.plain)
+		h.plain = h.plain[n:]
+		h.release(c.set.buffers)
+		return n, nil
+	}
+	if h.err != nil {
+		return 0, h.err
+	}
+	n, need := c.openBuffered(p)
+	if n > 0 || h.err != nil {
+		return n, nil // an error is returned once the data before it is
+	}
+	switch held := h.w - h.r; {
+	case len(p) >= held+recordBufferLen, held == 0 && len(p) >= smallReadLen:
+		return c.readInPlace(p)
+	case h.buf == nil:
+		k, err := readOnce(c.nc, h.small[:])
+		if err != nil {
+			return 0, c.readFailed(err)
+		}
+		c.keep(h.small[:k])
+	default:
+		if err := h.fill(c.nc, need); err != nil {
+			return 0, c.readFailed(err)
+		}
+	}
+	return 0, nil
+}
+
+// openBuffered opens the records in the buffer for as long as they are complete and p has room. need is how many more
+// bytes the next record wants.
+func (c *Conn) openBuffered(p []byte) (n, need int) {
+	h := &c.in
+	now := c.set.now()
+	for h.r < h.w && n < len(p) && len(h.plain) == 0 && h.err == nil {
+		step, err := c.machine.Feed(now, h.buf[h.r:h.w], nil)
+		h.r += step.N
+		if step.Event.Kind == tlscore.Data {
+			k := copy(p[n:], step.Event.Data)
+			n += k
+			h.plain = step.Event.Data[k:]
+		}
+		if c.settled(step, err) {
+			need = step.Need
+			break
+		}
+	}
+	h.release(c.set.buffers)
+	return n, need
+}
+
+// readInPlace reads into p, opens the records there and moves their content to the front. What is left of a record that
+// has not come whole is kept.
+func (c *Conn) readInPlace(p []byte) (int, error) {
+	h := &c.in
+	held := copy(p, h.unread())
+	k, err := readOnce(c.nc, p[held:])
+	if err != nil {
+		return 0, c.readFailed(err)
+	}
+	h.r = h.w // what was held lies in p now
+	now := c.set.now()
+	raw, n := p[:held+k], 0
+	for len(raw) > 0 {
+		step, err := c.machine.Feed(now, raw, nil)
+		raw = raw[step.N:]
+		n += copy(p[n:], step.Event.Data) // content is shorter than its record, so this overwrites nothing unread
+		if c.settled(step, err) {
+			break
+		}
+	}
+	if h.err == nil && len(raw) > 0 {
+		c.keep(raw)
+	}
+	h.release(c.set.buffers)
+	return n, nil
+}
+
+// settled handles everything of a step but its data, and says whether feeding must stop.
+func (c *Conn) settled(step tlscore.Step, err error) bool {
+	if c.machine.Pending() {
+		c.failed.Store(err != nil || c.failed.Load())
+		c.flushSoon()
+	}
+	switch {
+	case err != nil:
+		c.in.stop(c.set.buffers, err)
+	case step.Event.Kind == tlscore.PeerClosed:
+		c.in.stop(c.set.buffers, io.EOF)
+	}
+	return c.in.err != nil || step.N == 0
+}
+
+// keep buffers bytes that cannot be fed yet.
+func (c *Conn) keep(raw []byte) {
+	h := &c.in
+	if h.buf == nil {
+		h.buf = c.set.buffers.record()
+	}
+	h.r, h.w = 0, copy(h.buf[:], raw)
+}
+
+// readFailed judges an error of the connection beneath: time-outs pass, all else stays.
+func (c *Conn) readFailed(err error) error {
+	if c.closed.Load() {
+		err = net.ErrClosed
+	}
+	var ne net.Error
+	if errors.As(err, &ne) && ne.Timeout() {
+		return err
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	c.in.stop(c.set.buffers, err)
+	return err
+}

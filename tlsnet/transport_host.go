@@ -1,0 +1,158 @@
+package tlsnet
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// readyTimeout is how long a connection that turned out to speak HTTP/1.1 waits for the request that it was made for.
+const readyTimeout = 5 * time.Second
+
+// httpHost is what a Transport knows of one host and port.
+type httpHost struct {
+	transport *Transport
+	addr      string
+
+	mu      sync.Mutex
+	http1   bool // it chose HTTP/1.1 the last time it had the choice
+	conns   []*http2Conn
+	ready   []*Conn   // HTTP/1.1, connected and not used yet
+	dialing *dialCall // nil: nobody is
+}
+
+// dialCall is one attempt to connect, whose outcome all requests that wait for it share.
+type dialCall struct {
+	done chan struct{}
+	err  error
+}
+
+// acquire returns an HTTP/2 connection with a stream reserved, or nil if the host speaks HTTP/1.1.
+func (h *httpHost) acquire(ctx context.Context) (*http2Conn, error) {
+	for {
+		h.mu.Lock()
+		if c := h.reserveLocked(); c != nil || h.http1 {
+			h.mu.Unlock()
+			return c, nil
+		}
+		call := h.dialing
+		if call == nil {
+			call = &dialCall{done: make(chan struct{})}
+			h.dialing = call
+			go h.dial(ctx, call)
+		}
+		h.mu.Unlock()
+		select {
+		case <-call.done:
+			if call.err != nil {
+				return nil, call.err
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// reserveLocked takes a stream of a pooled connection, and drops connections that have ended.
+func (h *httpHost) reserveLocked() *http2Conn {
+	h.conns = slices.DeleteFunc(h.conns, func(c *http2Conn) bool { return c.client.Err() != nil })
+	for _, c := range h.conns {
+		if c.client.Reserve() == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// dial connects once and pools the connection. It is not bound to the request that caused it, because others wait too.
+func (h *httpHost) dial(ctx context.Context, call *dialCall) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.transport.dialTimeout())
+	defer cancel()
+	c, err := h.transport.dialer.Dial(ctx, "tcp", h.addr)
+	var h2 *http2Conn
+	if err == nil && c.Facts().ALPN == ProtocolHTTP2 {
+		h2, err = newHTTP2Conn(ctx, h.transport.h2, h.addr, c)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dialing = nil
+	switch {
+	case err != nil:
+		call.err = err
+	case h2 != nil:
+		h.http1 = false
+		h.conns = append(h.conns, h2)
+	default:
+		h.http1 = true
+		h.ready = append(h.ready, c)
+		time.AfterFunc(readyTimeout, func() {
+			if h.removeReady(c) {
+				c.Close()
+			}
+		})
+	}
+	close(call.done)
+}
+
+// takeReady returns a connection that nobody has used yet, or nil.
+func (h *httpHost) takeReady() *Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.ready) == 0 {
+		return nil
+	}
+	c := h.ready[0]
+	h.ready = h.ready[1:]
+	return c
+}
+
+func (h *httpHost) removeReady(c *Conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := slices.Index(h.ready, c)
+	if i < 0 {
+		return false
+	}
+	h.ready = slices.Delete(h.ready, i, i+1)
+	return true
+}
+
+// forget makes the next request ask again which protocol the host speaks.
+func (h *httpHost) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.http1 = false
+}
+
+// closeIdle closes what carries no request.
+func (h *httpHost) closeIdle() {
+	h.mu.Lock()
+	conns, ready := h.conns, h.ready
+	h.conns, h.ready = nil, nil
+	h.mu.Unlock()
+	for _, c := range ready {
+		c.Close()
+	}
+	for _, c := range conns {
+		c.retire()
+	}
+}
+
+// replayable returns a copy of req that can be sent again, or nil.
+func replayable(req *http.Request) *http.Request {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req
+	}
+	if req.GetBody == nil {
+		return nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil
+	}
+	again := *req
+	again.Body = body
+	return &again
+}
