@@ -36,7 +36,7 @@ func sourceRules() []rule {
 			},
 			allowed: []sample{
 				{files: goSource("wire/a.go", "import (\n\"errors\"\n\"fmt\"\n)\n// ErrX says.\nvar ErrX = errors.New(\"x\")\nvar errY = fmt.Errorf(\"y: %w\", ErrX)\nvar table = [...]int{1}")},
-				{files: goSource("wire/a.go", "import \"regexp\"\nvar r = regexp.MustCompile(`x`)\nvar _ error = (*E)(nil)")},
+				{files: goSource("wire/a.go", "import \"regexp\"\nvar r = regexp.MustCompile(`x`)\nvar _ error = (*E)(nil)\nfunc f() { _ = r }")},
 				{files: goSource("tlscore/a.go", "// ErrX says.\nvar ErrX = wire.ErrX\n// ErrY says.\nvar ErrY error = &timeout{}")},
 				{files: goSource("wire/a.go", "var table = []int{1}\nfunc f() { table := []int{2}; table[0] = 3 }")},
 				{files: goSource("internal/cli/a.go", "import \"embed\"\n//go:embed x\nvar pages embed.FS")},
@@ -160,7 +160,7 @@ func assignmentsTo(f *goFile, globals map[string]*ast.ValueSpec) []problem {
 	var problems []problem
 	check := func(target ast.Expr) {
 		name := rootIdent(target)
-		if name == nil || globals[name.Name] == nil {
+		if name == nil || name.Name == "_" || globals[name.Name] == nil {
 			return
 		}
 		if name.Obj == nil || name.Obj.Decl == globals[name.Name] {

@@ -1,0 +1,52 @@
+# tlswright. `make` alone lists what there is.
+
+GO         ?= go
+ARGS       ?= tour
+FUZZTIME   ?= 10s
+TESTFLAGS  ?= -timeout 20m
+
+# A result from the cache proves nothing on a machine that is asked to judge.
+ifeq ($(CI),true)
+TESTFLAGS += -count=1
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench fuzz interop accept soak cover peers generate
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run tlswright from source (ARGS="connect example.org"; without ARGS: the tour)
+	$(GO) run ./cmd/tlswright $(ARGS)
+
+peers: ## install the programs that the tests talk to (Debian, root), or say which are missing
+	@scripts/peers.sh
+
+test: peers ## every test, real peers included
+	$(GO) test $(TESTFLAGS) ./...
+
+check: peers ## every other gate: format, vet, staticcheck, house rules, race, freshness, short fuzz, vulnerabilities
+	@scripts/check.sh
+
+interop: peers ## the table of handshakes with OpenSSL, GnuTLS, crypto/tls, curl and nginx, in full
+	$(GO) test $(TESTFLAGS) -count=1 -v ./interop/...
+
+fuzz: ## fuzz every target for FUZZTIME (10s) each
+	@scripts/fuzz.sh -each $(FUZZTIME)
+
+bench: ## measurements, side by side with crypto/tls in one run
+	$(GO) test -run '^$$' -bench . -benchmem ./bench/...
+
+accept: ## a newcomer's two commands, in a fresh clone with an empty home
+	@scripts/accept.sh
+
+soak: peers ## the long loads: many clients for a while, big files, growth of memory and goroutines
+	TLSWRIGHT_SOAK=1 $(GO) test -count=1 -timeout 60m -v -run 'Soak' ./...
+
+cover: ## coverage of all packages by all tests
+	@mkdir -p .tools
+	$(GO) test $(TESTFLAGS) -coverpkg=./... -coverprofile=.tools/cover.out ./...
+	$(GO) tool cover -func=.tools/cover.out | tail -1
+
+generate: ## rewrite what is generated from tables
+	$(GO) generate ./...

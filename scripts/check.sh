@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# The gates beside `make test`. Each prints its name and its outcome: ok, FAIL, or "not run" with the reason. All of
+# them run, whatever the first ones say; the exit status is 1 if any failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+tools=$PWD/.tools/bin
+staticcheck_version=v0.8.2
+govulncheck_version=v1.1.4
+outcomes=()
+failed=0
+note=
+
+# gate NAME COMMAND…: status 0 is ok, 77 is "not run" with $note as the reason, all else is a failure.
+gate() {
+	local name=$1 start=$SECONDS status outcome
+	shift
+	note=
+	echo "== $name"
+	"$@" </dev/null
+	status=$?
+	case $status in
+	0) outcome=ok ;;
+	77) outcome="not run: $note" ;;
+	*) outcome=FAIL failed=1 ;;
+	esac
+	outcomes+=("$(printf '%-12s %s (%d s)' "$name" "$outcome" $((SECONDS - start)))")
+	echo "== $name: $outcome"
+}
+
+check_format() {
+	local unformatted
+	unformatted=$(gofmt -l .) && [ -z "$unformatted" ] || { echo "$unformatted"; return 1; }
+}
+
+check_modules() {
+	go mod verify || return 1
+	# Status 1 with nothing to show is a tidy that could not run, for want of a network say: no verdict on go.mod.
+	local difference
+	if ! difference=$(go mod tidy -diff 2>/dev/null); then
+		[ -z "$difference" ] || { echo "$difference"; return 1; }
+		echo "go mod tidy could not run here"
+	fi
+}
+
+check_staticcheck() {
+	local want="$staticcheck_version $(go env GOVERSION)"
+	if [ "$(cat "$tools/staticcheck.version" 2>/dev/null)" != "$want" ]; then
+		# Built with this machine's Go: an analyser that is older than the language refuses the source.
+		GOBIN=$tools go install "honnef.co/go/tools/cmd/staticcheck@$staticcheck_version" || {
+			note="staticcheck $staticcheck_version could not be fetched"
+			[ "${CI:-}" = true ] && return 1
+			return 77
+		}
+		echo "$want" >"$tools/staticcheck.version"
+	fi
+	"$tools/staticcheck" ./...
+}
+
+check_rules() { go test -count=1 .; }
+
+# The race detector slows handshakes tenfold: the interop table and the benchmarks are left to `make test`.
+check_race() {
+	if ! command -v "$(go env CC)" >/dev/null; then
+		note="the race detector needs a C compiler"
+		[ "${CI:-}" = true ] && return 1
+		return 77
+	fi
+	local packages
+	packages=$(go list ./... | grep -vE '^[^/]+/[^/]+/[^/]+(/interop|/bench)?$')
+	# shellcheck disable=SC2086 # a list of import paths
+	CGO_ENABLED=1 go test -race -timeout 10m $packages
+}
+
+# What is generated equals what the generator makes of its tables; golden files are compared by the tests of their packages.
+check_fresh() {
+	(cd wire && go run generate.go -stdout) | cmp - wire/zregistry.go
+}
+
+check_fuzz() { scripts/fuzz.sh -total "${FUZZ_SECONDS:-60}"; }
+
+check_vulnerabilities() {
+	local log status
+	if ! [ -x "$tools/govulncheck" ] && ! log=$(GOBIN=$tools go install "golang.org/x/vuln/cmd/govulncheck@$govulncheck_version" 2>&1); then
+		note="govulncheck $govulncheck_version could not be fetched"
+		return 77
+	fi
+	log=$(timeout 120 "$tools/govulncheck" ./... 2>&1)
+	status=$?
+	case $status in
+	0) echo "$log" | tail -3 ;;
+	3) echo "$log"; return 1 ;;
+	*) echo "$log" | tail -3; note="the vulnerability database could not be asked"; return 77 ;;
+	esac
+}
+
+gate gofmt check_format
+gate vet go vet ./...
+gate modules check_modules
+gate staticcheck check_staticcheck
+gate rules check_rules
+gate fresh check_fresh
+gate race check_race
+gate fuzz check_fuzz
+gate govulncheck check_vulnerabilities
+
+echo
+echo "make check:"
+printf '  %s\n' "${outcomes[@]}"
+exit "$failed"

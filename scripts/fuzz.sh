@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Fuzzes every target it finds, two workers each.
+#
+#   scripts/fuzz.sh -each 10s     ten seconds a target
+#   scripts/fuzz.sh -total 60     sixty seconds together, at least one a target
+#
+# Each package is built once, with the instrumentation, and then run target by target. What breaks a target is
+# written to the package's testdata/fuzz, where go test finds it from then on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mode=${1:--total}
+amount=${2:-60}
+builds=$(mktemp -d)
+trap 'rm -rf "$builds"' EXIT
+corpus=$(go env GOCACHE)/fuzz
+
+# go list is asked only for packages that have a target in a test file.
+mapfile -t folders < <(grep -rlE '^func Fuzz[A-Z_]' --include='*_test.go' . | grep -v '/testdata/' | xargs -r -n1 dirname | sort -u)
+targets=()
+failed=0
+for folder in "${folders[@]}"; do
+	binary=$builds/$(tr / _ <<<"$folder").test
+	if ! go test -c -fuzz=. -o "$binary" "$folder"; then
+		failed=1
+		continue
+	fi
+	while read -r target; do
+		targets+=("$folder $target $binary")
+	done < <(cd "$folder" && "$binary" -test.list '^Fuzz')
+done
+if [ ${#targets[@]} = 0 ]; then
+	echo "fuzz: no target found" >&2
+	exit 1
+fi
+
+each=$amount
+if [ "$mode" = -total ]; then
+	each=$((amount / ${#targets[@]}))
+	[ "$each" -ge 1 ] || each=1
+	each=${each}s
+fi
+echo "fuzz: ${#targets[@]} targets in ${#folders[@]} packages, $each each"
+for entry in "${targets[@]}"; do
+	read -r folder target binary <<<"$entry"
+	import=$(go list "$folder")
+	if log=$(cd "$folder" && "$binary" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$each" \
+		-test.parallel 2 -test.fuzzcachedir "$corpus/$import" </dev/null 2>&1); then
+		echo "fuzz: ok   $folder $target ($(grep -oE 'execs: [0-9]+' <<<"$log" | tail -1))"
+	else
+		echo "$log"
+		echo "fuzz: FAIL $folder $target"
+		failed=1
+	fi
+done
+exit "$failed"

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# The programs that the tests talk to: installs them from Debian when it may (root, apt-get), else says which tests
+# will be skipped. With CI=true a missing program is an error. It starts and stops nothing.
+set -euo pipefail
+
+export PATH="$PATH:/usr/sbin:/sbin"
+
+# program, Debian package, what misses it
+peers="
+openssl      openssl         interop with OpenSSL, certificates checked by openssl verify
+gnutls-cli   gnutls-bin      interop with GnuTLS
+nginx        nginx-light     interop with nginx
+curl         curl            interop with curl, HTTP/1.1 and HTTP/2
+wrk          wrk             load over HTTP/1.1
+h2load       nghttp2-client  load over HTTP/2
+gcc          gcc             the race detector
+git          git             the list of tracked files, make accept
+"
+
+# absent prints the rows of the table whose program is not to be found.
+absent() {
+	while read -r program package use; do
+		if [ -n "$program" ] && ! command -v "$program" >/dev/null; then
+			echo "$program $package $use"
+		fi
+	done <<<"$peers"
+}
+
+# install fetches packages without letting them start their services.
+install() {
+	local policy=/usr/sbin/policy-rc.d
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q -o Acquire::Retries=3 update </dev/null &&
+		apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@" </dev/null
+}
+
+missing=$(absent)
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	packages=$(awk '{ print $2 }' <<<"$missing" | sort -u)
+	case " $packages " in *gcc*) packages="$packages libc6-dev" ;; esac
+	echo "peers: installing" $packages
+	# shellcheck disable=SC2086 # a list of package names
+	if ! log=$(install $packages 2>&1); then
+		echo "$log" | tail -20 >&2
+		echo "peers: the installation failed" >&2
+	fi
+	missing=$(absent)
+fi
+
+if [ -z "$missing" ]; then
+	exit 0
+fi
+while read -r program package use; do
+	echo "peers: $program is missing (Debian package $package): skipping $use" >&2
+done <<<"$missing"
+if [ "${CI:-}" = true ]; then
+	echo "peers: CI=true, so nothing may be skipped" >&2
+	exit 1
+fi
