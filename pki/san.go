@@ -77,10 +77,9 @@ func addDNS(t *x509.Certificate, s string) error {
 	return nil
 }
 
-// checkDNS returns "" for a preferred-syntax host name (RFC 5280, Section
-// 4.2.1.6; underscores are let through, as they occur in private zones), else what
-// is wrong with it. A wildcard may only be the whole leftmost label (RFC 9525,
-// Section 6.3).
+// checkDNS returns "" for a host name in the preferred syntax, else what is wrong
+// with it (RFC 5280, Section 4.2.1.6). Underscores pass, as they occur in private
+// zones. A wildcard may only be the whole leftmost label (RFC 9525, Section 6.3).
 func checkDNS(name string, wildcard bool) string {
 	if name == "" {
 		return "it is empty"

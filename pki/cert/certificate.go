@@ -47,6 +47,7 @@ type Certificate struct {
 
 	// SPKIAlgorithm names the kind of key, SPKIParameters are its raw parameters
 	// (nil: absent) and SPKIKey the bits of subjectPublicKey.
+	// An identifier that does not fit the type is nil; RawSPKI has it.
 	SPKIAlgorithm  asn1.ObjectIdentifier
 	SPKIParameters []byte
 	SPKIKey        []byte
@@ -239,11 +240,15 @@ func (c *Certificate) defect(format string, args ...any) {
 }
 
 // readAlgorithm reads an AlgorithmIdentifier; params are the raw parameters,
-// nil if absent.
+// nil if absent. An identifier with an arc beyond 31 bits (those made from UUIDs
+// have one) is legal, but does not fit the type and leaves oid nil.
 func readAlgorithm(s *cryptobyte.String, oid *asn1.ObjectIdentifier, params *[]byte) bool {
-	var alg cryptobyte.String
-	if !s.ReadASN1(&alg, cbasn1.SEQUENCE) || !alg.ReadASN1ObjectIdentifier(oid) {
+	var alg, raw cryptobyte.String
+	if !s.ReadASN1(&alg, cbasn1.SEQUENCE) || !alg.ReadASN1Element(&raw, cbasn1.OBJECT_IDENTIFIER) {
 		return false
+	}
+	if !raw.ReadASN1ObjectIdentifier(oid) {
+		*oid = nil
 	}
 	*params = nil
 	if alg.Empty() {

@@ -79,6 +79,8 @@ func (c *Certificate) readKey() (crypto.PublicKey, error) {
 			return nil, fmt.Errorf("the Ed25519 key has %d bytes, not %d", len(c.SPKIKey), ed25519.PublicKeySize)
 		}
 		return ed25519.PublicKey(c.SPKIKey), nil
+	case "":
+		return nil, fmt.Errorf("unknown key algorithm")
 	default:
 		return nil, fmt.Errorf("unknown key algorithm %s", alg)
 	}

@@ -47,7 +47,7 @@ func (c *Certificate) parseValidity(s *cryptobyte.String) error {
 // parseTime reads a UTCTime or GeneralizedTime. strict is true for the only form
 // that RFC 5280, Section 4.1.2.5 allows: seconds present, no fraction, Zulu.
 func parseTime(text string, utc bool) (at time.Time, strict, ok bool) {
-	layouts := []string{"20060102150405Z", "20060102150405Z0700", "200601021504Z", "200601021504Z0700", "20060102150405.999999999Z"}
+	layouts := []string{"20060102150405Z", "20060102150405Z0700", "200601021504Z", "200601021504Z0700"}
 	if utc {
 		layouts = []string{"060102150405Z", "060102150405Z0700", "0601021504Z", "0601021504Z0700"}
 	}
