@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// connectFlags are the flags of `connect`.
+type connectFlags struct {
+	negotiationFlags
+	identity   identityFlags
+	ca         []string
+	serverName string
+	isInsecure bool
+	send       string
+	hasSend    bool
+	isHTTP     bool
+	headers    []string
+	output     string
+	asJSON     bool
+}
+
+const connectLong = `Connect to a TLS server, verify its certificate chain and its name, and report
+what was negotiated. With several hosts they stand side by side, a line each.
+
+Trusted are the roots of this system and the estate's own CA; --ca FILE trusts
+the certificates of that file instead.
+
+With --send TEXT, or with data piped in, the data is sent, and what comes back
+goes to standard output; the report goes to standard error then. After the last
+byte our direction is closed, and the command ends when the peer closes too.
+Without data, h2 and http/1.1 are offered as application protocols; with data,
+none is.
+
+With --http the arguments are an optional method and a URL. Redirects are
+followed, but never away from https. The report names the final URL, the status
+and the headers; -o keeps the body, and "-o -" prints it. A status of 400 or
+more is a failed check.
+
+` + exitCodeHelp + `
+With several hosts: 0 if all are well; the code of the failures if they are all of one kind; otherwise 1.`
+
+const connectExample = `  tlswright connect example.com
+  tlswright connect google.com github.com letsencrypt.org
+  tlswright connect --ca root.pem --servername app.test 127.0.0.1:8443
+  tlswright connect --cert alice.pem --key alice.key --json api.test | jq .verdict
+  printf 'hello\n' | tlswright connect localhost:8443
+  tlswright connect --http https://example.com/ -o page.html`
+
+func newConnect(a *app) *cobra.Command {
+	o := &connectFlags{}
+	cmd := &cobra.Command{
+		Use:     "connect HOST[:PORT]... | --http [METHOD] URL",
+		Short:   "Connect to a TLS server, verify it, and report what was negotiated",
+		Long:    connectLong,
+		Example: connectExample,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				f := usagef(cmd, "whom to connect to?")
+				f.hint = "for example: tlswright connect example.com"
+				return f
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.hasSend = cmd.Flags().Changed("send")
+			return a.connect(cmd, o, args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&o.ca, "ca", nil, "trust the certificates in this PEM `FILE`, and no others")
+	f.StringVar(&o.serverName, "servername", "", "the `NAME` to ask for (SNI) and to verify (default: the host)")
+	f.BoolVar(&o.isInsecure, "insecure", false, "do not verify the certificate: for looking only")
+	o.identity.register(cmd, "our")
+	o.negotiationFlags.register(cmd)
+	f.StringVar(&o.send, "send", "", "send this `TEXT`, and print what comes back; \"-\" reads standard input")
+	f.BoolVar(&o.isHTTP, "http", false, "make an HTTP request")
+	f.StringArrayVarP(&o.headers, "header", "H", nil, "with --http: a header to send, as \"`NAME: VALUE`\"")
+	f.StringVarP(&o.output, "output", "o", "", "with --http: write the body to `FILE`; \"-\" is standard output")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON, one object for each host")
+	_ = cmd.MarkFlagFilename("ca", "pem", "crt", "cer")
+	return cmd
+}
+
+func (a *app) connect(cmd *cobra.Command, o *connectFlags, args []string) (err error) {
+	if !o.isHTTP && (o.output != "" || len(o.headers) > 0) {
+		return usagef(cmd, "-o and -H belong to --http")
+	}
+	if o.isHTTP {
+		return a.connectHTTP(cmd, o, args)
+	}
+	var targets []target
+	for _, arg := range args {
+		t, err := parseTarget(cmd, arg)
+		if err != nil {
+			return err
+		}
+		targets = append(targets, t)
+	}
+	if len(targets) > 1 && o.hasSend {
+		return usagef(cmd, "--send goes to one host, but there are %d", len(targets))
+	}
+	src := a.dataToSend(o, len(targets))
+	if src == nil && len(o.alpn) == 0 {
+		o.alpn = []string{"h2", "http/1.1"}
+	}
+	c, err := a.newConnector(cmd, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if len(targets) > 1 {
+		return c.connectAll(cmd.Context(), targets, o.asJSON)
+	}
+	return c.connectOne(cmd.Context(), targets[0], src, o.asJSON)
+}
+
+// dataToSend is where the data of the connection comes from: --send, or what is piped in. Nil: there is none.
+func (a *app) dataToSend(o *connectFlags, hosts int) io.Reader {
+	switch {
+	case hosts > 1:
+		return nil
+	case o.hasSend && o.send != "-":
+		return strings.NewReader(o.send)
+	case o.hasSend || a.ui.inputIsPiped():
+		return a.ui.in
+	}
+	return nil
+}
+
+// connectOne connects to one host, reports, and carries data where there is some.
+func (c *connector) connectOne(ctx context.Context, t target, src io.Reader, asJSON bool) error {
+	u := c.app.ui
+	conn, o := c.dial(ctx, t)
+	report := &u.out
+	if src != nil {
+		report = &u.err
+	}
+	if conn == nil {
+		return c.conclude(o, report, nil, asJSON)
+	}
+	if src == nil {
+		c.finish(conn, o)
+		return c.conclude(o, report, nil, asJSON)
+	}
+	defer conn.Close()
+	e := &exchange{conn: conn, src: src, patience: c.timeout}
+	if asJSON {
+		kept := newCollector()
+		e.dst = kept
+		if err := e.run(ctx); err != nil {
+			o.problem = connectionFailure(t.String(), err)
+		}
+		return c.conclude(o, report, kept.json(e), true)
+	}
+	c.printReport(report, o)
+	lines := &lineEnds{w: u.out.w}
+	e.dst = lines
+	err := e.run(ctx)
+	if lines.isOpen && u.out.width > 0 {
+		u.write(&u.out, "\n") // so that the shell's prompt gets a line of its own
+	}
+	if err != nil {
+		return connectionFailure(t.String(), err)
+	}
+	if e.wentMute {
+		u.notef("the peer did not close the connection within %v; it is closed now", c.timeout)
+	}
+	return nil
+}
+
+// conclude prints what came of a connection and turns it into the end of the command.
+func (c *connector) conclude(o *outcome, report *stream, data *dataJSON, asJSON bool) error {
+	switch {
+	case asJSON:
+		j := c.json(o)
+		j.Data = data
+		if err := c.app.ui.printJSON(j); err != nil {
+			return err
+		}
+	case o.problem == nil || o.facts.Version != 0:
+		c.printReport(report, o)
+	}
+	if o.problem != nil {
+		return o.problem
+	}
+	return nil
+}
+
+// lineEnds passes data on and remembers whether the last line is still open.
+type lineEnds struct {
+	w      io.Writer
+	isOpen bool
+}
+
+func (l *lineEnds) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		l.isOpen = p[len(p)-1] != '\n'
+	}
+	return l.w.Write(p)
+}

@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tlswright/tlswright/tlsnet"
+)
+
+// exchange carries data over an established connection: everything of src to the peer, then close_notify for our
+// direction, and everything the peer sends to dst until it closes as well.
+type exchange struct {
+	conn     *tlsnet.Conn
+	src      io.Reader
+	dst      io.Writer
+	patience time.Duration // how long the peer may be silent once we have nothing more to say
+
+	sent     atomic.Int64
+	received int64
+	isSent   atomic.Bool
+	wentMute bool // the peer neither sent nor closed within patience
+}
+
+// run carries the data. It returns nil where both directions ended in order, or where the peer only did not close.
+func (e *exchange) run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { e.conn.Close() })
+	defer stop()
+	sending := make(chan error, 1)
+	go func() { sending <- e.send() }()
+	err := e.receive()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	// The peer has closed. A sender that is still waiting for input has nobody left to send it to.
+	select {
+	case err := <-sending:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (e *exchange) send() error {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := e.src.Read(buf)
+		if n > 0 {
+			if _, werr := e.conn.Write(buf[:n]); werr != nil {
+				return werr
+			}
+			e.sent.Add(int64(n))
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return cannotRun(err, "reading what to send")
+		}
+	}
+	e.isSent.Store(true)
+	if err := e.conn.SetReadDeadline(time.Now().Add(e.patience)); err != nil {
+		return err
+	}
+	return e.conn.CloseWrite()
+}
+
+func (e *exchange) receive() error {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := e.conn.Read(buf)
+		if n > 0 {
+			e.received += int64(n)
+			if _, werr := e.dst.Write(buf[:n]); werr != nil {
+				return cannotRun(werr, "writing what was received")
+			}
+			if e.isSent.Load() {
+				e.conn.SetReadDeadline(time.Now().Add(e.patience))
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			e.wentMute = true
+			if e.received == 0 && e.sent.Load() > 0 {
+				return err
+			}
+			return nil
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return &failure{kind: kindTLS, err: err, text: "the peer broke off without close_notify: what it sent may be incomplete"}
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// dataJSON is the data of a connection in --json.
+type dataJSON struct {
+	Sent           int64  `json:"sent_bytes"`
+	Received       int64  `json:"received_bytes"`
+	ReceivedSHA256 string `json:"received_sha256"`
+	Text           string `json:"received_text,omitempty"`   // where it is UTF-8
+	Base64         string `json:"received_base64,omitempty"` // where it is not
+	IsCut          bool   `json:"received_is_cut"`           // text or base64 hold only the beginning
+}
+
+// collector keeps what --json shows of received data: the beginning, and the digest of all.
+type collector struct {
+	kept bytes.Buffer
+	sum  hash.Hash
+}
+
+const keptData = 1 << 20 // bytes
+
+func newCollector() *collector { return &collector{sum: sha256.New()} }
+
+func (c *collector) Write(p []byte) (int, error) {
+	c.sum.Write(p)
+	c.kept.Write(p[:min(len(p), keptData-c.kept.Len())])
+	return len(p), nil
+}
+
+func (c *collector) json(e *exchange) *dataJSON {
+	j := &dataJSON{
+		Sent: e.sent.Load(), Received: e.received, ReceivedSHA256: hex.EncodeToString(c.sum.Sum(nil)),
+		IsCut: int64(c.kept.Len()) < e.received,
+	}
+	if utf8.Valid(c.kept.Bytes()) {
+		j.Text = c.kept.String()
+	} else {
+		j.Base64 = base64.StdEncoding.EncodeToString(c.kept.Bytes())
+	}
+	return j
+}

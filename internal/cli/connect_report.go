@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tlswright/tlswright/pki"
+)
+
+// rows is the report of one connection: what was negotiated, whom with, and whether that is to be believed.
+func (c *connector) rows(o *outcome) []row {
+	now := c.app.now()
+	rows := negotiatedRows(o.facts)
+	if len(o.sent) > 0 {
+		rows = append(rows, certificateRows(o.sent[0], now)...)
+		rows = append(rows, row{label: "chain", value: c.chainText(o)})
+	}
+	if o.facts.CertificateRequested {
+		text := "asked for, none sent"
+		if own := o.facts.OwnIdentity; own != nil {
+			text = "sent"
+			if certs := parseChain(own.Chain); len(certs) > 0 {
+				text += " " + nameOf(certs[0])
+			}
+		}
+		rows = append(rows, row{label: "client cert", value: text})
+	}
+	if o.facts.HandshakeComplete {
+		rows = append(rows, row{label: "time", value: fmt.Sprintf("TCP %s, TLS %s", milliseconds(o.tcp), milliseconds(o.tls))})
+	}
+	verdict, st := c.verdict(o)
+	return append(rows, row{label: "verdict", value: verdict, style: st})
+}
+
+// chainText says how many certificates came and which root they lead to.
+func (c *connector) chainText(o *outcome) string {
+	text := countOf(len(o.facts.PeerChain), "certificate") + " sent"
+	switch {
+	case o.isTrusted():
+		text += fmt.Sprintf(", root %s (%s)", nameOf(o.peer.Root()), c.trust.sourceOf(o.peer.Root()))
+	case len(o.sent) > 0:
+		text += ", up to issuer " + pki.Name(o.sent[len(o.sent)-1].Issuer)
+	}
+	return text
+}
+
+// verdict is the conclusion in one line.
+func (c *connector) verdict(o *outcome) (string, style) {
+	reason := func(f *failure) string { return strings.TrimPrefix(f.text, o.target.String()+": ") }
+	switch {
+	case o.problem != nil && o.problem.kind == kindTrust:
+		return "NOT TRUSTED: " + reason(o.problem), bad
+	case o.problem != nil:
+		return "FAILED: " + reason(o.problem), bad
+	case o.isTrusted():
+		return "trusted: the chain leads to that root, and the name is " + o.name, good
+	case o.peer.Problem != nil:
+		return "NOT VERIFIED (--insecure), and would not be trusted: " + pki.Printable(o.peer.Problem.Error()), bad
+	default:
+		return "NOT VERIFIED (--insecure)", bad
+	}
+}
+
+func (c *connector) printReport(s *stream, o *outcome) {
+	head := s.paint(bold, o.target.String())
+	if o.address != "" && o.address != o.target.String() {
+		head += s.paint(faint, " at "+o.address)
+	}
+	c.app.ui.write(s, head+"\n"+s.rows(c.rows(o)))
+}
+
+func milliseconds(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	if ms < 10 {
+		return fmt.Sprintf("%.1f ms", ms)
+	}
+	return fmt.Sprintf("%.0f ms", ms)
+}
+
+// connectJSON is `connect --json` for one host. The names are stable.
+type connectJSON struct {
+	Target     string           `json:"target"`
+	Address    string           `json:"address,omitempty"`
+	VerifyName string           `json:"verify_name"` // that the certificate had to be valid for
+	Verified   bool             `json:"verified"`    // chain and name
+	Insecure   bool             `json:"insecure"`
+	Verdict    string           `json:"verdict"`
+	Handshake  *handshakeReport `json:"handshake,omitempty"`
+	ChainSent  int              `json:"chain_sent"`
+	Chain      []string         `json:"verified_chain"` // subjects, leaf first, root last
+	Root       *rootJSON        `json:"root,omitempty"`
+	ClientCert clientCertJSON   `json:"client_certificate"`
+	Time       timeJSON         `json:"milliseconds"`
+	Data       *dataJSON        `json:"data,omitempty"`
+	Error      *errorJSON       `json:"error,omitempty"`
+}
+
+type rootJSON struct {
+	certReport
+	Source string `json:"source"` // "system", "own CA" or "--ca"
+}
+
+type clientCertJSON struct {
+	IsRequested bool   `json:"requested"`
+	Sent        string `json:"sent"` // subject; "" for none
+}
+
+type timeJSON struct {
+	TCP float64 `json:"tcp"`
+	TLS float64 `json:"tls"`
+}
+
+// errorJSON is a failure in --json of every command.
+type errorJSON struct {
+	Kind     failureKind `json:"kind"`
+	Text     string      `json:"text"`
+	Hint     string      `json:"hint,omitempty"`
+	ExitCode int         `json:"exit_code"`
+}
+
+func newErrorJSON(f *failure) *errorJSON {
+	if f == nil {
+		return nil
+	}
+	return &errorJSON{Kind: f.kind, Text: f.text, Hint: f.hint, ExitCode: f.kind.exitCode()}
+}
+
+func (c *connector) json(o *outcome) connectJSON {
+	now := c.app.now()
+	j := connectJSON{
+		Target: o.target.String(), Address: o.address, VerifyName: o.name, Verified: o.isTrusted(), Insecure: c.config.Insecure,
+		ChainSent: len(o.facts.PeerChain), Chain: []string{},
+		Time:  timeJSON{float64(o.tcp.Microseconds()) / 1000, float64(o.tls.Microseconds()) / 1000},
+		Error: newErrorJSON(o.problem),
+	}
+	j.Verdict, _ = c.verdict(o)
+	if o.facts.Version != 0 {
+		r := newHandshakeReport(o.facts, now)
+		j.Handshake = &r
+	}
+	for _, cert := range o.peer.Chain {
+		j.Chain = append(j.Chain, nameOf(cert))
+	}
+	if o.isTrusted() {
+		j.Root = &rootJSON{newCertReport(o.peer.Root(), now), c.trust.sourceOf(o.peer.Root())}
+	}
+	j.ClientCert.IsRequested = o.facts.CertificateRequested
+	if own := o.facts.OwnIdentity; own != nil {
+		if certs := parseChain(own.Chain); len(certs) > 0 {
+			j.ClientCert.Sent = nameOf(certs[0])
+		}
+	}
+	return j
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlswright/tlswright/internal/keystore"
+)
+
+// The exit codes of every command. They are an interface: scripts rely on them, docs/man and --help print them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitCannotRun   = 3
+	exitRefused     = 4
+	exitTimeout     = 5
+	exitDNS         = 6
+	exitInterrupted = 130
+)
+
+// exitCodeHelp is the table printed by --help and in the man pages.
+const exitCodeHelp = `Exit codes:
+  0    done; every check passed
+  1    a check failed: no TLS with this peer, or a certificate that is not trusted
+  2    the command line is wrong
+  3    could not run: a file, a key or the network stood in the way
+  4    connection refused
+  5    timed out
+  6    the name has no address (DNS)
+  130  interrupted`
+
+// failureKind says in one stable word what went wrong. It stands in the "kind" field of --json.
+type failureKind string
+
+const (
+	kindTLS         failureKind = "tls"     // the handshake or the connection after it failed
+	kindTrust       failureKind = "trust"   // the peer's certificate was not accepted
+	kindFinding     failureKind = "finding" // a check found something
+	kindUsage       failureKind = "usage"
+	kindLocal       failureKind = "local" // files and keys on this machine
+	kindNetwork     failureKind = "network"
+	kindRefused     failureKind = "refused"
+	kindTimeout     failureKind = "timeout"
+	kindDNS         failureKind = "dns"
+	kindInterrupted failureKind = "interrupted"
+)
+
+// exitCode is the code a failure of this kind ends the process with.
+func (k failureKind) exitCode() int {
+	switch k {
+	case kindTLS, kindTrust, kindFinding:
+		return exitFailed
+	case kindUsage:
+		return exitUsage
+	case kindRefused:
+		return exitRefused
+	case kindTimeout:
+		return exitTimeout
+	case kindDNS:
+		return exitDNS
+	case kindInterrupted:
+		return exitInterrupted
+	default:
+		return exitCannotRun
+	}
+}
+
+// failure is how a command ends when it does not end well: one line that says what happened and one that says what
+// to do about it.
+type failure struct {
+	kind failureKind
+	text string // lower case, no full stop
+	hint string // what to try next; may be empty
+	err  error  // the cause, for errors.As; may be nil
+	told bool   // the text already stands in the output; only the exit code is left to give
+}
+
+func (f *failure) Error() string { return f.text }
+
+func (f *failure) Unwrap() error { return f.err }
+
+// usagef reports a wrong command line; the hint names the help page of cmd.
+func usagef(cmd *cobra.Command, format string, args ...any) *failure {
+	return &failure{kind: kindUsage, text: fmt.Sprintf(format, args...), hint: helpHint(cmd)}
+}
+
+func helpHint(cmd *cobra.Command) string { return "see: " + cmd.CommandPath() + " --help" }
+
+// cannotRun wraps an error of this machine (files, keys, sockets), with a hint when the error brings one.
+func cannotRun(err error, format string, args ...any) *failure {
+	f := &failure{kind: kindLocal, err: err, text: fmt.Sprintf(format, args...)}
+	if f.text != "" {
+		f.text += ": "
+	}
+	f.text += plainError(err)
+	var perm *keystore.PermissionError
+	if errors.As(err, &perm) {
+		f.hint = perm.Hint
+	}
+	return f
+}
+
+// plainError is the text of err without the system call's name in front: "open x: no such file" says no more to a
+// person than "x: no such file".
+func plainError(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return strings.Replace(err.Error(), path.Error(), path.Path+": "+path.Err.Error(), 1)
+	}
+	return err.Error()
+}
+
+// asFailure gives every error that reaches the top a kind, so that none leaves without an exit code of its own.
+func asFailure(err error) *failure {
+	var f *failure
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, context.Canceled):
+		return &failure{kind: kindInterrupted, text: "interrupted", err: err}
+	default:
+		return cannotRun(err, "")
+	}
+}

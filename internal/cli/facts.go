@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
+)
+
+// numberedName is a value of a TLS registry in --json.
+type numberedName struct {
+	Name string `json:"name"`
+	ID   string `json:"id"` // "0x1301"
+}
+
+type suiteReport struct {
+	numberedName
+	Bits int `json:"bits"`
+}
+
+type groupReport struct {
+	numberedName
+	PostQuantum bool `json:"post_quantum"`
+}
+
+// handshakeReport is what a handshake settled, in --json of every command that reports a connection.
+type handshakeReport struct {
+	Version        string       `json:"version"`
+	CipherSuite    suiteReport  `json:"cipher_suite"`
+	Group          groupReport  `json:"group"`
+	ForwardSecrecy bool         `json:"forward_secrecy"`
+	Compression    string       `json:"compression"`
+	Signature      string       `json:"signature_scheme"` // of the peer; "" when it sent no certificate
+	ALPN           string       `json:"alpn"`
+	ServerName     string       `json:"sni"` // as sent in the ClientHello
+	HelloRetry     bool         `json:"hello_retry"`
+	PeerChain      []certReport `json:"peer_certificates"` // as sent, leaf first
+}
+
+// newHandshakeReport turns facts into words. TLS 1.3 has neither static key exchange nor compression (RFC 8446,
+// Section 1.2); a handshake that got as far as a group therefore has forward secrecy.
+func newHandshakeReport(f tlscore.Facts, now time.Time) handshakeReport {
+	r := handshakeReport{
+		Version:        f.Version.String(),
+		CipherSuite:    suiteReport{numberedName: numberedName{f.CipherSuite.String(), id(f.CipherSuite)}},
+		Group:          groupReport{numberedName: numberedName{f.Group.String(), id(f.Group)}},
+		ForwardSecrecy: f.Group != 0,
+		Compression:    "none",
+		ALPN:           f.ALPN,
+		ServerName:     f.ServerName,
+		HelloRetry:     f.HelloRetried,
+		PeerChain:      []certReport{},
+	}
+	if s := suite.ByID(f.CipherSuite); s != nil {
+		r.CipherSuite.Bits = s.Bits
+	}
+	if g := suite.GroupByID(f.Group); g != nil {
+		r.Group.PostQuantum = g.Hybrid
+	}
+	if f.PeerScheme != 0 {
+		r.Signature = f.PeerScheme.String()
+	}
+	for _, c := range parseChain(f.PeerChain) {
+		r.PeerChain = append(r.PeerChain, newCertReport(c, now))
+	}
+	return r
+}
+
+func id[T ~uint16](v T) string { return fmt.Sprintf("0x%04x", uint16(v)) }
+
+// parseChain reads the certificates of a peer as far as they can be read.
+func parseChain(chain [][]byte) []*x509.Certificate {
+	var certs []*x509.Certificate
+	for _, der := range chain {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			break
+		}
+		certs = append(certs, c)
+	}
+	return certs
+}
+
+// negotiatedRows are the lines of a report that say what was negotiated. They are short on purpose: what cannot be
+// otherwise with TLS 1.3 shares a line.
+func negotiatedRows(f tlscore.Facts) []row {
+	var rows []row
+	if f.Version == 0 {
+		return nil
+	}
+	rows = append(rows, row{label: "version", value: f.Version.String()})
+	suiteText := f.CipherSuite.String()
+	if s := suite.ByID(f.CipherSuite); s != nil {
+		suiteText += fmt.Sprintf(", %d bits", s.Bits)
+	}
+	rows = append(rows, row{label: "cipher suite", value: suiteText})
+	if f.Group != 0 {
+		kx := f.Group.String() + ", forward secrecy"
+		if g := suite.GroupByID(f.Group); g != nil && g.Hybrid {
+			kx += ", post-quantum hybrid"
+		}
+		if f.HelloRetried {
+			kx += ", after HelloRetryRequest"
+		}
+		rows = append(rows, row{label: "key exchange", value: kx})
+	}
+	rows = append(rows, row{label: "compression", value: "none"})
+	if f.PeerScheme != 0 {
+		rows = append(rows, row{label: "signature", value: f.PeerScheme.String()})
+	}
+	alpn := "none"
+	if f.ALPN != "" {
+		alpn = pki.Printable(f.ALPN)
+	}
+	return append(rows, row{label: "ALPN", value: alpn})
+}
+
+// certificateRows are the lines of a report about a leaf.
+func certificateRows(leaf *x509.Certificate, now time.Time) []row {
+	rows := []row{{label: "subject", value: pki.Name(leaf.Subject)}}
+	if rows[0].value == "" {
+		rows[0].value = "(empty)"
+	}
+	if names := namesOf(leaf); len(names) > 0 {
+		rows = append(rows, row{label: "names", value: listShort(names, 60)})
+	}
+	return append(rows,
+		row{label: "issuer", value: pki.Name(leaf.Issuer)},
+		row{label: "valid", value: dateOf(leaf.NotBefore) + " to " + dateOf(leaf.NotAfter) + ", " + lifeLeft(leaf, now), style: lifeStyle(leaf, now)},
+		row{label: "key", value: pki.DescribeKey(leaf.PublicKey)},
+	)
+}
+
+// summary is the facts of a connection in one line.
+func summary(f tlscore.Facts) string {
+	text := f.Version.String() + ", " + f.CipherSuite.String()
+	if f.Group != 0 {
+		text += ", " + f.Group.String()
+	}
+	if f.ALPN != "" {
+		text += ", ALPN " + pki.Printable(f.ALPN)
+	}
+	return text
+}

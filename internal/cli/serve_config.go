@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/tlsnet"
+)
+
+// serverConfig turns the flags of `serve` into a configuration. close must be called at the end.
+func (a *app) serverConfig(cmd *cobra.Command, o *serveFlags) (config *tlsnet.Config, close func() error, err error) {
+	close = func() error { return nil }
+	core, err := o.core(cmd)
+	if err != nil {
+		return nil, close, err
+	}
+	config = &tlsnet.Config{Core: core, HandshakeTimeout: o.timeout, Time: a.now}
+	id, ok, err := o.identity.load(cmd)
+	if err == nil && !ok {
+		id, err = a.ownIdentity(o.listen)
+	}
+	if err != nil {
+		return nil, close, err
+	}
+	config.Identities = []tlsnet.Identity{{Chain: id.Chain, Key: id.Key}}
+	if o.clientCA != "" {
+		if config.ClientRoots, err = keystore.ReadCertificates(o.clientCA); err != nil {
+			return nil, close, cannotRun(err, "--client-ca")
+		}
+		config.Core.ClientAuth = tlscore.RequireClientCert
+		for _, c := range config.ClientRoots {
+			config.Core.CertificateAuthorities = append(config.Core.CertificateAuthorities, c.RawSubject)
+		}
+	}
+	if o.keyLog != "" {
+		f, err := a.openKeyLog(o.keyLog)
+		if err != nil {
+			return nil, close, err
+		}
+		config.KeyLog, close = f, f.Close
+	}
+	return config, close, nil
+}
+
+// ownIdentity issues a certificate of the estate's own CA for this run: for localhost, and for the address that is
+// listened on. Its key never touches the disk. A CA is made where there is none.
+func (a *app) ownIdentity(listen string) (keystore.Identity, error) {
+	var id keystore.Identity
+	ca, err := a.openOrMakeCA()
+	if err != nil {
+		return id, err
+	}
+	sans := localNames(listen)
+	id, err = issueFrom(ca, pki.Request{Profile: pki.ProfileServer, CommonName: "localhost", SANs: sans}, pki.P256, a.now())
+	if err != nil {
+		return id, err
+	}
+	a.ui.notef("no --cert: using a certificate for %s from the own CA", strings.Join(sans, ", "))
+	a.ui.notef("clients need its root: %s", ca.RootPath())
+	return id, nil
+}
+
+// openOrMakeCA opens the CA of the estate, or makes it. When another tlswright is just making one, as two servers that
+// are started together do, it waits for that one.
+func (a *app) openOrMakeCA() (*keystore.CA, error) {
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	for attempt := 0; ; attempt++ {
+		ca, err := keystore.OpenCA(home)
+		if errors.Is(err, keystore.ErrNoCA) {
+			if ca, err = keystore.CreateCA(home, keystore.CAOptions{}, a.now()); err == nil {
+				a.ui.notef("there was no CA yet: made one in %s", ca.Dir)
+			}
+		}
+		var locked *keystore.LockedError
+		isBusy := errors.As(err, &locked) || errors.Is(err, keystore.ErrCAExists)
+		if isBusy && attempt < 50 {
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		if err != nil {
+			return nil, cannotRun(err, "")
+		}
+		return ca, nil
+	}
+}
+
+// localNames are the names under which a server that listens on addr is reached from this machine, and the address
+// itself. One that listens everywhere is also reached by the machine's name.
+func localNames(addr string) []string {
+	names := []string{"localhost", "127.0.0.1", "::1"}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return names
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host, _ = os.Hostname() // without one there is nothing to add
+	}
+	if host != "" && !slices.Contains(names, host) {
+		names = append(names, host)
+	}
+	return names
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/net/idna"
+)
+
+// target is a host to connect to, as named on the command line.
+type target struct {
+	host string // DNS name in ASCII form, or an IP address without brackets
+	port string
+}
+
+func (t target) String() string { return net.JoinHostPort(t.host, t.port) }
+
+// name is what the certificate must be valid for. The dot that makes a DNS name absolute is not part of it.
+func (t target) name() string { return strings.TrimSuffix(t.host, ".") }
+
+// parseTarget reads HOST, HOST:PORT, an IPv6 address with or without brackets, or the beginning of a https URL, which
+// is what people have in their clipboard.
+func parseTarget(cmd *cobra.Command, text string) (target, error) {
+	t := target{port: "443"}
+	rest := text
+	if after, ok := strings.CutPrefix(rest, "https://"); ok {
+		rest, _, _ = strings.Cut(after, "/")
+	}
+	if strings.Contains(rest, "://") || strings.ContainsAny(rest, "/ @") {
+		f := usagef(cmd, "%q is no HOST or HOST:PORT", text)
+		f.hint = "write it like example.com, example.com:8443 or [::1]:8443"
+		return t, f
+	}
+	switch {
+	case isAddress(strings.Trim(rest, "[]")):
+		t.host = strings.Trim(rest, "[]")
+	case strings.Contains(rest, ":"):
+		var err error
+		if t.host, t.port, err = net.SplitHostPort(rest); err != nil {
+			return t, usagef(cmd, "%q is no HOST:PORT", text)
+		}
+	default:
+		t.host = rest
+	}
+	if n, err := strconv.ParseUint(t.port, 10, 16); err != nil || n == 0 {
+		return t, usagef(cmd, "%q: %q is no port (1 to 65535)", text, t.port)
+	}
+	if t.host == "" {
+		return t, usagef(cmd, "%q names no host", text)
+	}
+	if isAddress(t.host) {
+		return t, nil
+	}
+	ascii, err := asciiName(t.host)
+	if err != nil {
+		return t, usagef(cmd, "%q is no host name", t.host)
+	}
+	t.host = ascii
+	return t, nil
+}
+
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+// asciiName gives the ASCII form of an internationalized name, and leaves others as they are: names with underscores
+// and the like exist, and whether one has an address is for DNS to say.
+func asciiName(name string) (string, error) {
+	for i := range len(name) {
+		if name[i] >= 0x80 {
+			return idna.Lookup.ToASCII(name)
+		}
+	}
+	return name, nil
+}
