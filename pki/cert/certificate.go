@@ -182,7 +182,14 @@ func (c *Certificate) parseTBS(tbs cryptobyte.String) error {
 	if err := c.parseSPKI(spki); err != nil {
 		return err
 	}
-	return c.parseTail(s)
+	if err := c.parseTail(s); err != nil {
+		if c.Version >= 3 {
+			return err
+		}
+		// The version promises that nothing is there, so crypto/x509 does not look.
+		c.defect("what follows the key of a version %d certificate cannot be read", c.Version)
+	}
+	return nil
 }
 
 // parseTail reads what may follow the key: the unique identifiers of version 2
@@ -202,7 +209,7 @@ func (c *Certificate) parseTail(s cryptobyte.String) error {
 		return malformed("tbsCertificate.extensions")
 	}
 	if !s.Empty() {
-		return &ParseError{"tbsCertificate", "bytes follow the last field"}
+		c.defect("%d bytes follow the last field of the signed part", len(s))
 	}
 	if !present {
 		return nil

@@ -206,6 +206,8 @@ func TestOddCertificatesAreReadWithTheirDefects(t *testing.T) {
 		"broken bits in the key": {func(p *parts) {
 			p.spki = seq(seq(oid(1, 3, 101, 112)), tlv(cbasn1.BIT_STRING, []byte{3}, make([]byte, 32)))
 		}, "whole number of bytes"},
+		"after the extensions":    {func(p *parts) { p.tail = append(bytes.Clone(p.tail), 5, 0) }, "2 bytes follow the last field"},
+		"junk in version 1":       {func(p *parts) { p.version, p.tail = nil, []byte{0xa3, 9} }, "version 1 certificate cannot be read"},
 		"parameters with Ed25519": {func(p *parts) { p.spki = spkiOf(seq(oid(1, 3, 101, 112), []byte{5, 0}), make([]byte, 32)) }, "has parameters"},
 	} {
 		p := base
@@ -261,7 +263,6 @@ func TestBrokenCertificatesAreRefusedByField(t *testing.T) {
 		"no key bits":          {func(p *parts) { p.spki = seq(seq(oid(1, 3, 101, 112))) }, "subjectPublicKeyInfo.subjectPublicKey"},
 		"nine unused bits":     {func(p *parts) { p.signature = tlv(cbasn1.BIT_STRING, []byte{9, 0}) }, "signatureValue"},
 		"after the signature":  {func(p *parts) { p.afterOuter = []byte{5, 0} }, "follow signatureValue"},
-		"after the extensions": {func(p *parts) { p.tail = append(bytes.Clone(p.tail), 5, 0) }, "follow the last field"},
 		"extension without id": {func(p *parts) { p.tail = extensionsOf(ku, seq([]byte{4, 0})) }, "tbsCertificate.extensions[1]"},
 		"too many extensions":  {func(p *parts) { p.tail = extensionsOf(many...) }, "more than 256"},
 	} {
@@ -361,22 +362,42 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(odd)
-	f.Fuzz(func(t *testing.T, der []byte) {
-		got, err := cert.Parse(der)
-		want, libraryErr := x509.ParseCertificate(der)
-		switch {
-		case err == nil:
-			_, _ = got.AltNames()
-			if !bytes.Equal(got.Raw, der) || !bytes.Contains(got.RawTBS, got.RawSPKI) {
-				t.Fatal("raw parts are not parts of the input")
-			}
-			if libraryErr == nil {
-				if problem := disagreement(got, want); problem != "" {
-					t.Fatal(problem)
-				}
-			}
-		case libraryErr == nil && len(der) <= cert.MaxSize && len(want.Extensions) <= 256:
-			t.Fatalf("the library reads what the tolerant view refuses: %v", err)
-		}
+	f.Fuzz(compareWithLibrary)
+}
+
+// FuzzParseFields puts arbitrary fields into a sound frame, which random changes
+// of a whole certificate seldom leave standing.
+func FuzzParseFields(f *testing.F) {
+	ca := pkitest.New(f, pkitest.P256)
+	base := takeApart(f, ca.Root)
+	for _, k := range pkitest.KeyTypes() {
+		p := takeApart(f, ca.Server(k).Certificate)
+		f.Add(p.serial, p.validity, p.spki, p.tail)
+	}
+	f.Fuzz(func(t *testing.T, serial, validity, spki, tail []byte) {
+		p := base
+		p.serial, p.validity, p.spki, p.tail = serial, validity, spki, tail
+		compareWithLibrary(t, p.der())
 	})
+}
+
+// compareWithLibrary holds the tolerant view against the library: it reads all
+// that the library reads, and the same.
+func compareWithLibrary(t *testing.T, der []byte) {
+	got, err := cert.Parse(der)
+	want, libraryErr := x509.ParseCertificate(der)
+	switch {
+	case err == nil:
+		_, _ = got.AltNames()
+		if !bytes.Equal(got.Raw, der) || !bytes.Contains(got.RawTBS, got.RawSPKI) {
+			t.Fatal("raw parts are not parts of the input")
+		}
+		if libraryErr == nil {
+			if problem := disagreement(got, want); problem != "" {
+				t.Fatal(problem)
+			}
+		}
+	case libraryErr == nil && len(der) <= cert.MaxSize && len(want.Extensions) <= 256:
+		t.Fatalf("the library reads what the tolerant view refuses: %v", err)
+	}
 }
