@@ -70,6 +70,9 @@ func addDNS(t *x509.Certificate, s string) error {
 	if !isASCII(name) {
 		return refuse("write it in its ASCII form (xn--…)", "the DNS name %q is not ASCII", Printable(s))
 	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return refuse("write ip:"+name, "the address %s as a DNS name: clients look for it among the IP addresses", name)
+	}
 	if why := checkDNS(name, true); why != "" {
 		return refuse("", "%q is not a DNS name: %s", Printable(s), why)
 	}
