@@ -1,7 +1,6 @@
 package tlscore
 
 import (
-	"bytes"
 	"slices"
 	"time"
 
@@ -316,19 +315,19 @@ func (m *Machine) derived(d keys.Derivation) {
 	})
 }
 
-// httpRequest reports whether bytes at the start of a stream look like a plain HTTP request: the commonest mistake of
-// people, worth a better word than "bad record".
+// httpRequest reports whether a stream starts like plain HTTP, the commonest mistake of people: worth a better word than
+// "bad record". One letter is enough to guess by, for no TLS record starts with one.
 func httpRequest(b []byte) bool {
-	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "CONNECT", "OPTIONS", "HTTP/"} {
+	for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "CONNECT ", "OPTIONS ", "PATCH ", "DELETE ", "HTTP/"} {
 		n := min(len(b), len(method))
-		if n >= 3 && bytes.Equal(b[:n], []byte(method[:n])) {
+		if n > 0 && string(b[:n]) == method[:n] {
 			return true
 		}
 	}
 	return false
 }
 
-// suiteName is the suite's code point for observers, zero without keys.
+// suiteCode is the suite's code point for observers, zero without keys.
 func suiteCode(s *suite.Suite) wire.CipherSuite {
 	if s == nil {
 		return 0

@@ -73,18 +73,9 @@ func (r *readHalf) update(m *Machine) error {
 
 // record opens the next record, if it is whole, and acts on it.
 func (m *Machine) record(now time.Time, in []byte, step *Step) {
-	if m.read.offset == 0 && httpRequest(in) {
-		m.fail(fail(CodeNotTLS, "it looks like plain HTTP"), step)
-		return
-	}
-	if h, ok := wire.ParseRecordHeader(in); ok && h.Version>>8 != 3 {
-		// RFC 8446, Section 5.1: legacy_record_version MUST be ignored; but no TLS has another major version.
-		m.fail(fail(CodeRecordVersion, "0x%04x", uint16(h.Version)), step)
-		return
-	}
 	rec, need, err := wire.Deframe(in, m.read.maxFragment())
 	if err != nil {
-		m.fail(because(CodeRecordTooLong, err), step)
+		m.fail(m.deframeError(err, in), step)
 		return
 	}
 	if rec == nil {
@@ -103,6 +94,23 @@ func (m *Machine) record(now time.Time, in []byte, step *Step) {
 	if err != nil {
 		m.fail(err, step)
 	}
+}
+
+// deframeError says why bytes are not a record. At the start of a stream they may not be TLS at all.
+func (m *Machine) deframeError(err error, in []byte) *Error {
+	var r *wire.RecordError
+	errors.As(err, &r)
+	switch {
+	case m.read.offset == 0 && httpRequest(in):
+		return fail(CodeNotTLS, "it looks like plain HTTP")
+	case r.Kind == wire.RecordTooLong:
+		return because(CodeRecordTooLong, err)
+	case r.Kind == wire.RecordUnknownVersion:
+		return because(CodeRecordVersion, err)
+	case m.read.offset == 0:
+		return because(CodeNotTLS, err)
+	}
+	return because(CodeUnexpectedRecord, err)
 }
 
 func (r *readHalf) sequence() uint64 {

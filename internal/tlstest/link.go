@@ -160,6 +160,30 @@ func (l *Link) handle(e *End, step *tlscore.Step, err error) {
 	}
 }
 
+// Drive feeds bytes to the end's machine alone, answering its questions, until it fails or consumes no more. What it
+// sends is added to Sent.
+func (e *End) Drive(in []byte) error {
+	for {
+		step, err := e.Machine.Feed(Now, in, nil)
+		in = in[step.N:]
+		n, kind := step.N, step.Event.Kind
+		for {
+			e.Sent = append(e.Sent, step.Out...)
+			if err != nil {
+				return err
+			}
+			q := step.Event.Question
+			if q == nil {
+				break
+			}
+			step, err = e.Machine.Resume(Now, q.ID, e.answer(q), nil)
+		}
+		if n == 0 && (kind == tlscore.NoEvent || kind == tlscore.PeerClosed) {
+			return nil
+		}
+	}
+}
+
 func (e *End) answer(q *tlscore.Question) tlscore.Answer {
 	if e.Answer != nil {
 		if a := e.Answer(q); a != nil {

@@ -1,0 +1,361 @@
+package tlscore_test
+
+import (
+	"bytes"
+	"crypto"
+	"slices"
+	"testing"
+
+	"github.com/tlswright/tlswright/internal/tlstest"
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// refusal is one thing a peer may not do, and what must become of it.
+type refusal struct {
+	name  string
+	code  tlscore.Code
+	alert wire.AlertCode
+	edit  func(kind wire.HandshakeType, raw []byte) []byte
+	setup func(*tlstest.Puppet, *tlscore.Config)
+}
+
+// check compares the outcome with the refusal, the alert on the wire included.
+func (r refusal) check(t *testing.T, o tlstest.Outcome) {
+	t.Helper()
+	code, ok := tlscore.CodeOf(o.Err)
+	if !ok || code != r.code {
+		t.Fatalf("ended with %v, want %v", o.Err, r.code)
+	}
+	if o.Alert == nil || o.Alert.Code != r.alert || o.Alert.Level != wire.AlertLevelFatal {
+		t.Errorf("alert %v on the wire, want fatal %v", o.Alert, r.alert)
+	}
+}
+
+// inHello edits the ClientHello of the puppet.
+func inHello(f func(*wire.ClientHello)) func(wire.HandshakeType, []byte) []byte {
+	return func(kind wire.HandshakeType, raw []byte) []byte {
+		if kind != wire.TypeClientHello {
+			return raw
+		}
+		var h wire.ClientHello
+		if err := h.Parse(bytes.Clone(raw)); err != nil {
+			panic(err)
+		}
+		f(&h)
+		return wire.AppendMessage(nil, &h)
+	}
+}
+
+// inServerHello edits the ServerHello (or HelloRetryRequest) of the puppet.
+func inServerHello(f func(*wire.ServerHello)) func(wire.HandshakeType, []byte) []byte {
+	return func(kind wire.HandshakeType, raw []byte) []byte {
+		if kind != wire.TypeServerHello {
+			return raw
+		}
+		var h wire.ServerHello
+		if err := h.Parse(bytes.Clone(raw)); err != nil {
+			panic(err)
+		}
+		f(&h)
+		return wire.AppendMessage(nil, &h)
+	}
+}
+
+// instead replaces one message.
+func instead(kind wire.HandshakeType, by ...wire.Message) func(wire.HandshakeType, []byte) []byte {
+	return func(k wire.HandshakeType, raw []byte) []byte {
+		if k != kind {
+			return raw
+		}
+		var out []byte
+		for _, m := range by {
+			out = wire.AppendMessage(out, m)
+		}
+		return out
+	}
+}
+
+// rawly edits the bytes of one message.
+func rawly(kind wire.HandshakeType, f func([]byte) []byte) func(wire.HandshakeType, []byte) []byte {
+	return func(k wire.HandshakeType, raw []byte) []byte {
+		if k != kind {
+			return raw
+		}
+		return f(bytes.Clone(raw))
+	}
+}
+
+// behind lets a further message begin in the record of another.
+func behind(kind, next wire.HandshakeType) func(*tlstest.Puppet, *tlscore.Config) {
+	return func(p *tlstest.Puppet, _ *tlscore.Config) {
+		p.Behind = func(k wire.HandshakeType) []byte {
+			if k == kind {
+				return []byte{byte(next)}
+			}
+			return nil
+		}
+	}
+}
+
+func drop(es wire.Extensions, kind wire.ExtensionType) wire.Extensions {
+	return slices.DeleteFunc(es, func(e wire.Extension) bool { return e.Type == kind })
+}
+
+func replace(es *wire.Extensions, v wire.ExtensionView) {
+	var one wire.Extensions
+	one.Add(v)
+	for i := range *es {
+		if (*es)[i].Type == v.Extension() {
+			(*es)[i] = one[0]
+			return
+		}
+	}
+	*es = append(*es, one...)
+}
+
+func addTrailing(b []byte) []byte {
+	b = append(b, 0)
+	b[3]++
+	if b[3] == 0 {
+		b[2]++
+	}
+	return b
+}
+
+func flipLast(b []byte) []byte { b[len(b)-1] ^= 1; return b }
+
+func withExt(v wire.ExtensionView) wire.Extensions {
+	es := wire.Extensions{}
+	es.Add(v)
+	return es
+}
+
+func serverRefusals() []refusal {
+	x25519 := wire.KeyShareEntry{Group: wire.GroupX25519, KeyExchange: bytes.Repeat([]byte{9}, 32)}
+	hello := func(name string, code tlscore.Code, alert wire.AlertCode, f func(*wire.ClientHello)) refusal {
+		return refusal{name: name, code: code, alert: alert, edit: inHello(f)}
+	}
+	twice := 0
+	return []refusal{
+		hello("no supported_versions", tlscore.CodeUnsupportedVersion, wire.AlertProtocolVersion, func(h *wire.ClientHello) { h.Extensions = drop(h.Extensions, wire.ExtSupportedVersions) }),
+		hello("only TLS 1.2", tlscore.CodeUnsupportedVersion, wire.AlertProtocolVersion, func(h *wire.ClientHello) {
+			replace(&h.Extensions, &wire.SupportedVersions{Versions: []wire.Version{wire.VersionTLS12}})
+		}),
+		hello("compression", tlscore.CodeBadCompression, wire.AlertIllegalParameter, func(h *wire.ClientHello) { h.CompressionMethods = []byte{1, 0} }),
+		hello("no common suite", tlscore.CodeNoSharedSuite, wire.AlertHandshakeFailure, func(h *wire.ClientHello) {
+			h.CipherSuites = []wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_CBC_SHA}
+		}),
+		hello("no common group", tlscore.CodeNoSharedGroup, wire.AlertHandshakeFailure, func(h *wire.ClientHello) {
+			replace(&h.Extensions, &wire.SupportedGroups{Groups: []wire.Group{wire.GroupX448}})
+			replace(&h.Extensions, &wire.KeyShares{})
+		}),
+		hello("no common scheme", tlscore.CodeNoSharedScheme, wire.AlertHandshakeFailure, func(h *wire.ClientHello) {
+			replace(&h.Extensions, &wire.SignatureAlgorithms{Schemes: []wire.SignatureScheme{wire.SchemeEd448}})
+		}),
+		hello("no signature_algorithms", tlscore.CodeMissingExtension, wire.AlertMissingExtension, func(h *wire.ClientHello) { h.Extensions = drop(h.Extensions, wire.ExtSignatureAlgorithms) }),
+		hello("no supported_groups", tlscore.CodeMissingExtension, wire.AlertMissingExtension, func(h *wire.ClientHello) { h.Extensions = drop(h.Extensions, wire.ExtSupportedGroups) }),
+		hello("no key_share", tlscore.CodeMissingExtension, wire.AlertMissingExtension, func(h *wire.ClientHello) { h.Extensions = drop(h.Extensions, wire.ExtKeyShare) }),
+		hello("extension twice", tlscore.CodeDuplicateExtension, wire.AlertDecodeError, func(h *wire.ClientHello) { h.Extensions = append(h.Extensions, h.Extensions[0]) }),
+		hello("share of a group that is not listed", tlscore.CodeBadKeyShare, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
+			replace(&h.Extensions, &wire.SupportedGroups{Groups: []wire.Group{wire.GroupSecp256r1}})
+		}),
+		hello("two shares of one group", tlscore.CodeBadKeyShare, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
+			replace(&h.Extensions, &wire.KeyShares{Entries: []wire.KeyShareEntry{x25519, x25519}})
+		}),
+		hello("short share", tlscore.CodeBadKeyShare, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
+			replace(&h.Extensions, &wire.KeyShares{Entries: []wire.KeyShareEntry{{Group: wire.GroupX25519, KeyExchange: []byte{1}}}})
+		}),
+		hello("zero share", tlscore.CodeBadKeyShare, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
+			replace(&h.Extensions, &wire.KeyShares{Entries: []wire.KeyShareEntry{{Group: wire.GroupX25519, KeyExchange: make([]byte, 32)}}})
+		}),
+		hello("pre_shared_key not last", tlscore.CodePSKNotLast, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
+			h.Extensions = append(wire.Extensions{{Type: wire.ExtPreSharedKey, Data: []byte{0}}}, h.Extensions...)
+		}),
+		hello("malformed key_share", tlscore.CodeMalformed, wire.AlertDecodeError, func(h *wire.ClientHello) {
+			i := slices.IndexFunc(h.Extensions, func(e wire.Extension) bool { return e.Type == wire.ExtKeyShare })
+			h.Extensions[i].Data = h.Extensions[i].Data[:7]
+		}),
+		{name: "no common protocol", code: tlscore.CodeNoSharedProtocol, alert: wire.AlertNoApplicationProtocol,
+			edit:  inHello(func(h *wire.ClientHello) { h.Extensions.Add(&wire.ALPN{Protocols: []string{"x"}}) }),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.ALPN = []string{"h2"} }},
+		{name: "no identity for the name", code: tlscore.CodeNoIdentity, alert: wire.AlertUnrecognizedName,
+			edit: inHello(func(h *wire.ClientHello) {
+				h.Extensions.Add(&wire.ServerNames{Names: []wire.ServerName{{Name: []byte("b.example")}}})
+			}),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.StrictServerName = true }},
+		{name: "trailing byte", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError, edit: rawly(wire.TypeClientHello, addTrailing)},
+		{name: "message too long", code: tlscore.CodeMessageTooLong, alert: wire.AlertIllegalParameter,
+			edit: rawly(wire.TypeClientHello, func(b []byte) []byte { b[1] = 0xff; return b })},
+		{name: "wrong cookie", code: tlscore.CodeBadCookie, alert: wire.AlertIllegalParameter,
+			edit: inHello(func(h *wire.ClientHello) {
+				if _, ok := h.Extensions.Find(wire.ExtCookie); ok {
+					replace(&h.Extensions, &wire.Cookie{Cookie: make([]byte, 32)})
+				}
+			}),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.RetryAlways = true }},
+		{name: "hello changed after retry", code: tlscore.CodeHelloChanged, alert: wire.AlertIllegalParameter,
+			edit: inHello(func(h *wire.ClientHello) {
+				if twice++; twice == 2 {
+					h.Random[0] ^= 1
+				}
+			}),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.RetryAlways = true }},
+		{name: "wrong Finished", code: tlscore.CodeBadFinished, alert: wire.AlertDecryptError, edit: rawly(wire.TypeFinished, flipLast)},
+		{name: "short Finished", code: tlscore.CodeBadFinished, alert: wire.AlertDecryptError, edit: instead(wire.TypeFinished, &wire.Finished{VerifyData: []byte{1}})},
+		{name: "no certificate", code: tlscore.CodeCertificateRequired, alert: wire.AlertCertificateRequired,
+			setup: func(p *tlstest.Puppet, c *tlscore.Config) {
+				c.ClientAuth = tlscore.RequireClientCert
+				p.Identity = tlscore.Identity{}
+			}},
+		{name: "certificate_request_context", code: tlscore.CodeBadRequestContext, alert: wire.AlertIllegalParameter,
+			edit:  instead(wire.TypeCertificate, &wire.Certificate{Context: []byte{1}}),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.ClientAuth = tlscore.RequireClientCert }},
+		{name: "client's signature", code: tlscore.CodeBadSignature, alert: wire.AlertDecryptError, edit: rawly(wire.TypeCertificateVerify, flipLast),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.ClientAuth = tlscore.RequireClientCert }},
+		{name: "Finished in the place of a certificate", code: tlscore.CodeUnexpectedMessage, alert: wire.AlertUnexpectedMessage,
+			edit: rawly(wire.TypeCertificate, func([]byte) []byte { return nil }),
+			setup: func(p *tlstest.Puppet, c *tlscore.Config) {
+				c.ClientAuth = tlscore.RequireClientCert
+				p.Identity.Tag = nil
+			}},
+		{name: "data across the key change", code: tlscore.CodeExcessHandshakeData, alert: wire.AlertUnexpectedMessage,
+			setup: behind(wire.TypeClientHello, wire.TypeFinished)},
+	}
+}
+
+func TestServerRefuses(t *testing.T) {
+	for _, r := range serverRefusals() {
+		t.Run(r.name, func(t *testing.T) {
+			p := &tlstest.Puppet{Edit: r.edit, Identity: selfSigned(t, ed(t))}
+			c := serverConfig(t)
+			if r.setup != nil {
+				r.setup(p, &c)
+			}
+			r.check(t, p.Connect(tlscore.NewServer(compile(t, c), tlscore.Options{})))
+		})
+	}
+}
+
+func clientRefusals(t *testing.T) []refusal {
+	hello := func(name string, code tlscore.Code, alert wire.AlertCode, f func(*wire.ServerHello)) refusal {
+		return refusal{name: name, code: code, alert: alert, edit: inServerHello(f)}
+	}
+	retry := func(name string, code tlscore.Code, alert wire.AlertCode, g wire.Group, f func(*wire.ServerHello)) refusal {
+		return refusal{name: "retry: " + name, code: code, alert: alert, edit: inServerHello(f), setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Retry = g }}
+	}
+	other := selfSigned(t, p256(t))
+	return []refusal{
+		hello("TLS 1.2", tlscore.CodeUnsupportedVersion, wire.AlertProtocolVersion, func(h *wire.ServerHello) { h.Extensions = drop(h.Extensions, wire.ExtSupportedVersions) }),
+		hello("other version selected", tlscore.CodeBadVersionSelected, wire.AlertIllegalParameter, func(h *wire.ServerHello) {
+			replace(&h.Extensions, &wire.SelectedVersion{Version: wire.VersionTLS12})
+		}),
+		hello("session id", tlscore.CodeBadSessionID, wire.AlertIllegalParameter, func(h *wire.ServerHello) { h.SessionID = nil }),
+		hello("compression", tlscore.CodeBadCompression, wire.AlertIllegalParameter, func(h *wire.ServerHello) { h.CompressionMethod = 1 }),
+		hello("suite not offered", tlscore.CodeBadSuite, wire.AlertIllegalParameter, func(h *wire.ServerHello) { h.CipherSuite = wire.TLS_AES_128_CCM_SHA256 }),
+		hello("extension not offered", tlscore.CodeUnsupportedExtension, wire.AlertUnsupportedExtension, func(h *wire.ServerHello) { h.Extensions.Add(&wire.PreSharedKeySelected{}) }),
+		hello("extension that belongs elsewhere", tlscore.CodeMisplacedExtension, wire.AlertIllegalParameter, func(h *wire.ServerHello) {
+			h.Extensions = append(h.Extensions, wire.Extension{Type: wire.ExtSupportedGroups, Data: []byte{0, 2, 0, 29}})
+		}),
+		hello("extension twice", tlscore.CodeDuplicateExtension, wire.AlertDecodeError, func(h *wire.ServerHello) { h.Extensions = append(h.Extensions, h.Extensions[1]) }),
+		hello("no key_share", tlscore.CodeMissingExtension, wire.AlertMissingExtension, func(h *wire.ServerHello) { h.Extensions = drop(h.Extensions, wire.ExtKeyShare) }),
+		hello("share of another group", tlscore.CodeBadGroup, wire.AlertIllegalParameter, func(h *wire.ServerHello) {
+			replace(&h.Extensions, &wire.KeyShareHello{Entry: wire.KeyShareEntry{Group: wire.GroupSecp384r1, KeyExchange: []byte{1}}})
+		}),
+		hello("bad share", tlscore.CodeBadKeyShare, wire.AlertIllegalParameter, func(h *wire.ServerHello) {
+			replace(&h.Extensions, &wire.KeyShareHello{Entry: wire.KeyShareEntry{Group: wire.GroupX25519, KeyExchange: make([]byte, 32)}})
+		}),
+		retry("group not offered", tlscore.CodeBadGroup, wire.AlertIllegalParameter, wire.GroupX448, func(*wire.ServerHello) {}),
+		retry("group already shared", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupX25519, func(*wire.ServerHello) {}),
+		retry("nothing to change", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupSecp384r1, func(h *wire.ServerHello) {
+			if h.IsHelloRetryRequest() {
+				h.Extensions = drop(h.Extensions, wire.ExtKeyShare)
+			}
+		}),
+		retry("twice", tlscore.CodeUnexpectedMessage, wire.AlertUnexpectedMessage, wire.GroupSecp384r1, func(h *wire.ServerHello) {
+			h.Random = wire.HelloRetryRequestRandom()
+			h.Extensions = withExt(&wire.SelectedVersion{Version: wire.VersionTLS13})
+			h.Extensions.Add(&wire.KeyShareRetry{Group: wire.GroupSecp384r1})
+		}),
+		retry("suite changed", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupSecp384r1, func(h *wire.ServerHello) {
+			if !h.IsHelloRetryRequest() {
+				h.CipherSuite = wire.TLS_AES_256_GCM_SHA384
+			}
+		}),
+		{name: "unsolicited extension", code: tlscore.CodeUnsupportedExtension, alert: wire.AlertUnsupportedExtension,
+			edit: instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: withExt(&wire.ALPN{Protocols: []string{"h2"}})})},
+		{name: "protocol not offered", code: tlscore.CodeBadProtocolSelected, alert: wire.AlertIllegalParameter,
+			edit:  instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: withExt(&wire.ALPN{Protocols: []string{"h3"}})}),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.ALPN = []string{"h2"} }},
+		{name: "two protocols", code: tlscore.CodeBadProtocolSelected, alert: wire.AlertIllegalParameter,
+			edit:  instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: withExt(&wire.ALPN{Protocols: []string{"h2", "h2"}})}),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.ALPN = []string{"h2"} }},
+		{name: "key_share in EncryptedExtensions", code: tlscore.CodeMisplacedExtension, alert: wire.AlertIllegalParameter,
+			edit: instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: withExt(&wire.KeyShareHello{Entry: wire.KeyShareEntry{Group: 29, KeyExchange: []byte{1}}})})},
+		{name: "request without signature_algorithms", code: tlscore.CodeMissingExtension, alert: wire.AlertMissingExtension,
+			edit:  instead(wire.TypeCertificateRequest, &wire.CertificateRequest{Extensions: withExt(&wire.CertificateAuthorities{Names: [][]byte{{0x30, 0}}})}),
+			setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Request = true }},
+		{name: "request with a context", code: tlscore.CodeBadRequestContext, alert: wire.AlertIllegalParameter,
+			edit:  instead(wire.TypeCertificateRequest, &wire.CertificateRequest{Context: []byte{1}, Extensions: withExt(&wire.SignatureAlgorithms{Schemes: []wire.SignatureScheme{wire.SchemeEd25519}})}),
+			setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Request = true }},
+		{name: "empty Certificate", code: tlscore.CodeNoCertificate, alert: wire.AlertDecodeError, edit: instead(wire.TypeCertificate, &wire.Certificate{})},
+		{name: "garbage certificate", code: tlscore.CodeBadCertificate, alert: wire.AlertBadCertificate,
+			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: []byte{0x30, 0}, Extensions: wire.Extensions{}}}})},
+		{name: "unsolicited staple", code: tlscore.CodeUnsupportedExtension, alert: wire.AlertUnsupportedExtension,
+			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: other.Chain[0], Extensions: withExt(&wire.SCTs{List: [][]byte{{1}}})}}})},
+		{name: "chain too long", code: tlscore.CodeBadCertificate, alert: wire.AlertBadCertificate,
+			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: slices.Repeat([]wire.CertificateEntry{{Data: other.Chain[0], Extensions: wire.Extensions{}}}, 11)})},
+		{name: "somebody else's certificate", code: tlscore.CodeBadSchemeUsed, alert: wire.AlertIllegalParameter,
+			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: other.Chain[0], Extensions: wire.Extensions{}}}})},
+		{name: "scheme not offered", code: tlscore.CodeBadSchemeUsed, alert: wire.AlertIllegalParameter,
+			edit: instead(wire.TypeCertificateVerify, &wire.CertificateVerify{Scheme: wire.SchemeRSAPKCS1SHA256, Signature: []byte{1}})},
+		{name: "wrong signature", code: tlscore.CodeBadSignature, alert: wire.AlertDecryptError, edit: rawly(wire.TypeCertificateVerify, flipLast)},
+		{name: "no CertificateVerify", code: tlscore.CodeUnexpectedMessage, alert: wire.AlertUnexpectedMessage, edit: rawly(wire.TypeCertificateVerify, func([]byte) []byte { return nil })},
+		{name: "no certificate at all", code: tlscore.CodeUnexpectedMessage, alert: wire.AlertUnexpectedMessage,
+			edit: func(k wire.HandshakeType, raw []byte) []byte {
+				if k == wire.TypeCertificate || k == wire.TypeCertificateVerify {
+					return nil
+				}
+				return raw
+			}},
+		{name: "wrong Finished", code: tlscore.CodeBadFinished, alert: wire.AlertDecryptError, edit: rawly(wire.TypeFinished, flipLast)},
+		{name: "trailing byte in EncryptedExtensions", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError, edit: rawly(wire.TypeEncryptedExtensions, addTrailing)},
+		{name: "data behind ServerHello", code: tlscore.CodeExcessHandshakeData, alert: wire.AlertUnexpectedMessage,
+			setup: behind(wire.TypeServerHello, wire.TypeEncryptedExtensions)},
+		{name: "data behind Finished", code: tlscore.CodeExcessHandshakeData, alert: wire.AlertUnexpectedMessage,
+			setup: behind(wire.TypeFinished, wire.TypeNewSessionTicket)},
+	}
+}
+
+func TestClientRefuses(t *testing.T) {
+	for _, r := range clientRefusals(t) {
+		t.Run(r.name, func(t *testing.T) {
+			var key crypto.Signer = ed(t)
+			p := &tlstest.Puppet{Edit: r.edit, Identity: selfSigned(t, key)}
+			c := tlscore.Config{Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp384r1}}
+			if r.setup != nil {
+				r.setup(p, &c)
+			}
+			r.check(t, p.Serve(tlscore.NewClient(compile(t, c), tlscore.Options{})))
+		})
+	}
+}
+
+func TestPuppetsSucceedWhenTheyBehave(t *testing.T) {
+	for _, ask := range []bool{false, true} {
+		p := &tlstest.Puppet{Identity: selfSigned(t, ed(t)), Request: ask}
+		if o := p.Serve(tlscore.NewClient(compile(t, tlscore.Config{}), tlscore.Options{})); o.Err != nil || !o.Done {
+			t.Errorf("as server, asking %v: %+v", ask, o)
+		}
+		c := serverConfig(t)
+		if ask {
+			c.ClientAuth = tlscore.RequireClientCert
+		}
+		for _, c.RetryAlways = range []bool{false, true} {
+			p = &tlstest.Puppet{Identity: selfSigned(t, ed(t))}
+			if o := p.Connect(tlscore.NewServer(compile(t, c), tlscore.Options{})); o.Err != nil || !o.Done {
+				t.Errorf("as client, asked %v, retried %v: %+v", ask, c.RetryAlways, o)
+			}
+		}
+	}
+}
