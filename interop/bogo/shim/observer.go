@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// witness watches the connection for what tests ask about and facts do not say.
+type witness struct {
+	messages strings.Builder // one line per message, change_cipher_spec and alert, as the runner writes them
+	first    []byte          // the peer's first ClientHello
+	request  []byte          // the server's CertificateRequest
+
+	clientTraffic, serverTraffic []byte // the first application traffic secrets
+}
+
+// Observe takes note.
+func (w *witness) Observe(o tlscore.Observation) {
+	switch o := o.(type) {
+	case tlscore.MessageObserved:
+		fmt.Fprintf(&w.messages, "%s hs %d\n", verb(o.Direction), o.Raw[0])
+		if o.Direction == tlscore.Received {
+			w.keep(o.Raw)
+		}
+	case tlscore.RecordObserved:
+		if wire.ContentType(o.Raw[0]) == wire.ContentChangeCipherSpec && o.Direction == tlscore.Sent {
+			w.messages.WriteString("write ccs\n")
+		}
+	case tlscore.AlertObserved:
+		fmt.Fprintf(&w.messages, "%s alert %d %d\n", verb(o.Direction), o.Alert.Level, o.Alert.Code)
+	}
+}
+
+func verb(d tlscore.Direction) string {
+	if d == tlscore.Sent {
+		return "write"
+	}
+	return "read"
+}
+
+func (w *witness) keep(raw []byte) {
+	switch wire.HandshakeType(raw[0]) {
+	case wire.TypeClientHello:
+		if w.first == nil {
+			w.first = append([]byte{}, raw...)
+		}
+	case wire.TypeCertificateRequest:
+		w.request = append([]byte{}, raw...)
+	}
+}
+
+// Derived keeps the traffic secrets, for -export-traffic-secrets.
+func (w *witness) Derived(d tlscore.Derivation) {
+	switch d.Label {
+	case "c ap traffic":
+		w.clientTraffic = append([]byte{}, d.Output...)
+	case "s ap traffic":
+		w.serverTraffic = append([]byte{}, d.Output...)
+	}
+}
+
+// peerWishes is what the peer asked for: in its ClientHello, or in its CertificateRequest.
+type peerWishes struct {
+	schemes     []wire.SignatureScheme
+	protocols   []string
+	authorities [][]byte
+}
+
+// wishes reads what was kept. Both messages passed the machine, so an error cannot be.
+func (w *witness) wishes() (peerWishes, error) {
+	var hello wire.ClientHello
+	var request wire.CertificateRequest
+	var from interface {
+		Ext(wire.ExtensionView) (bool, error)
+	}
+	switch {
+	case w.first != nil:
+		if err := hello.Parse(w.first); err != nil {
+			return peerWishes{}, err
+		}
+		from = &hello
+	case w.request != nil:
+		if err := request.Parse(w.request); err != nil {
+			return peerWishes{}, err
+		}
+		from = &request
+	default:
+		return peerWishes{}, nil
+	}
+	var algorithms wire.SignatureAlgorithms
+	var alpn wire.ALPN
+	var authorities wire.CertificateAuthorities
+	for _, view := range []wire.ExtensionView{&algorithms, &alpn, &authorities} {
+		if _, err := from.Ext(view); err != nil {
+			return peerWishes{}, err
+		}
+	}
+	return peerWishes{algorithms.Schemes, alpn.Protocols, authorities.Names}, nil
+}

@@ -1,0 +1,141 @@
+package interop
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/tlsnet"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// asks is what one end of a case is told to do; the same for our end and for a peer's.
+type asks struct {
+	suites        []wire.CipherSuite // nil: the end's own defaults
+	groups        []wire.Group       // in order of preference; nil: the end's own defaults
+	shares        []wire.Group       // our client alone: shares sent first
+	cookie        bool               // our server alone: HelloRetryRequest with a cookie, always
+	alpn          []string
+	identity      *identity // what it presents; nil: a client without a certificate
+	requireClient bool      // a server that refuses clients without a certificate of ours
+	name          string    // a client: the DNS name to ask for and to verify; empty: 127.0.0.1, which is in no SNI
+}
+
+// config is asks for our end.
+func (a asks) config(p *pki, role tlscore.Role) *tlsnet.Config {
+	c := &tlsnet.Config{HandshakeTimeout: caseTimeout}
+	c.Core.CipherSuites, c.Core.Groups, c.Core.KeyShares, c.Core.ALPN = a.suites, a.groups, a.shares, a.alpn
+	if a.identity != nil {
+		c.Identities = []tlsnet.Identity{{Chain: a.identity.chain, Key: a.identity.key}}
+	}
+	if role == tlscore.RoleClient {
+		c.Roots = []*x509.Certificate{p.root}
+		c.ServerName = a.name
+		return c
+	}
+	c.Core.RetryAlways = a.cookie
+	if a.requireClient {
+		c.Core.ClientAuth = tlscore.RequireClientCert
+		c.ClientRoots = []*x509.Certificate{p.root}
+	}
+	return c
+}
+
+// dial connects our client to a peer's server.
+func (a asks) dial(ctx context.Context, p *pki, addr string) (*tlsnet.Conn, error) {
+	return tlsnet.Dial(ctx, "tcp", addr, a.config(p, tlscore.RoleClient))
+}
+
+// served is what our server has to say of its one connection.
+type served struct {
+	facts tlscore.Facts
+	err   error
+}
+
+// serveOne runs our server for one connection: handshake, then payloads both ways, then close_notify and everything
+// that the client still says. The result arrives in the channel.
+func (a asks) serveOne(ctx context.Context, p *pki, inHTTP bool, down, up payload) (addr string, result <-chan served, err error) {
+	l, err := tlsnet.Listen("tcp", "127.0.0.1:0", a.config(p, tlscore.RoleServer))
+	if err != nil {
+		return "", nil, err
+	}
+	context.AfterFunc(ctx, func() { l.Close() })
+	ch := make(chan served, 1)
+	go func() {
+		defer l.Close()
+		var s served
+		if inHTTP {
+			s.facts, s.err = a.serveHTTPOnce(ctx, l, down, up)
+		} else {
+			s.facts, s.err = a.serveConn(ctx, l, down, up)
+		}
+		ch <- s
+	}()
+	return l.Addr().String(), ch, nil
+}
+
+func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener, down, up payload) (tlscore.Facts, error) {
+	nc, err := l.Accept()
+	if err != nil {
+		return tlscore.Facts{}, err
+	}
+	c := nc.(*tlsnet.Conn)
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	if err := c.HandshakeContext(ctx); err != nil {
+		return c.Facts(), fmt.Errorf("handshake: %w", err)
+	}
+	if err := pump(c, down, up, "client to us"); err != nil {
+		return c.Facts(), err
+	}
+	if err := c.CloseWrite(); err != nil {
+		return c.Facts(), fmt.Errorf("closing: %w", err)
+	}
+	rest, err := io.Copy(io.Discard, c)
+	if rest != 0 {
+		err = errors.Join(err, fmt.Errorf("%d bytes more than were sent", rest))
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // gnutls-cli answers close_notify by closing; all it had to say has arrived
+	}
+	return c.Facts(), err
+}
+
+// verdict compares what was negotiated with what a case wanted. Zero values and nil lists want nothing in particular.
+type verdict struct {
+	suite   wire.CipherSuite
+	group   wire.Group
+	peer    []wire.SignatureScheme // of the peer's signature
+	own     []wire.SignatureScheme // of ours
+	alpn    string
+	retried bool
+	name    string // server_name as our server saw it
+}
+
+func (v verdict) check(f tlscore.Facts) error {
+	switch {
+	case !f.HandshakeComplete:
+		return fmt.Errorf("the handshake is not complete")
+	case f.Version != wire.VersionTLS13:
+		return fmt.Errorf("negotiated %v", f.Version)
+	case v.suite != 0 && f.CipherSuite != v.suite:
+		return fmt.Errorf("negotiated %v, not %v", f.CipherSuite, v.suite)
+	case v.group != 0 && f.Group != v.group:
+		return fmt.Errorf("negotiated %v, not %v", f.Group, v.group)
+	case v.peer != nil && !slices.Contains(v.peer, f.PeerScheme):
+		return fmt.Errorf("the peer signed with %v, not one of %v", f.PeerScheme, v.peer)
+	case v.own != nil && !slices.Contains(v.own, f.OwnScheme):
+		return fmt.Errorf("we signed with %v, not one of %v", f.OwnScheme, v.own)
+	case f.ALPN != v.alpn:
+		return fmt.Errorf("negotiated protocol %q, not %q", f.ALPN, v.alpn)
+	case f.HelloRetried != v.retried:
+		return fmt.Errorf("HelloRetryRequest: %v, not %v", f.HelloRetried, v.retried)
+	case f.Role == tlscore.RoleServer && f.ServerName != v.name:
+		return fmt.Errorf("server_name %q, not %q", f.ServerName, v.name)
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package interop
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tlswright/tlswright/wire"
+)
+
+func curlPeer() peer {
+	return peer{
+		name:      "curl",
+		version:   func() (string, error) { return shortVersion("curl", "--version") },
+		groups:    func() []wire.Group { return opensslCan("curl", "--version") },
+		kinds:     allKinds,
+		dial:      curlDial,
+		http:      true,
+		namesLate: true,
+		alpn:      "http/1.1",
+		alertText: alertTextOpenSSL(),
+		note:      "as a client only: a `POST` of 1 MB to our HTTP server, which answers with 1 MB, over HTTP/1.1; HTTP/2 below",
+	}
+}
+
+// curlDial posts the payload. The version of HTTP follows alpn: curl offers "h2" only beside "http/1.1".
+func curlDial(ctx context.Context, p *pki, addr string, a asks) told {
+	dir, err := os.MkdirTemp(p.dir, "curl-")
+	if err != nil {
+		return told{err: err}
+	}
+	defer os.RemoveAll(dir)
+	up, down := filepath.Join(dir, "up"), filepath.Join(dir, "down")
+	if err := os.WriteFile(up, upPayload(), 0o600); err != nil {
+		return told{err: err}
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return told{err: err}
+	}
+	host := a.name
+	args := []string{"--disable", "--silent", "--show-error", "--fail", "--tlsv1.3", "--cacert", p.rootFile,
+		"--header", "Expect:", "--data-binary", "@" + up, "--output", down}
+	if a.name == "" {
+		host = "127.0.0.1"
+	} else {
+		args = append(args, "--resolve", a.name+":"+port+":127.0.0.1")
+	}
+	if len(a.alpn) > 0 && a.alpn[0] == "h2" {
+		args = append(args, "--http2")
+	} else {
+		args = append(args, "--http1.1")
+	}
+	if a.suites != nil {
+		args = append(args, "--tls13-ciphers", joinNames(a.suites, ":"))
+	}
+	if a.groups != nil {
+		names := make([]string, len(a.groups))
+		for i, g := range a.groups {
+			names[i] = opensslGroups[g]
+		}
+		args = append(args, "--curves", strings.Join(names, ":"))
+	}
+	if a.identity != nil {
+		args = append(args, "--cert", a.identity.certFile, "--key", a.identity.keyFile)
+	}
+	prog, err := start(ctx, false, "curl", append(args, "https://"+net.JoinHostPort(host, port)+"/")...)
+	if err != nil {
+		return told{err: err}
+	}
+	defer prog.stop()
+	<-prog.done
+	got := told{err: prog.err, log: prog.log.String()}
+	if prog.err == nil {
+		body, err := os.ReadFile(down)
+		got.err = errors.Join(err, downPayload().same("us to client", body))
+	}
+	return got
+}

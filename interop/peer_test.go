@@ -1,0 +1,166 @@
+package interop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/tlsnet"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// peer is a TLS implementation that is not ours.
+type peer struct {
+	name    string
+	version func() (string, error) // an error: it is not here
+	groups  func() []wire.Group    // those it shares with us
+	kinds   []keyKind              // certificates it can present and verify
+	serve   func(ctx context.Context, p *pki, a asks) (peerServer, error)
+	dial    func(ctx context.Context, p *pki, addr string, a asks) told // nil: it is no client
+	http    bool                                                        // its client speaks HTTP, so our end serves HTTP
+	alpn    string                                                      // what its client then negotiates
+	// alertText is what it prints when it receives an alert, in lower case.
+	alertText       map[wire.AlertCode]string
+	steerless       bool   // its client cannot be told which suite to offer
+	ownOrder        bool   // its client has an order of groups of its own
+	needsRetryGroup bool   // its client gives up on a HelloRetryRequest without key_share, which RFC 8446, Section 4.1.4, allows
+	namesLate       bool   // its client checks the name when the handshake is done, and says nothing to the server
+	refusesInHTTP   bool   // its server refuses clients by HTTP status, not by alert
+	note            string // for the page: how the bytes travel
+}
+
+// peerServer is a peer's server that is up. It takes one connection after the other.
+type peerServer interface {
+	addr() string
+	// exchange moves at least 1 MB each way over our connection and compares digests.
+	exchange(c *tlsnet.Conn) error
+	// mentions waits until the peer has said text, in lower case.
+	mentions(ctx context.Context, text string) error
+	// log is what the program printed; empty where it runs in this process.
+	log() string
+	stop()
+}
+
+// told is how a peer's client fared.
+type told struct {
+	err error  // it failed, or what it received is not what we sent
+	log string // what it printed
+}
+
+var (
+	allSuites = []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_CHACHA20_POLY1305_SHA256}
+	allGroups = []wire.Group{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1,
+		wire.GroupX25519MLKEM768, wire.GroupSecp256r1MLKEM768, wire.GroupSecp384r1MLKEM1024}
+	ecGroups = allGroups[:4]
+)
+
+func allPeers() []peer {
+	return []peer{opensslPeer(), gnutlsPeer(), goPeer(), curlPeer(), nginxPeer()}
+}
+
+// need skips the test where the peer is missing.
+func (p peer) need(t testing.TB) {
+	t.Helper()
+	if _, err := p.version(); err != nil {
+		missing(t, fmt.Sprintf("%s is not here: %v", p.name, err))
+	}
+}
+
+// terms is what one case of the table negotiates.
+type terms struct {
+	suite wire.CipherSuite
+	group wire.Group
+	kind  keyKind
+}
+
+func (t terms) String() string { return fmt.Sprintf("%v/%v/%s", t.suite, t.group, t.kind) }
+
+// weConnect runs one case with our client. The peer's server offers all it has; our client asks for one thing only.
+func weConnect(ctx context.Context, p *pki, s peerServer, a asks, want verdict) error {
+	c, err := a.dial(ctx, p, s.addr())
+	if err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	if err := want.check(c.Facts()); err != nil {
+		return err
+	}
+	if err := s.exchange(c); err != nil {
+		return err
+	}
+	return want.check(c.Facts())
+}
+
+// weServe runs one case with our server. Our server offers all it has; the peer's client is steered by theirs.
+func weServe(ctx context.Context, p *pki, pr peer, ours, theirs asks, want verdict) error {
+	up, down := upPayload(), downPayload()
+	addr, result, err := ours.serveOne(ctx, p, pr.http, down, up)
+	if err != nil {
+		return err
+	}
+	got := pr.dial(ctx, p, addr, theirs)
+	if got.err != nil {
+		// Our side may wait for a client that never came.
+		select {
+		case s := <-result:
+			return fmt.Errorf("%s: %w; we: %v\n%s", pr.name, got.err, s.err, got.log)
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w\n%s", pr.name, got.err, got.log)
+		}
+	}
+	s := <-result
+	if s.err != nil {
+		return fmt.Errorf("our server: %w\n%s", s.err, got.log)
+	}
+	return want.check(s.facts)
+}
+
+// stream is a peer whose process passes bytes through: what is written to in reaches us, what we send is read from out.
+type stream struct {
+	in  io.Writer
+	out io.Reader
+}
+
+func (s stream) Read(b []byte) (int, error)  { return s.out.Read(b) }
+func (s stream) Write(b []byte) (int, error) { return s.in.Write(b) }
+
+// bothEnds pumps the payloads over our connection and through the peer's process at the same time.
+func bothEnds(c *tlsnet.Conn, s stream) error {
+	far := make(chan error, 1)
+	go func() { far <- pump(s, downPayload(), upPayload(), "us to server") }()
+	near := pump(c, upPayload(), downPayload(), "server to us")
+	c.Close()
+	if near != nil {
+		return near
+	}
+	return <-far
+}
+
+// alertTextOpenSSL is how OpenSSL, and what is built on it, names the alerts.
+func alertTextOpenSSL() map[wire.AlertCode]string {
+	return map[wire.AlertCode]string{
+		wire.AlertBadCertificate:        "alert bad certificate",
+		wire.AlertUnknownCA:             "alert unknown ca",
+		wire.AlertCertificateRequired:   "alert certificate required",
+		wire.AlertCertificateUnknown:    "alert certificate unknown",
+		wire.AlertNoApplicationProtocol: "alert no application protocol",
+	}
+}
+
+// receivedAlert returns the alert that the peer sent us, if err comes of one.
+func receivedAlert(err error) (wire.AlertCode, bool) {
+	var e *tlscore.Error
+	if errors.As(err, &e) && e.Received() {
+		return e.Alert()
+	}
+	return 0, false
+}
+
+func without[T comparable](list []T, drop ...T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return slices.Contains(drop, v) })
+}
