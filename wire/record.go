@@ -74,12 +74,12 @@ func WalkRecord(raw []byte, v Visitor) error {
 		c.place.root = "TLSCiphertext"
 		c.uint8("opaque_type", KindContentType)
 		c.uint16("legacy_record_version", KindVersion)
-		c.opaque("encrypted_record", bounds{2, 0, max16}, KindBytes)
+		c.take("encrypted_record", int(c.uint16("length", KindLength)), KindBytes)
 		return c.finish()
 	}
 	t := ContentType(c.uint8("type", KindContentType))
 	c.uint16("legacy_record_version", KindVersion)
-	n := c.length("length", bounds{2, 0, max16})
+	n := int(c.uint16("length", KindLength))
 	switch {
 	case t == ContentAlert && n == 2:
 		// A protected alert of an older version is longer than two bytes.
