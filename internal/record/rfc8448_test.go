@@ -181,7 +181,7 @@ func (r *replay) clientHello(vector string, random []byte, version wire.Version)
 		th := truncated.Sum()
 		r.computed["hash truncated ClientHello"] = th
 		mac := r.early.Binder(r.external).MAC(th)
-		if proof, err := verify.Binder(r.early.Binder(r.external), th, mac); err != nil || proof == nil {
+		if proof, err := verify.Binder(r.early.Binder(r.external), th, mac); err != nil || !proof.Holds() {
 			r.t.Errorf("binder: %v", err)
 		}
 		r.computed["binder"] = mac
@@ -260,7 +260,7 @@ func (r *replay) certificateVerify(role verify.Signer, side string, scheme wire.
 func (r *replay) finished(secret keys.Traffic, th []byte) []byte {
 	r.t.Helper()
 	data := secret.Finished(th)
-	if proof, err := verify.Finished(secret, th, data); err != nil || proof == nil {
+	if proof, err := verify.Finished(secret, th, data); err != nil || !proof.Holds() {
 		r.t.Errorf("finished: %v", err)
 	}
 	return wire.AppendMessage(nil, &wire.Finished{VerifyData: data})

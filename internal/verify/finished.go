@@ -16,6 +16,9 @@ var ErrBinder = errors.New("psk binder does not match")
 // FinishedProof says that the peer knows the traffic secret and has seen the same transcript.
 type FinishedProof struct{ proven bool }
 
+// Holds reports whether this is a proof: Finished has made it.
+func (p *FinishedProof) Holds() bool { return p != nil && p.proven }
+
 // Finished checks verify_data, in constant time. t is the secret of the sender's direction, th ends before its
 // Finished.
 func Finished(t keys.Traffic, th, got []byte) (*FinishedProof, error) {
@@ -31,6 +34,9 @@ func Finished(t keys.Traffic, th, got []byte) (*FinishedProof, error) {
 
 // BinderProof says that the peer knows the PSK and has bound it to this ClientHello.
 type BinderProof struct{ proven bool }
+
+// Holds reports whether this is a proof: Binder has made it.
+func (p *BinderProof) Holds() bool { return p != nil && p.proven }
 
 // Binder checks a PSK binder, in constant time. th is the hash over the transcript up to the truncated ClientHello.
 func Binder(b keys.Binder, th, got []byte) (*BinderProof, error) {

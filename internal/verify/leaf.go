@@ -2,7 +2,6 @@ package verify
 
 import (
 	"crypto"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 
@@ -13,12 +12,13 @@ import (
 var (
 	// ErrCertificate is returned, wrapped, for a leaf that is no certificate: bad_certificate.
 	ErrCertificate = errors.New("malformed certificate")
-	// ErrKeyType is returned, wrapped, for a key we have no signature scheme for: unsupported_certificate.
+	// ErrKeyType is returned, wrapped, for a key we have no signature scheme for, or one too large to read:
+	// unsupported_certificate.
 	ErrKeyType = errors.New("unsupported key type")
 	// ErrKeyUsage is returned for a certificate whose key usage leaves out digitalSignature
 	// (RFC 8446, Section 4.4.2.2: the digitalSignature bit MUST be set if the Key Usage extension is present).
 	ErrKeyUsage = errors.New("key usage does not allow digital signatures")
-	// ErrKeySize is returned, wrapped, for an RSA key larger than suite.MaxRSABits.
+	// ErrKeySize is returned, wrapped, by CertificateVerify for an RSA key too small or too large for the scheme.
 	ErrKeySize = suite.ErrKeySize
 )
 
@@ -32,8 +32,7 @@ type LeafKey struct {
 	pss *cert.PSSParameters
 }
 
-// Leaf reads the key of an end-entity certificate. The error wraps ErrCertificate, ErrKeyType, ErrKeySize or is
-// ErrKeyUsage.
+// Leaf reads the key of an end-entity certificate. The error wraps ErrCertificate or ErrKeyType or is ErrKeyUsage.
 func Leaf(der []byte) (LeafKey, error) {
 	c, err := cert.Parse(der)
 	if err != nil {
@@ -45,9 +44,6 @@ func Leaf(der []byte) (LeafKey, error) {
 			return LeafKey{}, fmt.Errorf("%w: %w", ErrKeyType, c.KeyError)
 		}
 		return LeafKey{}, fmt.Errorf("%w: %v", ErrKeyType, c.SPKIAlgorithm)
-	}
-	if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > suite.MaxRSABits {
-		return LeafKey{}, fmt.Errorf("%w: %d bits, at most %d", ErrKeySize, k.N.BitLen(), suite.MaxRSABits)
 	}
 	if c.HasKeyUsage && c.KeyUsage&cert.DigitalSignature == 0 {
 		return LeafKey{}, ErrKeyUsage

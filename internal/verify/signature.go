@@ -48,10 +48,14 @@ func CertificateVerifyInput(role Signer, th []byte) []byte {
 
 // SignatureProof says that the signature of a CertificateVerify holds.
 type SignatureProof struct {
+	proven bool
 	role   Signer
 	scheme wire.SignatureScheme
 	key    crypto.PublicKey
 }
+
+// Holds reports whether this is a proof: CertificateVerify has made it.
+func (p *SignatureProof) Holds() bool { return p != nil && p.proven }
 
 // Role returns who signed.
 func (p *SignatureProof) Role() Signer { return p.role }
@@ -76,7 +80,7 @@ func CertificateVerify(role Signer, scheme *suite.Scheme, key LeafKey, th, sig [
 	if err := scheme.Verify(key.Public, CertificateVerifyInput(role, th), sig); err != nil {
 		return nil, fmt.Errorf("certificate_verify with %v: %w", scheme.ID, err)
 	}
-	return &SignatureProof{role: role, scheme: scheme.ID, key: key.Public}, nil
+	return &SignatureProof{proven: true, role: role, scheme: scheme.ID, key: key.Public}, nil
 }
 
 func schemeError(scheme *suite.Scheme, key LeafKey) error {
