@@ -131,12 +131,16 @@ func withExt(v wire.ExtensionView) wire.Extensions {
 	return es
 }
 
+func helloRefusal(name string, code tlscore.Code, alert wire.AlertCode, f func(*wire.ClientHello)) refusal {
+	return refusal{name: name, code: code, alert: alert, edit: inHello(f)}
+}
+
 func serverRefusals() []refusal {
-	x25519 := wire.KeyShareEntry{Group: wire.GroupX25519, KeyExchange: bytes.Repeat([]byte{9}, 32)}
-	hello := func(name string, code tlscore.Code, alert wire.AlertCode, f func(*wire.ClientHello)) refusal {
-		return refusal{name: name, code: code, alert: alert, edit: inHello(f)}
-	}
-	twice := 0
+	return slices.Concat(clientHelloRefusals(), keyShareRefusals(), serverPolicyRefusals(), clientFlightRefusals())
+}
+
+func clientHelloRefusals() []refusal {
+	hello := helloRefusal
 	return []refusal{
 		hello("no supported_versions", tlscore.CodeUnsupportedVersion, wire.AlertProtocolVersion, func(h *wire.ClientHello) { h.Extensions = drop(h.Extensions, wire.ExtSupportedVersions) }),
 		hello("only TLS 1.2", tlscore.CodeUnsupportedVersion, wire.AlertProtocolVersion, func(h *wire.ClientHello) {
@@ -157,6 +161,19 @@ func serverRefusals() []refusal {
 		hello("no supported_groups", tlscore.CodeMissingExtension, wire.AlertMissingExtension, func(h *wire.ClientHello) { h.Extensions = drop(h.Extensions, wire.ExtSupportedGroups) }),
 		hello("no key_share", tlscore.CodeMissingExtension, wire.AlertMissingExtension, func(h *wire.ClientHello) { h.Extensions = drop(h.Extensions, wire.ExtKeyShare) }),
 		hello("extension twice", tlscore.CodeDuplicateExtension, wire.AlertDecodeError, func(h *wire.ClientHello) { h.Extensions = append(h.Extensions, h.Extensions[0]) }),
+		hello("pre_shared_key not last", tlscore.CodePSKNotLast, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
+			h.Extensions = append(wire.Extensions{{Type: wire.ExtPreSharedKey, Data: []byte{0}}}, h.Extensions...)
+		}),
+		{name: "trailing byte", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError, edit: rawly(wire.TypeClientHello, addTrailing)},
+		{name: "message too long", code: tlscore.CodeMessageTooLong, alert: wire.AlertIllegalParameter,
+			edit: rawly(wire.TypeClientHello, func(b []byte) []byte { b[1] = 0xff; return b })},
+	}
+}
+
+func keyShareRefusals() []refusal {
+	hello := helloRefusal
+	x25519 := wire.KeyShareEntry{Group: wire.GroupX25519, KeyExchange: bytes.Repeat([]byte{9}, 32)}
+	return []refusal{
 		hello("share of a group that is not listed", tlscore.CodeBadKeyShare, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
 			replace(&h.Extensions, &wire.SupportedGroups{Groups: []wire.Group{wire.GroupSecp256r1}})
 		}),
@@ -169,13 +186,16 @@ func serverRefusals() []refusal {
 		hello("zero share", tlscore.CodeBadKeyShare, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
 			replace(&h.Extensions, &wire.KeyShares{Entries: []wire.KeyShareEntry{{Group: wire.GroupX25519, KeyExchange: make([]byte, 32)}}})
 		}),
-		hello("pre_shared_key not last", tlscore.CodePSKNotLast, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
-			h.Extensions = append(wire.Extensions{{Type: wire.ExtPreSharedKey, Data: []byte{0}}}, h.Extensions...)
-		}),
 		hello("malformed key_share", tlscore.CodeMalformed, wire.AlertDecodeError, func(h *wire.ClientHello) {
 			i := slices.IndexFunc(h.Extensions, func(e wire.Extension) bool { return e.Type == wire.ExtKeyShare })
 			h.Extensions[i].Data = h.Extensions[i].Data[:7]
 		}),
+	}
+}
+
+func serverPolicyRefusals() []refusal {
+	twice := 0
+	return []refusal{
 		{name: "no common protocol", code: tlscore.CodeNoSharedProtocol, alert: wire.AlertNoApplicationProtocol,
 			edit:  inHello(func(h *wire.ClientHello) { h.Extensions.Add(&wire.ALPN{Protocols: []string{"x"}}) }),
 			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.ALPN = []string{"h2"} }},
@@ -184,9 +204,6 @@ func serverRefusals() []refusal {
 				h.Extensions.Add(&wire.ServerNames{Names: []wire.ServerName{{Name: []byte("b.example")}}})
 			}),
 			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.StrictServerName = true }},
-		{name: "trailing byte", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError, edit: rawly(wire.TypeClientHello, addTrailing)},
-		{name: "message too long", code: tlscore.CodeMessageTooLong, alert: wire.AlertIllegalParameter,
-			edit: rawly(wire.TypeClientHello, func(b []byte) []byte { b[1] = 0xff; return b })},
 		{name: "wrong cookie", code: tlscore.CodeBadCookie, alert: wire.AlertIllegalParameter,
 			edit: inHello(func(h *wire.ClientHello) {
 				if _, ok := h.Extensions.Find(wire.ExtCookie); ok {
@@ -201,6 +218,11 @@ func serverRefusals() []refusal {
 				}
 			}),
 			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.RetryAlways = true }},
+	}
+}
+
+func clientFlightRefusals() []refusal {
+	return []refusal{
 		{name: "wrong Finished", code: tlscore.CodeBadFinished, alert: wire.AlertDecryptError, edit: rawly(wire.TypeFinished, flipLast)},
 		{name: "short Finished", code: tlscore.CodeBadFinished, alert: wire.AlertDecryptError, edit: instead(wire.TypeFinished, &wire.Finished{VerifyData: []byte{1}})},
 		{name: "no certificate", code: tlscore.CodeCertificateRequired, alert: wire.AlertCertificateRequired,
@@ -238,13 +260,13 @@ func TestServerRefuses(t *testing.T) {
 }
 
 func clientRefusals(t *testing.T) []refusal {
+	return slices.Concat(serverHelloRefusals(), retryRefusals(), encryptedExtensionsRefusals(), serverCertificateRefusals(t), serverFinishedRefusals())
+}
+
+func serverHelloRefusals() []refusal {
 	hello := func(name string, code tlscore.Code, alert wire.AlertCode, f func(*wire.ServerHello)) refusal {
 		return refusal{name: name, code: code, alert: alert, edit: inServerHello(f)}
 	}
-	retry := func(name string, code tlscore.Code, alert wire.AlertCode, g wire.Group, f func(*wire.ServerHello)) refusal {
-		return refusal{name: "retry: " + name, code: code, alert: alert, edit: inServerHello(f), setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Retry = g }}
-	}
-	other := selfSigned(t, p256(t))
 	return []refusal{
 		hello("TLS 1.2", tlscore.CodeUnsupportedVersion, wire.AlertProtocolVersion, func(h *wire.ServerHello) { h.Extensions = drop(h.Extensions, wire.ExtSupportedVersions) }),
 		hello("other version selected", tlscore.CodeBadVersionSelected, wire.AlertIllegalParameter, func(h *wire.ServerHello) {
@@ -265,6 +287,14 @@ func clientRefusals(t *testing.T) []refusal {
 		hello("bad share", tlscore.CodeBadKeyShare, wire.AlertIllegalParameter, func(h *wire.ServerHello) {
 			replace(&h.Extensions, &wire.KeyShareHello{Entry: wire.KeyShareEntry{Group: wire.GroupX25519, KeyExchange: make([]byte, 32)}})
 		}),
+	}
+}
+
+func retryRefusals() []refusal {
+	retry := func(name string, code tlscore.Code, alert wire.AlertCode, g wire.Group, f func(*wire.ServerHello)) refusal {
+		return refusal{name: "retry: " + name, code: code, alert: alert, edit: inServerHello(f), setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Retry = g }}
+	}
+	return []refusal{
 		retry("group not offered", tlscore.CodeBadGroup, wire.AlertIllegalParameter, wire.GroupX448, func(*wire.ServerHello) {}),
 		retry("group already shared", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupX25519, func(*wire.ServerHello) {}),
 		retry("nothing to change", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupSecp384r1, func(h *wire.ServerHello) {
@@ -282,6 +312,11 @@ func clientRefusals(t *testing.T) []refusal {
 				h.CipherSuite = wire.TLS_AES_256_GCM_SHA384
 			}
 		}),
+	}
+}
+
+func encryptedExtensionsRefusals() []refusal {
+	return []refusal{
 		{name: "unsolicited extension", code: tlscore.CodeUnsupportedExtension, alert: wire.AlertUnsupportedExtension,
 			edit: instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: withExt(&wire.ALPN{Protocols: []string{"h2"}})})},
 		{name: "protocol not offered", code: tlscore.CodeBadProtocolSelected, alert: wire.AlertIllegalParameter,
@@ -298,6 +333,12 @@ func clientRefusals(t *testing.T) []refusal {
 		{name: "request with a context", code: tlscore.CodeBadRequestContext, alert: wire.AlertIllegalParameter,
 			edit:  instead(wire.TypeCertificateRequest, &wire.CertificateRequest{Context: []byte{1}, Extensions: withExt(&wire.SignatureAlgorithms{Schemes: []wire.SignatureScheme{wire.SchemeEd25519}})}),
 			setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Request = true }},
+	}
+}
+
+func serverCertificateRefusals(t *testing.T) []refusal {
+	other := selfSigned(t, p256(t))
+	return []refusal{
 		{name: "empty Certificate", code: tlscore.CodeNoCertificate, alert: wire.AlertDecodeError, edit: instead(wire.TypeCertificate, &wire.Certificate{})},
 		{name: "garbage certificate", code: tlscore.CodeBadCertificate, alert: wire.AlertBadCertificate,
 			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: []byte{0x30, 0}, Extensions: wire.Extensions{}}}})},
@@ -318,6 +359,11 @@ func clientRefusals(t *testing.T) []refusal {
 				}
 				return raw
 			}},
+	}
+}
+
+func serverFinishedRefusals() []refusal {
+	return []refusal{
 		{name: "wrong Finished", code: tlscore.CodeBadFinished, alert: wire.AlertDecryptError, edit: rawly(wire.TypeFinished, flipLast)},
 		{name: "trailing byte in EncryptedExtensions", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError, edit: rawly(wire.TypeEncryptedExtensions, addTrailing)},
 		{name: "data behind ServerHello", code: tlscore.CodeExcessHandshakeData, alert: wire.AlertUnexpectedMessage,
