@@ -59,7 +59,7 @@ func allFeatures() []feature {
 
 // TestFeaturesWithEveryPeer provokes what the plain handshake does not show, and keeps the second table of the page.
 func TestFeaturesWithEveryPeer(t *testing.T) {
-	p := needPKI(t)
+	p := newPKI(t)
 	cells := newGrid()
 	t.Run("feature", func(t *testing.T) {
 		for _, pr := range allPeers() {

@@ -19,7 +19,7 @@ const (
 // TestEverySuiteGroupAndCertificateWithEveryPeer moves 1 MB each way with every combination that both ends support, and
 // keeps the table of docs/interop.md. A combination that silently negotiated something else fails.
 func TestEverySuiteGroupAndCertificateWithEveryPeer(t *testing.T) {
-	p := needPKI(t)
+	p := newPKI(t)
 	all := newGrid()
 	t.Run("matrix", func(t *testing.T) {
 		for _, pr := range allPeers() {
