@@ -147,6 +147,32 @@ type row struct {
 	style style
 }
 
+// textWidth is how wide running text may be: as the terminal, but no wider than can be read, and 80 columns elsewhere.
+func (s *stream) textWidth() int {
+	if s.width == 0 {
+		return 80
+	}
+	return min(s.width, 100)
+}
+
+// wrap breaks text into lines of at most width columns, at blanks. A word that is longer stands alone.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case lipgloss.Width(line)+1+lipgloss.Width(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	return append(lines, line)
+}
+
 // rows lays out a report with its labels in one column, indented by two.
 func (s *stream) rows(rows []row) string {
 	width := 0
