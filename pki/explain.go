@@ -61,7 +61,7 @@ func (v *verification) explainInvalid(invalid x509.CertificateInvalidError, err 
 			return e
 		}
 	case x509.NotAuthorizedToSign:
-		return v.fault(ReasonConstraint, c, err, "", "signed another one, but is not a CA certificate")
+		return v.fault(ReasonConstraint, c, err, "", "is not a CA certificate, so what it signed counts for nothing")
 	case x509.TooManyIntermediates:
 		return v.fault(ReasonConstraint, c, err, "", "allows at most %d CAs below it, and the chain has more", c.MaxPathLen)
 	case x509.IncompatibleUsage, x509.CANotAuthorizedForExtKeyUsage:
@@ -197,7 +197,7 @@ func (v *verification) refusal(child, parent *x509.Certificate, err error) *Veri
 		return e
 	}
 	if !parent.BasicConstraintsValid || !parent.IsCA {
-		return v.fault(ReasonConstraint, parent, err, "", "signed another one, but is not a CA certificate")
+		return v.fault(ReasonConstraint, parent, err, "", "is not a CA certificate, so what it signed counts for nothing")
 	}
 	return nil
 }
@@ -208,6 +208,8 @@ func (v *verification) explainSignature(child, parent *x509.Certificate, serr, e
 	var constraint x509.ConstraintViolationError
 	var insecure x509.InsecureAlgorithmError
 	switch {
+	case errors.As(serr, &constraint) && !parent.IsCA:
+		return v.fault(ReasonConstraint, parent, err, "", "is not a CA certificate, so what it signed counts for nothing")
 	case errors.As(serr, &constraint):
 		return v.fault(ReasonConstraint, parent, err, "", "signed another one, but may not sign certificates")
 	case errors.As(serr, &insecure):

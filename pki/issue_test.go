@@ -172,7 +172,7 @@ func TestImpossibleSANsAreRefused(t *testing.T) {
 	for _, san := range []string{
 		"", " ", "a..example", ".example", "-a.example", "a-.example", "a b.example", "*", "a.*.example", "*a.example", "a*.example", "müller.example",
 		strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 127) + "example", "a.example\x00.evil", "ip:a.example", "fe80::1%eth0", "ip:fe80::1%eth0",
-		"uri:/relative", "https://müller.example/", "@example.org", "alice@", "alice@*.example", "al ice@example.org", "Alice <alice@example.org>", "email:alice", "dns:", "dns:192.0.2.1", "a.example:443", "a/b",
+		"uri:/relative", "https://müller.example/", "https://a.example./", "@example.org", "alice@", "alice@*.example", "al ice@example.org", "Alice <alice@example.org>", "email:alice", "dns:", "dns:192.0.2.1", "a.example:443", "a/b",
 	} {
 		var refused *RefusedError
 		if _, err := inter.Issue(Request{Profile: ProfileServer, Key: key, SANs: []string{san}}, testNow); !errors.As(err, &refused) {
@@ -184,8 +184,8 @@ func TestImpossibleSANsAreRefused(t *testing.T) {
 }
 
 func FuzzSAN(f *testing.F) {
-	root, _ := testCA(f, P256)
-	key := newKey(f, P256).Public()
+	root, _ := testCA(f, Ed25519) // whose signatures take always the same path through the code
+	key := newKey(f, Ed25519).Public()
 	for _, s := range []string{"a.example", "192.0.2.1", "spiffe://td/service", "alice@example.org", "*.a.example"} {
 		f.Add(s)
 	}

@@ -52,6 +52,11 @@ func addURI(t *x509.Certificate, s string) error {
 	if err != nil || u.Scheme == "" || (u.Host == "" && u.Opaque == "" && u.Path == "") || !isASCII(s) {
 		return refuse("", "%q is not an absolute URI in ASCII", Printable(s))
 	}
+	if host := u.Hostname(); host != "" {
+		if _, err := netip.ParseAddr(host); err != nil && checkDNS(host, false) != "" {
+			return refuse("", "the URI %q has a host that is neither a DNS name nor an address", Printable(s))
+		}
+	}
 	t.URIs = append(t.URIs, u)
 	return nil
 }

@@ -63,6 +63,9 @@ func (v *verification) fault(r Reason, c *x509.Certificate, err error, hint, for
 	who := "the certificate "
 	if !bytes.Equal(c.Raw, v.leaf.Raw) {
 		who = fmt.Sprintf("the CA certificate \"%s\" ", e.Subject)
+		if !c.IsCA {
+			who = fmt.Sprintf("the issuing certificate \"%s\" ", e.Subject)
+		}
 		e.Depth = 1
 		for i, s := range v.sent {
 			if bytes.Equal(s.Raw, c.Raw) {
