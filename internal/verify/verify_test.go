@@ -291,7 +291,7 @@ func TestProofsCannotBeForged(t *testing.T) {
 
 func FuzzLeaf(f *testing.F) {
 	ca := pkitest.New(f, pkitest.P256)
-	for _, k := range []pkitest.KeyType{pkitest.P256, pkitest.Ed25519, pkitest.RSAPSS} {
+	for _, k := range []pkitest.KeyType{pkitest.P256, pkitest.Ed25519} { // making an RSA key would delay every worker
 		f.Add(ca.Server(k).Chain[0])
 	}
 	f.Fuzz(func(t *testing.T, der []byte) {
