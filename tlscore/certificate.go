@@ -73,7 +73,7 @@ func (peer *peerCertificate) checkCertificateVerify(p *Params, by verify.Signer,
 	if scheme == nil || !scheme.TLS13 || !slices.Contains(p.c.Schemes, cv.Scheme) {
 		return nil, nil, fail(CodeBadSchemeUsed, "%v was not offered", cv.Scheme)
 	}
-	if !scheme.Fits(peer.leaf.Kind) {
+	if !peer.leaf.Fits(scheme) {
 		return nil, nil, fail(CodeBadSchemeUsed, "%v does not fit the certificate's key", cv.Scheme)
 	}
 	proof, err := verify.CertificateVerify(by, scheme, peer.leaf, th, cv.Signature)

@@ -57,7 +57,7 @@ func (expectServerFinished) expects() []wire.HandshakeType {
 }
 
 func (s expectServerFinished) on(t *turn, m message) (state, error) {
-	if s.authenticated == nil {
+	if !s.authenticated.Holds() {
 		return nil, fail(CodeInternal, "Finished before the server was authenticated")
 	}
 	var fin wire.Finished

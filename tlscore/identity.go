@@ -26,7 +26,7 @@ type Identity struct {
 // identity is a checked Identity with what the choice needs.
 type identity struct {
 	public  *Identity
-	kind    suite.KeyKind
+	leaf    verify.LeafKey
 	names   []string
 	issuers [][]byte // DER issuer names along the chain
 }
@@ -47,7 +47,7 @@ func compileIdentity(in *Identity) (*identity, error) {
 		return nil, fmt.Errorf("leaf: %w", err)
 	}
 	copied := *in
-	id := &identity{public: &copied, kind: leaf.Kind, names: in.Names}
+	id := &identity{public: &copied, leaf: leaf, names: in.Names}
 	for i, der := range in.Chain {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
@@ -78,7 +78,10 @@ func (id *identity) serves(name string) bool {
 func (id *identity) scheme(ours, peers []wire.SignatureScheme) *suite.Scheme {
 	for _, code := range ours {
 		s := suite.SchemeByID(code)
-		if s == nil || !s.TLS13 || !s.Fits(id.kind) || !slices.Contains(peers, code) {
+		if s == nil || !s.TLS13 || !slices.Contains(peers, code) {
+			continue
+		}
+		if !id.leaf.Fits(s) || !s.Usable(id.leaf.Public, id.leaf.Kind == suite.KeyRSAPSS) {
 			continue
 		}
 		if len(id.public.Schemes) == 0 || slices.Contains(id.public.Schemes, code) {

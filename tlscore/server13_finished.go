@@ -87,7 +87,7 @@ func (expectClientFinished) expects() []wire.HandshakeType {
 }
 
 func (s expectClientFinished) on(t *turn, m message) (state, error) {
-	if s.presented && s.authenticated == nil {
+	if s.presented && !s.authenticated.Holds() {
 		return nil, fail(CodeInternal, "Finished before the client was authenticated")
 	}
 	var fin wire.Finished

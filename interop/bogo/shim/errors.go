@@ -14,8 +14,8 @@ const (
 	alertOfCustomVerify = wire.AlertCertificateUnknown
 )
 
-// names are BoringSSL's words for our failures, which the runner looks for on standard error. Where BoringSSL tells
-// apart what is one failure to us, name looks at the detail.
+// canonical holds BoringSSL's words for our failures, which the runner looks for on standard error. Where BoringSSL tells
+// apart what is one failure to us, the ErrorMap of config.json joins them.
 var canonical = map[tlscore.Code]string{
 	tlscore.CodeInternal:              "INTERNAL_ERROR",
 	tlscore.CodeNotTLS:                "HTTP_REQUEST",

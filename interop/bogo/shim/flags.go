@@ -170,7 +170,6 @@ var switches = map[string]func(*settings){
 	"-expect-no-hrr":         func(c *settings) { c.expect.noRetry = true },
 	"-expect-no-peer-cert":   func(c *settings) { c.expect.noPeerCertificate = true },
 	"-expect-no-server-name": func(c *settings) { c.expect.noServerName = true },
-	"-expect-no-session":     func(c *settings) { c.expect.noTicket = true },
 	"-expect-verify-result":  func(c *settings) { c.expect.verified = true },
 	"-handshake-never-done":  func(c *settings) { c.expect.neverDone = true },
 
@@ -180,7 +179,8 @@ var switches = map[string]func(*settings){
 	"-implicit-handshake":    ignore,
 	"-handshake-twice":       ignore,
 	"-no-op-extra-handshake": ignore,
-	// A server without resumption puts no session into a cache.
+	// Without resumption no session is kept, at either end.
+	"-expect-no-session":    ignore,
 	"-expect-no-session-id": ignore,
 	// These speak of mechanisms that TLS 1.3 has done away with, and are silent about it.
 	"-expect-extended-master-secret": ignore,

@@ -43,7 +43,7 @@ func play(c *settings) error {
 	if err := p.shutDown(); err != nil {
 		return err
 	}
-	return c.expect.checkEnd(c, machine.Facts(), w)
+	return c.expect.checkEnd(w)
 }
 
 // older recognises a test of TLS 1.2 or below: the peer does not offer TLS 1.3, or does not take it, and the flags
