@@ -26,7 +26,17 @@ func (s expectEncryptedExtensions) on(t *turn, m message) (state, error) {
 		return nil, err
 	}
 	t.absorb(m)
-	return expectCertificateOrRequest{s.clientKeys}, nil
+	if err := s.onEarlyData(t, &ee); err != nil {
+		return nil, err
+	}
+	if s.resumed == nil {
+		return expectCertificateOrRequest{s.clientKeys}, nil
+	}
+	if len(s.resumed.PeerChain) == 0 {
+		return expectServerFinished{s.clientKeys, serverProof{resumed: s.resumed}}, nil
+	}
+	t.ask(Question{Kind: NeedVerify, Chain: s.resumed.PeerChain, ServerName: t.options.ServerName, Resumed: s.resumed})
+	return verifyingServer{clientKeys: s.clientKeys, proof: serverProof{resumed: s.resumed}}, nil
 }
 
 // checkExtensions refuses what was not asked for and what belongs elsewhere (RFC 8446, Section 4.2), and reads the
@@ -40,7 +50,7 @@ func (s expectEncryptedExtensions) checkExtensions(ee *wire.EncryptedExtensions)
 			return fail(CodeUnsupportedExtension, "%v in EncryptedExtensions", e.Type)
 		}
 		switch e.Type {
-		case wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN:
+		case wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtEarlyData:
 		default:
 			return fail(CodeMisplacedExtension, "%v in EncryptedExtensions", e.Type)
 		}

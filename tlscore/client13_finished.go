@@ -25,15 +25,24 @@ func (s expectCertificateVerify) on(t *turn, m message) (state, error) {
 	t.facts.PeerScheme = scheme.ID
 	t.absorb(m)
 	t.ask(Question{Kind: NeedVerify, Chain: s.peer.chain, ServerName: t.options.ServerName})
-	return verifyingServer{clientKeys: s.clientKeys, proof: proof}, nil
+	return verifyingServer{clientKeys: s.clientKeys, proof: serverProof{signature: proof}}, nil
 }
 
 // verifyingServer awaits the word on the server's chain.
 type verifyingServer struct {
 	awaitsAnswer
 	*clientKeys
-	proof *verify.SignatureProof
+	proof serverProof
 }
+
+// serverProof is why a client may believe whom it talks to: a signature of this handshake, or a session whose PSK only
+// that server and we know.
+type serverProof struct {
+	signature *verify.SignatureProof
+	resumed   *Session
+}
+
+func (p serverProof) holds() bool { return p.signature.Holds() || p.resumed != nil }
 
 func (verifyingServer) name() string { return "verifying the server's certificate" }
 
@@ -44,11 +53,11 @@ func (s verifyingServer) answered(_ *turn, a Answer) (state, error) {
 	return expectServerFinished{s.clientKeys, s.proof}, nil
 }
 
-// expectServerFinished is WAIT_FINISHED of RFC 8446, Appendix A.1. It cannot be built without the proof that the
-// server's signature was checked.
+// expectServerFinished is WAIT_FINISHED of RFC 8446, Appendix A.1. It cannot be left without the proof of
+// who the server is.
 type expectServerFinished struct {
 	*clientKeys
-	authenticated *verify.SignatureProof
+	authenticated serverProof
 }
 
 func (expectServerFinished) name() string { return "WAIT_FINISHED" }
@@ -57,7 +66,7 @@ func (expectServerFinished) expects() []wire.HandshakeType {
 }
 
 func (s expectServerFinished) on(t *turn, m message) (state, error) {
-	if !s.authenticated.Holds() {
+	if !s.authenticated.holds() {
 		return nil, fail(CodeInternal, "Finished before the server was authenticated")
 	}
 	var fin wire.Finished
@@ -69,6 +78,7 @@ func (s expectServerFinished) on(t *turn, m message) (state, error) {
 	}
 	t.absorb(m)
 	f := clientFlight{s.clientKeys, t.hash()}
+	s.endEarlyData(t)
 	if s.request == nil {
 		return f.finish(t)
 	}
@@ -105,11 +115,12 @@ func (f clientFlight) finish(t *turn) (state, error) {
 	client, server := f.main.ClientTraffic(f.finished), f.main.ServerTraffic(f.finished)
 	t.writeKeys(EpochApplication, f.suite, client)
 	t.readKeys(EpochApplication, f.suite, server)
-	t.done(f.main.Exporter(f.finished))
+	res := f.main.Resumption(t.hash())
+	t.done(f.main.Exporter(f.finished), res, f.resumed)
 	f.client.Wipe()
 	f.server.Wipe()
 	f.main.Wipe()
-	return established{RoleClient}, nil
+	return established{RoleClient, res, f.resumed}, nil
 }
 
 // choosingClientIdentity awaits the choice of a client certificate.

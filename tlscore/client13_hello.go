@@ -28,6 +28,10 @@ type clientHandshake struct {
 	compatible bool             // a legacy_session_id was sent
 	changed    bool             // our change_cipher_spec is out
 	retry      *helloRetry      // what HelloRetryRequest fixed; nil before
+
+	psk     *clientPSK // offered; nil: none
+	early   earlyState // what became of 0-RTT
+	resumed *Session   // the server accepted it; nil: full handshake
 }
 
 // helloRetry is what a HelloRetryRequest binds the ServerHello to.
@@ -53,9 +57,21 @@ func newClientHandshake(t *turn) (state, error) {
 	hs.hello.LegacyVersion = wire.VersionTLS12
 	hs.hello.CipherSuites = t.params.c.CipherSuites
 	hs.hello.CompressionMethods = []byte{0}
-	hs.hello.Extensions = hs.extensions(t.params, nil)
-	t.send(&hs.hello)
+	hs.offerPSK(t)
+	hs.sendHello(t, nil)
+	if hs.early == earlyOffered {
+		hs.beginEarlyData(t)
+	}
 	return expectServerHello{hs}, nil
+}
+
+// sendHello sends the ClientHello, the second one with what a HelloRetryRequest brought.
+func (hs *clientHandshake) sendHello(t *turn, cookie []byte) {
+	hs.hello.Extensions = hs.extensions(t.params, cookie)
+	if hs.psk != nil {
+		hs.psk.bind(t, &hs.hello)
+	}
+	t.send(&hs.hello)
 }
 
 // generateShares makes a key share per group. A plain share beside its hybrid reuses the hybrid's elliptic-curve key:
@@ -95,6 +111,16 @@ func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions 
 	es.Add(&wire.SignatureAlgorithms{Schemes: p.c.Schemes})
 	if len(p.c.ALPN) > 0 {
 		es.Add(&wire.ALPN{Protocols: p.c.ALPN})
+	}
+	if !p.c.NoTickets {
+		modes := []wire.PSKKeyExchangeMode{wire.PSKModeDHEKE}
+		if p.c.InsecurePSKWithoutDHE {
+			modes = append(modes, wire.PSKModeKE)
+		}
+		es.Add(&wire.PSKKeyExchangeModes{Modes: modes})
+	}
+	if hs.early == earlyOffered {
+		es.Add(&wire.EarlyData{})
 	}
 	es.Add(&wire.SupportedVersions{Versions: []wire.Version{wire.VersionTLS13}})
 	if cookie != nil {

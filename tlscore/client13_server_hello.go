@@ -100,36 +100,29 @@ func (s expectServerHello) onRetry(t *turn, m message, hello *wire.ServerHello, 
 	t.absorb(m)
 	s.sendChangeCipherSpec(t)
 	s.retry = retry
-	s.hello.Extensions = s.extensions(t.params, bytes.Clone(cookie.Cookie))
-	t.send(&s.hello)
+	if s.psk != nil && s.psk.suite.Hash != chosen.Hash {
+		s.dropPSK()
+	}
+	s.rejectEarlyData(t)
+	s.sendHello(t, bytes.Clone(cookie.Cookie))
 	return s, nil
 }
 
 // onHello completes the key exchange and starts protection.
 func (s expectServerHello) onHello(t *turn, m message, hello *wire.ServerHello, chosen *suite.Suite) (state, error) {
-	if err := s.onlyExtensions(hello, wire.ExtSupportedVersions, wire.ExtKeyShare); err != nil {
+	if err := s.onlyExtensions(hello, wire.ExtSupportedVersions, wire.ExtKeyShare, wire.ExtPreSharedKey); err != nil {
 		return nil, err
 	}
-	var theirs wire.KeyShareHello
-	if err := needExt(hello, &theirs); err != nil {
-		return nil, err
+	if s.retry != nil && chosen != s.retry.suite {
+		return nil, fail(CodeBadRetry, "cipher suite changed to %v", chosen.ID)
 	}
-	group := theirs.Entry.Group
-	share := s.share(group)
-	if share == nil {
-		return nil, fail(CodeBadGroup, "no share for %v was sent", group)
-	}
-	if s.retry != nil {
-		if chosen != s.retry.suite {
-			return nil, fail(CodeBadRetry, "cipher suite changed to %v", chosen.ID)
-		}
-		if s.retry.group != 0 && group != s.retry.group {
-			return nil, fail(CodeBadRetry, "group changed to %v", group)
-		}
-	}
-	shared, err := share.Shared(theirs.Entry.KeyExchange)
+	early, err := s.acceptedPSK(t, hello, chosen)
 	if err != nil {
-		return nil, because(CodeBadKeyShare, err)
+		return nil, err
+	}
+	group, shared, err := s.exchange(t.params, hello)
+	if err != nil {
+		return nil, err
 	}
 	if !t.transcript.Started() {
 		t.transcript.Begin(chosen.Hash)
@@ -140,15 +133,47 @@ func (s expectServerHello) onHello(t *turn, m message, hello *wire.ServerHello, 
 
 	k := &clientKeys{clientHandshake: s.clientHandshake, suite: chosen}
 	k.shares = nil
-	handshake := t.handshakeKeys(chosen, shared)
+	handshake := t.handshakeKeys(early, shared)
 	th := t.hash()
 	k.client, k.server = handshake.ClientTraffic(th), handshake.ServerTraffic(th)
 	k.main = handshake.Main()
 	handshake.Wipe()
 	t.readKeys(EpochHandshake, chosen, k.server)
 	s.sendChangeCipherSpec(t)
+	if s.early == earlyOffered && s.resumed != nil && chosen == s.psk.suite {
+		return expectEncryptedExtensions{k}, nil // they tell which keys to go on with
+	}
+	s.rejectEarlyData(t)
 	t.writeKeys(EpochHandshake, chosen, k.client)
 	return expectEncryptedExtensions{k}, nil
+}
+
+// exchange completes the key exchange. Without a key_share, which only a PSK on opt-in allows, there is none.
+func (s expectServerHello) exchange(p *Params, hello *wire.ServerHello) (wire.Group, []byte, error) {
+	var theirs wire.KeyShareHello
+	present, err := ext(hello, &theirs)
+	if err != nil {
+		return 0, nil, err
+	}
+	if !present {
+		if s.resumed != nil && p.c.InsecurePSKWithoutDHE {
+			return 0, nil, nil
+		}
+		return 0, nil, fail(CodeMissingExtension, "%v", wire.ExtKeyShare)
+	}
+	group := theirs.Entry.Group
+	share := s.share(group)
+	if share == nil {
+		return 0, nil, fail(CodeBadGroup, "no share for %v was sent", group)
+	}
+	if s.retry != nil && s.retry.group != 0 && group != s.retry.group {
+		return 0, nil, fail(CodeBadRetry, "group changed to %v", group)
+	}
+	shared, err := share.Shared(theirs.Entry.KeyExchange)
+	if err != nil {
+		return 0, nil, because(CodeBadKeyShare, err)
+	}
+	return group, shared, nil
 }
 
 // onlyExtensions refuses extensions that do not belong in a ServerHello or HelloRetryRequest, and those that answer

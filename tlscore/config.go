@@ -53,6 +53,12 @@ type Config struct {
 	// Client.
 	NoCompatibilityMode bool // send no legacy_session_id and no change_cipher_spec (RFC 8446, Appendix D.4)
 
+	// Resumption (RFC 8446, Section 2.2).
+	NoTickets             bool   // client: offer no resumption and want no tickets
+	AskSession            bool   // server: ask NeedSession for the tickets that clients offer; otherwise none is resumed
+	MaxEarlyData          uint32 // server: bytes of 0-RTT data to take with a ticket; 0: none
+	InsecurePSKWithoutDHE bool   // allow psk_ke: a stolen ticket key then opens recorded connections
+
 	MaxHandshakeMessage int // bytes; 0: DefaultMaxHandshakeMessage
 	MaxUselessRecords   int // 0: DefaultMaxUselessRecords
 	PadTo               int // pad each application record's content to a multiple of this many bytes; 0 or 1: no padding (RFC 8446, Section 5.4)

@@ -54,6 +54,10 @@ const (
 	CodeBadCookie
 	CodePSKNotLast
 	CodeBadKeyUpdate
+	CodeBadPSKOffer
+	CodeBadPSKSelected
+	CodeBadBinder
+	CodeTooMuchEarlyData
 	CodeNoIdentity
 	// authentication
 	CodeNoCertificate
@@ -146,6 +150,10 @@ var codeTable = [codeCount]codeRow{
 	{CodeBadCookie, "bad_cookie", "cookie is missing or not ours", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.2"},
 	{CodePSKNotLast, "psk_not_last", "pre_shared_key is not the last extension", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
 	{CodeBadKeyUpdate, "bad_key_update", "request_update is neither 0 nor 1", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.6.3"},
+	{CodeBadPSKOffer, "bad_psk_offer", "pre_shared_key has another number of binders than identities", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
+	{CodeBadPSKSelected, "bad_psk_selected", "pre-shared key that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
+	{CodeBadBinder, "bad_binder", "PSK binder does not match", wire.AlertDecryptError, BlamePeer, "RFC 8446, Section 4.2.11"},
+	{CodeTooMuchEarlyData, "too_much_early_data", "more early data than allowed", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4.2.10"},
 	{CodeNoIdentity, "no_identity", "no certificate for the requested name", wire.AlertUnrecognizedName, BlameLocal, "RFC 6066, Section 3"},
 
 	{CodeNoCertificate, "no_certificate", "server sent no certificate", wire.AlertDecodeError, BlamePeer, "RFC 8446, Section 4.4.2.4"},

@@ -1,6 +1,8 @@
 package tlscore
 
 import (
+	"time"
+
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -17,9 +19,16 @@ const (
 	NeedSignature           // sign Question.Message with the key of Question.Identity
 	NeedIdentity            // which certificate shall we present? (only with Config.AskIdentity)
 	PeerClosed              // the peer sent close_notify: it will send no more data (RFC 8446, Section 6.1)
+
+	// EarlyDataReceived: Event.Data holds 0-RTT data. An attacker can have sent it twice, so it is apart from Data.
+	EarlyDataReceived
+	TicketReceived // Event.Session may be kept for the next connection
+	NeedSession    // which session do these tickets stand for? (only with Config.AskSession)
+	NeedFresh      // was the early data of this ticket accepted before?
 )
 
-var eventNames = [...]string{"none", "handshake_done", "data", "need_verify", "need_signature", "need_identity", "peer_closed"}
+var eventNames = [...]string{"none", "handshake_done", "data", "need_verify", "need_signature", "need_identity", "peer_closed",
+	"early_data", "ticket", "need_session", "need_fresh"}
 
 // String returns the event's name in lower case with underscores.
 func (k EventKind) String() string {
@@ -32,8 +41,9 @@ func (k EventKind) String() string {
 // Event is what one step of the machine has to say. The zero Event says nothing.
 type Event struct {
 	Kind     EventKind
-	Data     []byte    // Kind Data: aliases the caller's input buffer, valid until the caller reuses it
+	Data     []byte    // Data and EarlyDataReceived: aliases the caller's input buffer, valid until the caller reuses it
 	Question *Question // the Need… kinds
+	Session  *Session  // TicketReceived
 }
 
 // Step is the outcome of one call of [Machine.Feed] or [Machine.Resume].
@@ -51,6 +61,9 @@ type Question struct {
 
 	// NeedVerify: the peer's certificates, DER, leaf first, as sent. The possession of the leaf's key is proven already.
 	Chain [][]byte
+	// NeedVerify when a session is resumed: the chain is the one of that session, and no possession was proven anew.
+	Resumed *Session
+
 	// NeedVerify on a client, NeedIdentity on a server: the name the connection is for; empty when none was given.
 	ServerName string
 
@@ -59,13 +72,18 @@ type Question struct {
 	Authorities [][]byte               // from certificate_authorities, DER names (RFC 8446, Section 4.2.4); often empty
 	Hello       *wire.ClientHello      // on a server: the whole ClientHello
 
+	// NeedSession: the tickets that the client offers, in its order. NeedFresh: the one that was chosen, its session in
+	// Resumed, its age by our clock since it was issued, and the age that the client reports.
+	Tickets      [][]byte
+	Age, ToldAge time.Duration
+
 	// NeedSignature: the signature asked for; see [SignWith].
 	Identity *Identity
 	Scheme   wire.SignatureScheme
 	Message  []byte // to be signed as it is, unhashed (RFC 8446, Section 4.4.3)
 }
 
-// Answer is one of [Verified], [Signed] or [Chosen].
+// Answer is one of [Verified], [Signed], [Chosen], [Found] or [Fresh].
 type Answer interface{ answers() EventKind }
 
 // Verified answers NeedVerify. A nil Err accepts the chain. Otherwise the handshake fails, and Alert is sent; the zero
@@ -88,6 +106,18 @@ type Chosen struct {
 	Err      error
 }
 
+// Found answers NeedSession: ticket number Index stands for Session. A nil Session means that none of them is known,
+// and leads to a full handshake.
+type Found struct {
+	Index   int
+	Session *Session
+}
+
+// Fresh answers NeedFresh. True lets the early data in: it must then be false for the same ticket ever after.
+type Fresh bool
+
+func (Found) answers() EventKind    { return NeedSession }
+func (Fresh) answers() EventKind    { return NeedFresh }
 func (Verified) answers() EventKind { return NeedVerify }
 func (Signed) answers() EventKind   { return NeedSignature }
 func (Chosen) answers() EventKind   { return NeedIdentity }

@@ -30,6 +30,9 @@ type Facts struct {
 	ALPN        string     // empty: none was negotiated
 	ServerName  string     // what the client asked for in server_name; empty: nothing
 
+	Resumed   bool      // by a session: no certificate was exchanged
+	EarlyData EarlyData // what became of 0-RTT data
+
 	HelloRetried bool // the server asked for a second ClientHello
 	Compatible   bool // middlebox compatibility mode was on (RFC 8446, Appendix D.4)
 

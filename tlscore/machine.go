@@ -13,6 +13,8 @@ import (
 // Options belong to one connection.
 type Options struct {
 	ServerName string   // client: the DNS name to ask for in server_name and to verify; an IP literal is verified but not sent
+	Session    *Session // client: to resume if the server agrees; nil: none
+	EarlyData  bool     // client: offer early data with the session, if that allows some; see [Machine.SealEarly]
 	Observer   Observer // watches; may be nil
 	Secrets    Secrets  // receives the key schedule; nil unless somebody asked for a key log
 }
@@ -36,6 +38,8 @@ type Machine struct {
 	transcript  keys.Transcript
 	facts       Facts
 	exporter    keys.Exporter
+	resumption  keys.Resumption // of an established connection
+	resumed     *Session        // what it resumed; nil: nothing
 	question    *Question
 	questions   uint64 // asked so far
 
@@ -222,7 +226,7 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 	case effectWriteKeys:
 		return m.write.install(m, e)
 	case effectHandshakeDone:
-		m.exporter = t.exporter
+		m.exporter, m.resumption, m.resumed = t.exporter, t.resumption, t.resumed
 		m.established, m.facts.HandshakeComplete = true, true
 		m.transcript = keys.Transcript{}
 		m.flight, m.effects = nil, nil
@@ -233,6 +237,15 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 		m.control.answerUpdate.Store(true)
 	case effectTicket:
 		m.control.tickets.Add(1)
+		if e.session != nil {
+			step.Event = Event{Kind: TicketReceived, Session: e.session}
+		}
+	case effectWritePlaintext:
+		m.write.sealer, m.write.epoch = nil, EpochPlaintext
+	case effectSkipEarlyData:
+		m.skipEarlyData()
+	case effectAcceptEarlyData:
+		m.read.earlyLimit = e.limit
 	}
 	return nil
 }

@@ -19,6 +19,10 @@ type readHalf struct {
 	epoch   Epoch
 	offset  uint64 // bytes consumed so far
 
+	skip       int    // bytes of refused early data that may still be dropped unread
+	early      int    // bytes of accepted early data that came
+	earlyLimit uint32 // and may come
+
 	useless  int // records in a row that carried nothing
 	warnings int // user_canceled alerts in a row
 	updates  int // KeyUpdates in a row without data
@@ -127,6 +131,11 @@ func (m *Machine) open(rec []byte) (wire.ContentType, []byte, error) {
 		return 0, nil, m.changeCipherSpec(fragment)
 	}
 	if m.read.opener == nil {
+		if outer == wire.ContentApplicationData {
+			if ok, err := m.read.skipped(fragment); ok || err != nil {
+				return 0, nil, err
+			}
+		}
 		if outer != wire.ContentHandshake && outer != wire.ContentAlert {
 			return 0, nil, fail(CodeUnexpectedRecord, "%v in plaintext", outer)
 		}
@@ -138,10 +147,17 @@ func (m *Machine) open(rec []byte) (wire.ContentType, []byte, error) {
 	if outer != wire.ContentApplicationData {
 		return 0, nil, fail(CodeUnexpectedRecord, "%v without protection", outer)
 	}
+	first := m.read.opener.Sequence() == 0
 	kind, content, err := m.read.opener.Open(rec)
+	if errors.Is(err, record.ErrBadMAC) && first {
+		if ok, err := m.read.skipped(fragment); ok || err != nil {
+			return 0, nil, err
+		}
+	}
 	if err != nil {
 		return 0, nil, openError(err)
 	}
+	m.read.skip = 0
 	return kind, content, nil
 }
 
@@ -212,6 +228,9 @@ func (m *Machine) dispatch(now time.Time, kind wire.ContentType, content []byte,
 }
 
 func (m *Machine) applicationData(content []byte, step *Step) error {
+	if m.read.epoch == EpochEarlyData && m.read.joiner.Empty() {
+		return m.earlyData(content, step)
+	}
 	if !m.established {
 		return fail(CodeUnexpectedRecord, "%v before the handshake is done", wire.ContentApplicationData)
 	}

@@ -17,6 +17,8 @@ type writeHalf struct {
 	offset  uint64
 	hello   bool // the first ClientHello is out
 	closed  bool // close_notify or a fatal alert is out
+	early   int  // bytes of early data sent
+	tickets int  // sent
 	message []byte
 }
 
@@ -90,11 +92,7 @@ func (w *writeHalf) update(m *Machine, out []byte, ask bool) ([]byte, error) {
 	if ask {
 		msg.Request = wire.UpdateRequested
 	}
-	w.message = wire.AppendMessage(w.message[:0], &msg)
-	if o := m.options.Observer; o != nil {
-		o.Observe(MessageObserved{Sent, w.epoch, w.message})
-	}
-	out, err := w.append(m, out, wire.ContentHandshake, w.message, 0)
+	out, err := w.sendMessage(m, out, &msg)
 	if err != nil {
 		return out, err
 	}
@@ -107,6 +105,23 @@ func (w *writeHalf) update(m *Machine, out []byte, ask bool) ([]byte, error) {
 	w.sealer, w.traffic = sealer, next
 	if o := m.options.Observer; o != nil {
 		o.Observe(KeyChanged{Sent, w.epoch, suiteCode(w.suite), true})
+	}
+	return out, nil
+}
+
+// sendMessage sends a handshake message after the handshake.
+func (w *writeHalf) sendMessage(m *Machine, out []byte, msg wire.Message) ([]byte, error) {
+	w.message = wire.AppendMessage(w.message[:0], msg)
+	if o := m.options.Observer; o != nil {
+		o.Observe(MessageObserved{Sent, w.epoch, w.message})
+	}
+	for rest := w.message; len(rest) > 0; {
+		n := min(len(rest), wire.MaxPlaintext)
+		var err error
+		if out, err = w.append(m, out, wire.ContentHandshake, rest[:n], 0); err != nil {
+			return out, err
+		}
+		rest = rest[n:]
 	}
 	return out, nil
 }
@@ -128,14 +143,14 @@ func (w *writeHalf) control(m *Machine, out []byte) ([]byte, error) {
 	return out, nil
 }
 
-// Seal protects application data and appends the records to out, before them whatever the queue holds. n is the number
+// Seal protects application data, after HandshakeDone or as a server's answer to early data, and appends the records to out, before them whatever the queue holds. n is the number
 // of bytes of data consumed: all, or fewer with an error. The appended bytes are committed: they must be written
 // in order and whole, also when an error comes with them. Seal returns [ErrWriteClosed] after CloseWrite or an alert.
 func (m *Machine) Seal(data, out []byte) (n int, o []byte, err error) {
-	if !m.established {
+	w := &m.write
+	if !m.established && !m.mayAnswerEarly() {
 		return 0, out, misuse("Seal before HandshakeDone")
 	}
-	w := &m.write
 	for {
 		if out, err = w.control(m, out); err != nil {
 			return n, out, err
@@ -152,6 +167,12 @@ func (m *Machine) Seal(data, out []byte) (n int, o []byte, err error) {
 		}
 		n += len(chunk)
 	}
+}
+
+// mayAnswerEarly: a server that took early data may answer it before the client's Finished, for it knows the client by
+// its PSK (RFC 8446, Section 2.3).
+func (m *Machine) mayAnswerEarly() bool {
+	return m.role == RoleServer && m.facts.EarlyData == EarlyDataAccepted && m.write.epoch == EpochApplication && m.read.err == nil
 }
 
 // padding rounds the content up to the configured multiple, within one record.

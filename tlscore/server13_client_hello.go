@@ -16,7 +16,7 @@ func (expectClientHello) expects() []wire.HandshakeType {
 }
 
 func (expectClientHello) on(t *turn, m message) (state, error) {
-	o, err := readOffer(t, m)
+	o, err := readOffer(m)
 	if err != nil {
 		return nil, err
 	}
@@ -26,18 +26,17 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 	if hs.suite = chooseSuite(t.params, o); hs.suite == nil {
 		return nil, fail(CodeNoSharedSuite, "")
 	}
-	if hs.group = chooseGroup(t.params, o); hs.group == 0 {
+	if hs.group = chooseGroup(t.params, o); hs.group == 0 && !o.mayLackShare(t.params) {
 		return nil, fail(CodeNoSharedGroup, "")
 	}
 	if hs.alpn, err = chooseProtocol(t.params, o); err != nil {
 		return nil, err
 	}
-	if o.share(hs.group) == nil || t.params.c.RetryAlways {
+	if hs.group != 0 && o.share(hs.group) == nil || t.params.c.RetryAlways {
 		return hs.retry(t, m, o)
 	}
 	t.transcript.Begin(hs.suite.Hash)
-	t.absorb(m)
-	return hs.chooseIdentity(t, o)
+	return hs.settle(t, m, o)
 }
 
 // chooseSuite takes the first of our suites that the client offers: server preference (RFC 8446, Section 4.1.1).

@@ -97,10 +97,11 @@ func (s expectClientFinished) on(t *turn, m message) (state, error) {
 	if _, err := verify.Finished(s.client, t.hash(), fin.VerifyData); err != nil {
 		return nil, because(CodeBadFinished, err)
 	}
+	t.absorb(m)
 	t.readKeys(EpochApplication, s.suite, s.main.ClientTraffic(s.finished))
-	t.done(s.main.Exporter(s.finished))
+	t.done(s.main.Exporter(s.finished), s.main.Resumption(t.hash()), s.resumed)
 	s.client.Wipe()
 	s.server.Wipe()
 	s.main.Wipe()
-	return established{RoleServer}, nil
+	return established{role: RoleServer}, nil
 }

@@ -16,8 +16,9 @@ type serverHandshake struct {
 	suite     *suite.Suite
 	group     wire.Group
 	alpn      string
-	named     bool // the client sent server_name
-	changed   bool // our change_cipher_spec is out
+	named     bool     // the client sent server_name
+	changed   bool     // our change_cipher_spec is out
+	resumed   *Session // accepted; nil: full handshake
 }
 
 // sendChangeCipherSpec sends the compatibility record after our first message, if the client sent a legacy_session_id
@@ -68,24 +69,13 @@ func (hs *serverHandshake) hello(t *turn, share []byte, id *identity, scheme *su
 	if id == nil {
 		return nil, noIdentity(t.params, name)
 	}
-	ours, shared, err := suite.GroupByID(hs.group).Respond(share)
-	if err != nil {
-		return nil, because(CodeBadKeyShare, err)
+	if share == nil {
+		return nil, fail(CodeMissingExtension, "%v, and no session to resume", wire.ExtKeyShare)
 	}
-	msg := &wire.ServerHello{LegacyVersion: wire.VersionTLS12, SessionID: hs.sessionID, CipherSuite: hs.suite.ID, Extensions: wire.Extensions{}}
-	randomBytes(msg.Random[:])
-	msg.Extensions.Add(&wire.SelectedVersion{Version: wire.VersionTLS13})
-	msg.Extensions.Add(&wire.KeyShareHello{Entry: wire.KeyShareEntry{Group: hs.group, KeyExchange: ours}})
-	t.facts.ServerRandom = msg.Random
-	t.facts.Version, t.facts.CipherSuite, t.facts.Group, t.facts.ALPN = wire.VersionTLS13, hs.suite.ID, hs.group, hs.alpn
-	t.send(msg)
-	hs.sendChangeCipherSpec(t)
-
-	handshake := t.handshakeKeys(hs.suite, shared)
-	th := t.hash()
-	k := &serverKeys{serverHandshake: hs, client: handshake.ClientTraffic(th), server: handshake.ServerTraffic(th), main: handshake.Main()}
-	handshake.Wipe()
-	t.writeKeys(EpochHandshake, hs.suite, k.server)
+	k, err := hs.serverHello(t, share, keys.NewEarlyTraced(hs.suite.Hash, nil, t.trace), nil)
+	if err != nil {
+		return nil, err
+	}
 	t.readKeys(EpochHandshake, hs.suite, k.client)
 	t.send(&wire.EncryptedExtensions{Extensions: hs.encryptedExtensions()})
 	if t.params.c.ClientAuth != NoClientCert {
@@ -95,6 +85,37 @@ func (hs *serverHandshake) hello(t *turn, share []byte, id *identity, scheme *su
 	t.send(certificateMessage(nil, id.public))
 	askSignature(t, verify.ServerSigner, id.public, scheme)
 	return signingAsServer{serverKeys: k}, nil
+}
+
+// serverHello completes the key exchange, sends ServerHello and moves the write half to the handshake keys. A nil share
+// means that the PSK stands alone; a nil psk that there is none.
+func (hs *serverHandshake) serverHello(t *turn, share []byte, early keys.Early, psk *wire.PreSharedKeySelected) (*serverKeys, error) {
+	msg := &wire.ServerHello{LegacyVersion: wire.VersionTLS12, SessionID: hs.sessionID, CipherSuite: hs.suite.ID, Extensions: wire.Extensions{}}
+	randomBytes(msg.Random[:])
+	msg.Extensions.Add(&wire.SelectedVersion{Version: wire.VersionTLS13})
+	var shared []byte
+	if share != nil {
+		ours, secret, err := suite.GroupByID(hs.group).Respond(share)
+		if err != nil {
+			return nil, because(CodeBadKeyShare, err)
+		}
+		shared = secret
+		msg.Extensions.Add(&wire.KeyShareHello{Entry: wire.KeyShareEntry{Group: hs.group, KeyExchange: ours}})
+		t.facts.Group = hs.group
+	}
+	if psk != nil {
+		msg.Extensions.Add(psk)
+	}
+	t.facts.ServerRandom = msg.Random
+	t.facts.Version, t.facts.CipherSuite, t.facts.ALPN = wire.VersionTLS13, hs.suite.ID, hs.alpn
+	t.send(msg)
+	hs.sendChangeCipherSpec(t)
+	handshake := t.handshakeKeys(early, shared)
+	th := t.hash()
+	k := &serverKeys{serverHandshake: hs, client: handshake.ClientTraffic(th), server: handshake.ServerTraffic(th), main: handshake.Main()}
+	handshake.Wipe()
+	t.writeKeys(EpochHandshake, hs.suite, k.server)
+	return k, nil
 }
 
 func noIdentity(p *Params, name string) error {
@@ -156,11 +177,17 @@ func (s signingAsServer) answered(t *turn, a Answer) (state, error) {
 	if err := sendCertificateVerify(t, a.(Signed)); err != nil {
 		return nil, err
 	}
-	t.send(&wire.Finished{VerifyData: s.server.Finished(t.hash())})
-	f := serverFlight{s.serverKeys, t.hash()}
-	t.writeKeys(EpochApplication, s.suite, s.main.ServerTraffic(f.finished))
+	f := s.finish(t)
 	if t.params.c.ClientAuth != NoClientCert {
 		return expectClientCertificate{f}, nil
 	}
 	return expectClientFinished{serverFlight: f}, nil
+}
+
+// finish sends Finished and moves the write half to the application keys.
+func (k *serverKeys) finish(t *turn) serverFlight {
+	t.send(&wire.Finished{VerifyData: k.server.Finished(t.hash())})
+	f := serverFlight{k, t.hash()}
+	t.writeKeys(EpochApplication, k.suite, k.main.ServerTraffic(f.finished))
+	return f
 }

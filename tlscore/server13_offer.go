@@ -16,6 +16,8 @@ type offer struct {
 	protocols []string
 	cookie    []byte
 	wanted    wanted
+	psk       *pskOffer // nil: the client offers no session
+	early     bool      // the client sends early data
 }
 
 // share returns the client's key share of a group, or nil.
@@ -29,7 +31,7 @@ func (o *offer) share(g wire.Group) []byte {
 }
 
 // readOffer reads a ClientHello and makes the checks that need no state (RFC 8446, Sections 4.1.2 and 9.2).
-func readOffer(t *turn, m message) (*offer, error) {
+func readOffer(m message) (*offer, error) {
 	o := &offer{hello: &wire.ClientHello{}}
 	if err := parse(o.hello, m.raw); err != nil {
 		return nil, err
@@ -40,10 +42,17 @@ func readOffer(t *turn, m message) (*offer, error) {
 	var algorithms wire.SignatureAlgorithms
 	var groups wire.SupportedGroups
 	var shares wire.KeyShares
+	if err := o.readPSK(); err != nil {
+		return nil, err
+	}
 	for _, v := range []wire.ExtensionView{&algorithms, &groups, &shares} {
-		// RFC 8446, Section 9.2: without a pre-shared key these three MUST be there.
-		if err := needExt(o.hello, v); err != nil {
+		present, err := ext(o.hello, v)
+		if err != nil {
 			return nil, err
+		}
+		// RFC 8446, Section 9.2: without a pre-shared key these three MUST be there.
+		if !present && o.psk == nil {
+			return nil, fail(CodeMissingExtension, "%v", v.Extension())
 		}
 	}
 	o.groups, o.shares, o.wanted.schemes = groups.Groups, shares.Entries, algorithms.Schemes
@@ -96,6 +105,10 @@ func (o *offer) checkShares() error {
 
 // readRest reads the extensions that may be absent.
 func (o *offer) readRest() error {
+	var err error
+	if o.early, err = ext(o.hello, &wire.EarlyData{}); err != nil {
+		return err
+	}
 	var names wire.ServerNames
 	if _, err := ext(o.hello, &names); err != nil {
 		return err
@@ -118,4 +131,9 @@ func (o *offer) readRest() error {
 	}
 	o.wanted.authorities = authorities.Names
 	return nil
+}
+
+// mayLackShare reports whether the client can do without a key exchange, by a PSK alone.
+func (o *offer) mayLackShare(p *Params) bool {
+	return o.psk != nil && p.c.AskSession && p.c.InsecurePSKWithoutDHE && slices.Contains(o.psk.modes, wire.PSKModeKE)
 }

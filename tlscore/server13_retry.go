@@ -26,6 +26,10 @@ func (hs *serverHandshake) retry(t *turn, m message, o *offer) (state, error) {
 		request.Extensions.Add(&wire.Cookie{Cookie: next.cookie})
 	}
 	t.facts.HelloRetried = true
+	if o.early {
+		t.want(effectSkipEarlyData)
+		t.facts.EarlyData = EarlyDataRejected
+	}
 	t.transcript.Begin(hs.suite.Hash)
 	t.absorb(m)
 	t.transcript.Retry()
@@ -48,7 +52,7 @@ func (expectRetriedHello) expects() []wire.HandshakeType {
 }
 
 func (s expectRetriedHello) on(t *turn, m message) (state, error) {
-	o, err := readOffer(t, m)
+	o, err := readOffer(m)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +73,11 @@ func (s expectRetriedHello) on(t *turn, m message) (state, error) {
 	if o.share(s.group) == nil {
 		return nil, fail(CodeHelloChanged, "key_share")
 	}
-	t.absorb(m)
-	return s.chooseIdentity(t, o)
+	// RFC 8446, Section 4.2.10: a client MUST NOT offer early data again after HelloRetryRequest.
+	if o.early {
+		return nil, fail(CodeHelloChanged, "early_data")
+	}
+	return s.settle(t, m, o)
 }
 
 // changedBeyondRetry names what differs between the two ClientHellos although it must not, or "".

@@ -22,7 +22,10 @@ type turn struct {
 	flight   []byte // handshake messages to send, encoded
 	effects  []effect
 	question *Question
-	exporter keys.Exporter
+
+	exporter   keys.Exporter
+	resumption keys.Resumption
+	resumed    *Session
 }
 
 type effectKind uint8
@@ -36,6 +39,9 @@ const (
 	effectUpdateReadKeys // the peer's KeyUpdate
 	effectAnswerUpdate   // it asks for ours
 	effectTicket         // a NewSessionTicket arrived
+	effectWritePlaintext // the early keys are over before there are others
+	effectSkipEarlyData  // drop what cannot be read
+	effectAcceptEarlyData
 )
 
 type effect struct {
@@ -44,6 +50,8 @@ type effect struct {
 	epoch    Epoch
 	suite    *suite.Suite
 	traffic  keys.Traffic
+	session  *Session // effectTicket
+	limit    uint32   // effectAcceptEarlyData, bytes
 }
 
 // send encodes a handshake message, adds it to the transcript, and asks for it to be sent.
@@ -73,8 +81,8 @@ func (t *turn) writeKeys(e Epoch, s *suite.Suite, k keys.Traffic) {
 	t.effects = append(t.effects, effect{kind: effectWriteKeys, epoch: e, suite: s, traffic: k})
 }
 
-func (t *turn) done(exporter keys.Exporter) {
-	t.exporter = exporter
+func (t *turn) done(exporter keys.Exporter, resumption keys.Resumption, resumed *Session) {
+	t.exporter, t.resumption, t.resumed = exporter, resumption, resumed
 	t.effects = append(t.effects, effect{kind: effectHandshakeDone})
 }
 
@@ -85,11 +93,10 @@ func (t *turn) ask(q Question) { t.question = &q }
 
 // handshakeKeys turns the result of the key exchange into the stage of the key schedule that follows, and forgets it.
 // The shared secret is reported by itself too, for no HKDF step produces it.
-func (t *turn) handshakeKeys(s *suite.Suite, shared []byte) keys.Handshake {
+func (t *turn) handshakeKeys(early keys.Early, shared []byte) keys.Handshake {
 	if t.trace != nil {
 		t.trace(keys.Derivation{Name: "shared_secret", Output: shared})
 	}
-	early := keys.NewEarlyTraced(s.Hash, nil, t.trace)
 	defer early.Wipe()
 	defer clear(shared)
 	return early.Handshake(shared)
