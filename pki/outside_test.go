@@ -164,36 +164,19 @@ func readAll(t *testing.T, path string) []byte {
 	return text
 }
 
-func TestBundlesAreReadInOrder(t *testing.T) {
-	ca := pkitest.New(t, pkitest.P256)
-	l := ca.Server(pkitest.P256)
-	var text []byte
-	for _, der := range append(l.Chain, ca.Root.Raw) {
-		text = append(append(text, "# a comment\n"...), pki.AppendCertificatePEM(nil, der)...)
-	}
-	key, err := pki.MarshalPrivateKeyPEM(l.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certs, err := pki.ParseCertificatesPEM(append(key, text...))
-	if err != nil || len(certs) != 3 || !certs[0].Equal(l.Certificate) || !certs[2].Equal(ca.Root) {
-		t.Errorf("%d certificates, %v", len(certs), err)
-	}
-	for what, c := range map[string]struct {
-		text []byte
-		want string
-	}{
-		"DER":      {l.Chain[0], "DER form"},
-		"key":      {key, "private key, but no certificate"},
-		"nothing":  {nil, "no certificate"},
-		"broken":   {pki.AppendCertificatePEM(text, []byte("x")), "certificate 4"},
-		"too much": {make([]byte, 9<<20), "limit"},
-	} {
-		if _, err := pki.ParseCertificatesPEM(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", what, err)
+func TestGnuTLSAcceptsOurChains(t *testing.T) {
+	certtool := pkitest.Program(t, "certtool")
+	for _, ck := range pkitest.CAKeyTypes() {
+		ca := pkitest.New(t, ck)
+		root := ca.RootFile()
+		for _, k := range pkitest.KeyTypes() {
+			f := ca.Server(k).Files()
+			if out, err := pkitest.Run(t, certtool, "--verify", "--load-ca-certificate", root, "--infile", f.FullChain, "--verify-hostname", "localhost", "--verify-purpose", "1.3.6.1.5.5.7.3.1"); err != nil {
+				t.Errorf("%s CA, %s leaf: %v\n%s", ck, k, err, out)
+			}
+			if out, err := pkitest.Run(t, certtool, "--key-info", "--infile", f.Key); err != nil {
+				t.Errorf("%s key: %v\n%s", k, err, out)
+			}
 		}
-	}
-	if got := pki.Fingerprint(nil); got != "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" {
-		t.Error(got)
 	}
 }
