@@ -2,6 +2,7 @@ package tlsnet_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -157,4 +158,16 @@ func codeOf(err error) tlscore.Code {
 		return te.Code
 	}
 	return tlscore.CodeInternal
+}
+
+// slowSigner signs when its context ends, that is never.
+type slowSigner struct {
+	crypto.Signer
+	asked chan struct{}
+}
+
+func (s slowSigner) SignContext(ctx context.Context, _ io.Reader, _ []byte, _ crypto.SignerOpts) ([]byte, error) {
+	close(s.asked)
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
