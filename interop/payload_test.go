@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -93,3 +94,10 @@ func pumpAfter(c io.ReadWriter, out, want payload, direction string, first int) 
 	}
 	return want.same(direction, got)
 }
+
+// digest is SHA-256 with a comparable value.
+type digest struct{ hash.Hash }
+
+func newDigest() digest { return digest{sha256.New()} }
+
+func (d digest) value() [32]byte { return [32]byte(d.Sum(nil)) }
