@@ -97,7 +97,7 @@ func everyPackageSaysWhatItIs(t *tree) []problem {
 	var problems []problem
 	for dir, f := range first {
 		want := "Package " + path.Base(dir)
-		if strings.HasPrefix(dir, "cmd/") {
+		if f.syntax.Name.Name == "main" {
 			want = "Command " + path.Base(dir)
 		}
 		doc := docs[dir]
