@@ -159,8 +159,8 @@ func (v verdict) check(f tlscore.Facts) error {
 	return nil
 }
 
-// updating changes the keys once half of a payload is sent, and asks the peer to change its own (RFC 8446, Section
-// 4.6.3). It is for one writer.
+// updating changes the keys once half of a payload is sent, and asks the peer to change its own
+// (RFC 8446, Section 4.6.3). It is for one writer.
 type updating struct {
 	*tlsnet.Conn
 	sent int
