@@ -16,15 +16,17 @@ func importRules() []rule {
 			refused: []sample{
 				{files: map[string]string{"internal/stray/stray.go": "package stray"}, want: "in no group"},
 				{files: map[string]string{"util/util.go": "package util"}, want: "in no group"},
+				{files: map[string]string{"benchmark/b.go": "package benchmark"}, want: "in no group"},
 				{files: map[string]string{"stray.go": "package tlswright"}, want: "in no group"},
 			},
 			allowed: []sample{{files: map[string]string{
-				"wire/wire.go": "package wire", "interop/table_test.go": "package interop", "arch_test.go": "package tlswright_test"}}}},
+				"wire/wire.go": "package wire", "interop/table_test.go": "package interop", "interop/bogo/shim/main.go": "package main", "arch_test.go": "package tlswright_test"}}}},
 		{name: "imports point to earlier groups", check: importsPointToEarlierGroups,
 			refused: []sample{
 				{files: goSource("wire/a.go", `import _ "`+modulePath+`/tlscore"`), want: "1 language may not import tlscore of 3 core"},
 				{files: goSource("pki/cert/a.go", `import _ "`+modulePath+`/internal/suite"`), want: "2a craft may not import internal/suite of 2a craft"},
 				{files: goSource("tlsnet/a.go", `import _ "`+modulePath+`/interop"`), want: "for tests only"},
+				{files: goSource("tlsnet/a.go", `import _ "`+modulePath+`/interop/bogo/shim"`), want: "for tests only"},
 				{files: goSource("tlsnet/a.go", `import _ "`+modulePath+`/internal/nowhere"`), want: "in no group"},
 				{files: goSource("trace/a.go", `import _ "`+modulePath+`/internal/legacy"`), want: "scan alone"},
 				{files: goSource("internal/cli/a.go", `import _ "`+modulePath+`/internal/legacy"`), want: "scan alone"},
@@ -92,6 +94,11 @@ func groupOf(dir string) (index int, ok bool) {
 	return index, index >= 0
 }
 
+// isBeside reports whether the package serves tests and measurements only.
+func isBeside(dir string) bool {
+	return slices.ContainsFunc(beside, func(root string) bool { return dir == root || strings.HasPrefix(dir, root+"/") })
+}
+
 // isPure reports whether the package belongs to a group that may touch nothing outside.
 func isPure(dir string) bool {
 	index, ok := groupOf(dir)
@@ -102,7 +109,7 @@ func everyPackageIsInAGroup(t *tree) []problem {
 	var problems []problem
 	seen := make(map[string]bool)
 	for _, f := range t.files {
-		if seen[f.dir] || slices.Contains(beside, f.dir) || (f.dir == "" && f.test) {
+		if seen[f.dir] || isBeside(f.dir) || (f.dir == "" && f.test) {
 			continue
 		}
 		seen[f.dir] = true
@@ -127,7 +134,7 @@ func importsPointToEarlierGroups(t *tree) []problem {
 			}
 			to, known := groupOf(target)
 			switch {
-			case slices.Contains(beside, target):
+			case isBeside(target):
 				problems = append(problems, f.at(pos, "", target+" is for tests only"))
 			case !known:
 				problems = append(problems, f.at(pos, "", target+" is in no group of arch_test.go"))
@@ -210,7 +217,7 @@ func isSelector(f *goFile, n *ast.SelectorExpr, importPath string) bool {
 func cryptoTLSIsForTests(t *tree) []problem {
 	var problems []problem
 	for _, f := range t.files {
-		if pos, ok := f.imports()["crypto/tls"]; ok && !f.test && f.dir != "bench" {
+		if pos, ok := f.imports()["crypto/tls"]; ok && !f.test && f.dir != "bench" && !strings.HasPrefix(f.dir, "bench/") {
 			problems = append(problems, f.at(pos, "", "imports crypto/tls"))
 		}
 	}

@@ -41,8 +41,8 @@ var groups = []group{
 	{name: "8 program", packages: []string{"cmd/tlswright"}},
 }
 
-// beside are packages for tests and measurements only: they may import everything, and nothing that ships may
-// import them.
+// beside are packages for tests and measurements only, with all that is below them: they may import everything, and
+// nothing that ships may import them.
 var beside = []string{"internal/tlstest", "internal/pkitest", "internal/golden", "interop", "interop/bogo", "interop/bogo/shim", "bench"}
 
 // exceptions names what may break a rule, and why. The key is the rule's name and the place it would report.

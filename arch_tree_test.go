@@ -71,7 +71,7 @@ func (f *goFile) importName(importPath string) string {
 // shipped yields the files that are part of the program: neither tests nor the packages beside.
 func (t *tree) shipped() []*goFile {
 	return slices.DeleteFunc(slices.Clone(t.files), func(f *goFile) bool {
-		return f.test || slices.Contains(beside, f.dir)
+		return f.test || isBeside(f.dir)
 	})
 }
 

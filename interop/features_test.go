@@ -48,6 +48,12 @@ func allFeatures() []feature {
 		feature{"ALPN agreed", weAreServer, alpnServer},
 		feature{"ALPN without a common protocol: refused", weAreClient, alpnRefusedClient},
 		feature{"ALPN without a common protocol: refused", weAreServer, alpnRefusedServer},
+		feature{"KeyUpdate in the middle, and the peer's in return", weAreClient, updateClient},
+		feature{"KeyUpdate in the middle, and the peer's in return", weAreServer, updateServer},
+		feature{"HTTP/1.1 under net/http", weAreClient, httpClient("http/1.1")},
+		feature{"HTTP/1.1 under net/http", weAreServer, httpServer("http/1.1")},
+		feature{"HTTP/2 under net/http", weAreClient, httpClient("h2")},
+		feature{"HTTP/2 under net/http", weAreServer, httpServer("h2")},
 		feature{"no server_name, the address is verified", weAreClient, addressClient},
 		feature{"no server_name, the address is verified", weAreServer, addressServer},
 		feature{"wrong name: the client refuses, the server reads the alert", weAreClient, wrongNameClient},
@@ -335,6 +341,23 @@ func addressClient(ctx context.Context, p *pki, pr peer) (string, error) {
 
 func addressServer(ctx context.Context, p *pki, pr peer) (string, error) {
 	return okIf(weServe(ctx, p, pr, asks{identity: p.leaves[ecdsaP256]}, asks{}, verdict{}))
+}
+
+func updateClient(ctx context.Context, p *pki, pr peer) (string, error) {
+	return okIf(withServer(ctx, p, pr, asks{identity: p.leaves[ecdsaP256], patient: true}, func(s peerServer) error {
+		var seen keyUpdates
+		ours := asks{name: serverName, updateKeys: true, observer: &seen}
+		return errors.Join(weConnect(ctx, p, s, ours, verdict{}), seen.check())
+	}))
+}
+
+func updateServer(ctx context.Context, p *pki, pr peer) (string, error) {
+	if pr.http {
+		return "", errNotThere // its client is served by net/http, which has no hand on the keys
+	}
+	var seen keyUpdates
+	ours := asks{identity: p.leaves[ecdsaP256], updateKeys: true, observer: &seen}
+	return okIf(errors.Join(weServe(ctx, p, pr, ours, asks{name: serverName, patient: true}, verdict{name: serverName}), seen.check()))
 }
 
 const wrongName = "somebody-else.interop.test"

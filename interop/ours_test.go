@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
@@ -20,15 +21,21 @@ type asks struct {
 	shares        []wire.Group       // our client alone: shares sent first
 	cookie        bool               // our server alone: HelloRetryRequest with a cookie, always
 	alpn          []string
-	identity      *identity // what it presents; nil: a client without a certificate
-	requireClient bool      // a server that refuses clients without a certificate of ours
-	name          string    // a client: the DNS name to ask for and to verify; empty: 127.0.0.1, which is in no SNI
+	patient       bool             // a peer alone: it sends its second half when it has all of ours
+	identity      *identity        // what it presents; nil: a client without a certificate
+	requireClient bool             // a server that refuses clients without a certificate of ours
+	updateKeys    bool             // our end alone: KeyUpdate in the middle of what it sends, and the peer is asked for the same
+	observer      tlscore.Observer // of our end
+	name          string           // a client: the DNS name to ask for and to verify; empty: 127.0.0.1, which is in no SNI
 }
 
 // config is asks for our end.
 func (a asks) config(p *pki, role tlscore.Role) *tlsnet.Config {
 	c := &tlsnet.Config{HandshakeTimeout: caseTimeout}
 	c.Core.CipherSuites, c.Core.Groups, c.Core.KeyShares, c.Core.ALPN = a.suites, a.groups, a.shares, a.alpn
+	if a.observer != nil {
+		c.Observer = func() tlscore.Observer { return a.observer }
+	}
 	if a.identity != nil {
 		c.Identities = []tlsnet.Identity{{Chain: a.identity.chain, Key: a.identity.key}}
 	}
@@ -43,6 +50,14 @@ func (a asks) config(p *pki, role tlscore.Role) *tlsnet.Config {
 		c.ClientRoots = []*x509.Certificate{p.root}
 	}
 	return c
+}
+
+// pumper is how a peer told so moves its bytes.
+func (a asks) pumper() pumper {
+	if a.patient {
+		return patiently
+	}
+	return pump
 }
 
 // dial connects our client to a peer's server.
@@ -89,7 +104,11 @@ func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener, down, up payloa
 	if err := c.HandshakeContext(ctx); err != nil {
 		return c.Facts(), fmt.Errorf("handshake: %w", err)
 	}
-	if err := pump(c, down, up, "client to us"); err != nil {
+	var rw io.ReadWriter = c
+	if a.updateKeys {
+		rw = &updating{Conn: c}
+	}
+	if err := pump(rw, down, up, "client to us"); err != nil {
 		return c.Facts(), err
 	}
 	if err := c.CloseWrite(); err != nil {
@@ -136,6 +155,51 @@ func (v verdict) check(f tlscore.Facts) error {
 		return fmt.Errorf("HelloRetryRequest: %v, not %v", f.HelloRetried, v.retried)
 	case f.Role == tlscore.RoleServer && f.ServerName != v.name:
 		return fmt.Errorf("server_name %q, not %q", f.ServerName, v.name)
+	}
+	return nil
+}
+
+// updating changes the keys once half of a payload is sent, and asks the peer to change its own
+// (RFC 8446, Section 4.6.3). It is for one writer.
+type updating struct {
+	*tlsnet.Conn
+	sent int
+}
+
+func (u *updating) Write(b []byte) (int, error) {
+	first := b
+	if before := payloadSize/2 - u.sent; 0 <= before && before < len(b) {
+		first = b[:before]
+	}
+	n, err := u.Conn.Write(first)
+	u.sent += n
+	if err != nil || n == len(b) {
+		return n, err
+	}
+	if err := u.KeyUpdate(true); err != nil {
+		return n, err
+	}
+	m, err := u.Conn.Write(b[n:])
+	u.sent += m
+	return n + m, err
+}
+
+// keyUpdates counts the changes of keys after the handshake.
+type keyUpdates struct{ sent, received atomic.Int32 }
+
+func (k *keyUpdates) Observe(o tlscore.Observation) {
+	switch c, ok := o.(tlscore.KeyChanged); {
+	case !ok || !c.Update:
+	case c.Direction == tlscore.Sent:
+		k.sent.Add(1)
+	default:
+		k.received.Add(1)
+	}
+}
+
+func (k *keyUpdates) check() error {
+	if sent, received := k.sent.Load(), k.received.Load(); sent == 0 || received == 0 {
+		return fmt.Errorf("%d key updates were sent and %d received", sent, received)
 	}
 	return nil
 }

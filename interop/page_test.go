@@ -56,6 +56,10 @@ func block(name string) (begin, end string) {
 func checkPage(t *testing.T, name string, lines []string) {
 	fresh := strings.Join(lines, "\n") + "\n"
 	t.Logf("%s\n%s", name, fresh)
+	if run := flag.Lookup("test.run"); run != nil && strings.Contains(run.Value.String(), "/") {
+		t.Logf("not compared with %s: only some cases were run", pagePath)
+		return
+	}
 	peers, complete := peersList()
 	if *update {
 		if t.Failed() || !complete {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -55,13 +56,29 @@ func (p payload) same(direction string, got []byte) error {
 
 // pump writes out and reads as much as want has, both at once, and compares the digest.
 func pump(c io.ReadWriter, out, want payload, direction string) error {
-	written := make(chan error, 1)
+	return pumpAfter(c, out, want, direction, len(out))
+}
+
+// patiently is pump for a peer that answers KeyUpdate with what it sends next, and only then: half of what it sends waits
+// until all that we send is there.
+func patiently(c io.ReadWriter, out, want payload, direction string) error {
+	return pumpAfter(c, out, want, direction, len(out)/2)
+}
+
+// pumpAfter writes the first bytes of out at once, and the rest when want has arrived.
+func pumpAfter(c io.ReadWriter, out, want payload, direction string, first int) error {
+	written, arrived := make(chan error, 1), make(chan struct{})
 	go func() {
-		_, err := c.Write(out)
+		_, err := c.Write(out[:first])
+		if err == nil && first < len(out) {
+			<-arrived
+			_, err = c.Write(out[first:])
+		}
 		written <- err
 	}()
 	got := make([]byte, len(want))
 	n, readErr := io.ReadFull(c, got)
+	close(arrived)
 	if readErr != nil {
 		// A write that waits for a peer that is gone would wait for long.
 		if d, ok := c.(interface{ SetDeadline(time.Time) error }); ok {
@@ -77,3 +94,10 @@ func pump(c io.ReadWriter, out, want payload, direction string) error {
 	}
 	return want.same(direction, got)
 }
+
+// digest is SHA-256 with a comparable value.
+type digest struct{ hash.Hash }
+
+func newDigest() digest { return digest{sha256.New()} }
+
+func (d digest) value() [32]byte { return [32]byte(d.Sum(nil)) }

@@ -19,6 +19,7 @@ func curlPeer() peer {
 		kinds:     allKinds,
 		dial:      curlDial,
 		http:      true,
+		httpDial:  curlDial,
 		namesLate: true,
 		alpn:      "http/1.1",
 		alertText: alertTextOpenSSL(),

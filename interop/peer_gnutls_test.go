@@ -2,10 +2,10 @@ package interop
 
 import (
 	"context"
+	"net"
 	"os"
 	"strings"
 
-	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -106,7 +106,7 @@ func (s *gnutlsServer) mentions(ctx context.Context, _ string) error {
 	return s.program.mentions(ctx, "fatal alert has been received")
 }
 
-func (s *gnutlsServer) exchange(c *tlsnet.Conn) error {
+func (s *gnutlsServer) exchange(c net.Conn) error {
 	return pump(c, textPayload(), textPayload(), "us to server and back")
 }
 
@@ -128,7 +128,7 @@ func gnutlsDial(ctx context.Context, p *pki, addr string, a asks) told {
 	if a.shares != nil {
 		args = append(args, "--single-key-share")
 	}
-	got := runClient(ctx, "gnutls-cli", args)
+	got := runClient(ctx, a.pumper(), "gnutls-cli", args)
 	printed, _ := os.ReadFile(report.Name())
 	got.log += string(printed)
 	return got

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -21,6 +20,8 @@ func goPeer() peer {
 		groups:    func() []wire.Group { return allGroups },
 		kinds:     without(allKinds, rsaPSS), // crypto/x509 does not read id-RSASSA-PSS keys
 		ownOrder:  true,
+		httpServe: goHTTPServe,
+		httpDial:  goHTTPDial,
 		steerless: true,
 		serve:     goServe,
 		dial:      goDial,
@@ -56,6 +57,7 @@ func goConfig(p *pki, a asks) *tls.Config {
 
 type goServer struct {
 	net.Listener
+	pump    pumper
 	results chan error
 }
 
@@ -65,7 +67,7 @@ func goServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { l.Close() })
-	s := &goServer{l, make(chan error, 1)}
+	s := &goServer{l, a.pumper(), make(chan error, 1)}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -84,7 +86,7 @@ func (s *goServer) one(ctx context.Context, c *tls.Conn) error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("crypto/tls: handshake: %w", err)
 	}
-	return pump(c, downPayload(), upPayload(), "us to server")
+	return s.pump(c, downPayload(), upPayload(), "us to server")
 }
 
 func (s *goServer) addr() string { return s.Listener.Addr().String() }
@@ -108,7 +110,7 @@ func (s *goServer) mentions(ctx context.Context, text string) error {
 	}
 }
 func (s *goServer) stop() { s.Listener.Close() }
-func (s *goServer) exchange(c *tlsnet.Conn) error {
+func (s *goServer) exchange(c net.Conn) error {
 	if err := pump(c, upPayload(), downPayload(), "server to us"); err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func goDial(ctx context.Context, p *pki, addr string, a asks) told {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	if err := pump(c, upPayload(), downPayload(), "us to client"); err != nil {
+	if err := a.pumper()(c, upPayload(), downPayload(), "us to client"); err != nil {
 		return told{err: err, log: err.Error()}
 	}
 	// Whoever closes while the other end still closes makes its close_notify fail.

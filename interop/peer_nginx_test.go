@@ -6,13 +6,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -23,6 +23,7 @@ func nginxPeer() peer {
 		groups:        func() []wire.Group { return opensslCan("nginx", "-V") },
 		kinds:         allKinds,
 		serve:         nginxServe,
+		httpServe:     nginxServe,
 		alertText:     alertTextOpenSSL(),
 		refusesInHTTP: true,
 		note: "as a server only: a `PUT` of 1 MB (compared with the file that nginx wrote) and a `GET` of it, over HTTP/1.1; " +
@@ -122,7 +123,7 @@ func (s *nginxServer) stop() {
 }
 
 // exchange speaks HTTP/1.1 by hand, so that nothing but our connection stands between the test and nginx.
-func (s *nginxServer) exchange(c *tlsnet.Conn) error {
+func (s *nginxServer) exchange(c net.Conn) error {
 	br := bufio.NewReader(c)
 	up := upPayload()
 	if status, _, err := roundTrip(c, br, http.MethodPut, up); err != nil || status != http.StatusCreated && status != http.StatusNoContent {

@@ -3,9 +3,9 @@ package interop
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 
-	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -83,6 +83,7 @@ func joinNames[T fmt.Stringer](list []T, sep string) string {
 type opensslServer struct {
 	*program
 	address string
+	pump    pumper
 }
 
 func opensslServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
@@ -96,13 +97,13 @@ func opensslServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &opensslServer{prog, addr}, nil
+	return &opensslServer{prog, addr, a.pumper()}, nil
 }
 
 func (s *opensslServer) addr() string { return s.address }
 func (s *opensslServer) log() string  { return s.program.log.String() }
-func (s *opensslServer) exchange(c *tlsnet.Conn) error {
-	return bothEnds(c, stream{in: s.stdin, out: s.stdout})
+func (s *opensslServer) exchange(c net.Conn) error {
+	return bothEnds(c, stream{in: s.stdin, out: s.stdout}, s.pump)
 }
 
 // opensslDial runs s_client: with -quiet's silence, but without its commands, and a summary of the connection on stderr.
@@ -114,11 +115,11 @@ func opensslDial(ctx context.Context, p *pki, addr string, a asks) told {
 	} else {
 		args = append(args, "-noservername", "-verify_ip", "127.0.0.1")
 	}
-	return runClient(ctx, "openssl", args)
+	return runClient(ctx, a.pumper(), "openssl", args)
 }
 
 // runClient runs a client program that passes stdin to us and what we send to stdout, until we close.
-func runClient(ctx context.Context, name string, args []string) told {
+func runClient(ctx context.Context, pump pumper, name string, args []string) told {
 	prog, err := start(ctx, true, name, args...)
 	if err != nil {
 		return told{err: err}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"testing"
 
 	"github.com/tlswright/tlswright/tlscore"
-	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -23,6 +23,10 @@ type peer struct {
 	dial    func(ctx context.Context, p *pki, addr string, a asks) told // nil: it is no client
 	http    bool                                                        // its client speaks HTTP, so our end serves HTTP
 	alpn    string                                                      // what its client then negotiates
+	// httpServe runs its HTTP server, which stores what is PUT and hands it out again; nil: it has none.
+	httpServe func(ctx context.Context, p *pki, a asks) (peerServer, error)
+	// httpDial posts the payload to our HTTP server and expects ours; nil: it has no HTTP client.
+	httpDial func(ctx context.Context, p *pki, addr string, a asks) told
 	// alertText is what it prints when it receives an alert, in lower case.
 	alertText       map[wire.AlertCode]string
 	steerless       bool   // its client cannot be told which suite to offer
@@ -37,7 +41,7 @@ type peer struct {
 type peerServer interface {
 	addr() string
 	// exchange moves at least 1 MB each way over our connection and compares digests.
-	exchange(c *tlsnet.Conn) error
+	exchange(c net.Conn) error
 	// mentions waits until the peer has said text, in lower case.
 	mentions(ctx context.Context, text string) error
 	// log is what the program printed; empty where it runs in this process.
@@ -90,8 +94,17 @@ func weConnect(ctx context.Context, p *pki, s peerServer, a asks, want verdict) 
 	if err := want.check(c.Facts()); err != nil {
 		return err
 	}
-	if err := s.exchange(c); err != nil {
+	var nc net.Conn = c
+	if a.updateKeys {
+		nc = &updating{Conn: c}
+	}
+	if err := s.exchange(nc); err != nil {
 		return err
+	}
+	if a.updateKeys {
+		// The peer's own KeyUpdate may come after its last data.
+		c.CloseWrite()
+		io.Copy(io.Discard, c)
 	}
 	return want.check(c.Facts())
 }
@@ -129,13 +142,16 @@ type stream struct {
 func (s stream) Read(b []byte) (int, error)  { return s.out.Read(b) }
 func (s stream) Write(b []byte) (int, error) { return s.in.Write(b) }
 
+// pumper is pump or patiently.
+type pumper func(c io.ReadWriter, out, want payload, direction string) error
+
 // bothEnds pumps the payloads over our connection and through the peer's process at the same time.
-func bothEnds(c *tlsnet.Conn, s stream) error {
+func bothEnds(c net.Conn, s stream, farPump pumper) error {
 	far := make(chan error, 1)
-	go func() { far <- pump(s, downPayload(), upPayload(), "us to server") }()
+	go func() { far <- farPump(s, downPayload(), upPayload(), "us to server") }()
 	near := pump(c, upPayload(), downPayload(), "server to us")
-	c.Close()
 	if near != nil {
+		c.Close()
 		return near
 	}
 	return <-far

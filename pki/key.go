@@ -125,10 +125,13 @@ func SameKey(a, b crypto.PublicKey) bool {
 // PSSKey is an RSA private key that may only sign with RSASSA-PSS, because its
 // certificate or file says id-RSASSA-PSS (RFC 4055, Section 1.2). It is written
 // back as such.
-type PSSKey struct{ key *rsa.PrivateKey }
+type PSSKey struct {
+	key        *rsa.PrivateKey
+	parameters []byte // RSASSA-PSS-params as read, nil: absent; they may restrict the key to one hash
+}
 
-// NewPSSKey restricts key to RSASSA-PSS.
-func NewPSSKey(key *rsa.PrivateKey) *PSSKey { return &PSSKey{key} }
+// NewPSSKey restricts key to RSASSA-PSS, with any hash.
+func NewPSSKey(key *rsa.PrivateKey) *PSSKey { return &PSSKey{key: key} }
 
 // Public returns the *rsa.PublicKey.
 func (k *PSSKey) Public() crypto.PublicKey { return k.key.Public() }

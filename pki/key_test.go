@@ -152,11 +152,11 @@ func TestKeyFilesOfAllFormsAreRead(t *testing.T) {
 // mustUnwrapped is an id-RSASSA-PSS PrivateKeyInfo whose inner key is cut off.
 func mustUnwrapped(t *testing.T) []byte {
 	t.Helper()
-	der, err := marshalPSS(testRSA())
+	der, err := marshalPSS(NewPSSKey(testRSA()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner, ok := unwrapPSS(der)
+	inner, _, ok := unwrapPSS(der)
 	if !ok {
 		t.Fatal("not unwrapped")
 	}

@@ -28,7 +28,7 @@ func MarshalPrivateKeyPEM(key crypto.Signer) ([]byte, error) {
 	var der []byte
 	var err error
 	if k, ok := key.(*PSSKey); ok {
-		der, err = marshalPSS(k.key)
+		der, err = marshalPSS(k)
 	} else {
 		der, err = x509.MarshalPKCS8PrivateKey(key)
 	}
@@ -38,14 +38,17 @@ func MarshalPrivateKeyPEM(key crypto.Signer) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// marshalPSS writes PrivateKeyInfo with id-RSASSA-PSS and absent parameters: the
-// key is not bound to one hash (RFC 4055, Section 3.1).
-func marshalPSS(key *rsa.PrivateKey) ([]byte, error) {
+// marshalPSS writes PrivateKeyInfo with id-RSASSA-PSS; absent parameters do not
+// bind the key to one hash (RFC 4055, Section 3.1).
+func marshalPSS(k *PSSKey) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(0)
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidRSAPSS()) })
-		b.AddASN1OctetString(x509.MarshalPKCS1PrivateKey(key))
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(oidRSAPSS())
+			b.AddBytes(k.parameters)
+		})
+		b.AddASN1OctetString(x509.MarshalPKCS1PrivateKey(k.key))
 	})
 	return b.Bytes()
 }
@@ -89,12 +92,12 @@ func parseKeyBlock(block *pem.Block) (crypto.Signer, error) {
 	var err error
 	switch block.Type {
 	case "PRIVATE KEY":
-		if inner, ok := unwrapPSS(block.Bytes); ok {
+		if inner, parameters, ok := unwrapPSS(block.Bytes); ok {
 			rsaKey, err := x509.ParsePKCS1PrivateKey(inner)
 			if err != nil {
 				return nil, fmt.Errorf("read RSASSA-PSS private key: %w", err)
 			}
-			key = &PSSKey{rsaKey}
+			key = &PSSKey{key: rsaKey, parameters: parameters}
 			break
 		}
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
@@ -139,14 +142,14 @@ func knownKey(key any) (crypto.Signer, error) {
 
 // unwrapPSS finds the RSAPrivateKey inside a PrivateKeyInfo of type
 // id-RSASSA-PSS, which crypto/x509 does not read.
-func unwrapPSS(der cryptobyte.String) ([]byte, bool) {
+func unwrapPSS(der cryptobyte.String) (rsaKey, parameters []byte, ok bool) {
 	var info, alg, key cryptobyte.String
 	var version int
 	var oid asn1.ObjectIdentifier
 	if !der.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1Integer(&version) ||
 		!info.ReadASN1(&alg, cbasn1.SEQUENCE) || !alg.ReadASN1ObjectIdentifier(&oid) ||
 		!oid.Equal(oidRSAPSS()) || !info.ReadASN1(&key, cbasn1.OCTET_STRING) {
-		return nil, false
+		return nil, nil, false
 	}
-	return key, true
+	return key, alg, true
 }

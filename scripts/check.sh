@@ -67,9 +67,9 @@ check_race() {
 		return 77
 	fi
 	local packages
-	packages=$(go list ./... | grep -vE '^[^/]+/[^/]+/[^/]+(/interop|/bench)?$')
+	packages=$(go list ./... | grep -vE '^[^/]+/[^/]+/[^/]+(/(interop|bench)(/.*)?)?$')
 	# shellcheck disable=SC2086 # a list of import paths
-	CGO_ENABLED=1 go test -race -timeout 10m $packages
+	CGO_ENABLED=1 go test -race -timeout 5m $packages
 }
 
 # What is generated equals what the generator makes of its tables; golden files are compared by the tests of their packages.

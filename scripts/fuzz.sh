@@ -44,8 +44,15 @@ echo "fuzz: ${#targets[@]} targets in ${#folders[@]} packages, $each each"
 for entry in "${targets[@]}"; do
 	read -r folder target binary <<<"$entry"
 	import=$(go list "$folder")
-	if log=$(cd "$folder" && "$binary" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$each" \
-		-test.parallel 2 -test.fuzzcachedir "$corpus/$import" </dev/null 2>&1); then
+	status=0
+	log=$(cd "$folder" && "$binary" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$each" \
+		-test.parallel 2 -test.fuzzcachedir "$corpus/$import" </dev/null 2>&1) || status=$?
+	# When the time ends while a worker starts, Go's fuzzer reports its own deadline as the failure. It is one only
+	# if there is an input to show for it.
+	if [ "$status" != 0 ] && grep -q '^ *context deadline exceeded$' <<<"$log" && ! grep -qE 'Failing input|panic' <<<"$log"; then
+		status=0
+	fi
+	if [ "$status" = 0 ]; then
 		echo "fuzz: ok   $folder $target ($(grep -oE 'execs: [0-9]+' <<<"$log" | tail -1))"
 	else
 		echo "$log"

@@ -43,6 +43,9 @@ type helloRetry struct {
 // newClientHandshake sends the first ClientHello.
 func newClientHandshake(t *turn) (state, error) {
 	hs := &clientHandshake{serverName: sniName(t.options.ServerName), compatible: !t.params.c.NoCompatibilityMode}
+	if len(hs.serverName) > maxNameLength {
+		return nil, fail(CodeTooLongToSend, "server name of %d bytes", len(hs.serverName))
+	}
 	randomBytes(hs.hello.Random[:])
 	t.facts.ClientRandom = hs.hello.Random
 	t.facts.Compatible = hs.compatible
@@ -171,6 +174,9 @@ type certificateRequest struct {
 	context []byte
 	wanted  wanted
 }
+
+// maxNameLength is the longest DNS name (RFC 1035, Section 2.3.4).
+const maxNameLength = 255
 
 // sniName is the form of a name that server_name may carry: no IP literals, no trailing dot (RFC 6066, Section 3).
 func sniName(name string) string {

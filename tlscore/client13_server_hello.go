@@ -78,6 +78,9 @@ func (s expectServerHello) onRetry(t *turn, m message, hello *wire.ServerHello, 
 	if err != nil {
 		return nil, err
 	}
+	if len(cookie.Cookie) > maxCookie {
+		return nil, fail(CodeBadRetry, "cookie of %d bytes, more than %d", len(cookie.Cookie), maxCookie)
+	}
 	retry := &helloRetry{suite: chosen}
 	if hasShare {
 		if !slices.Contains(t.params.c.Groups, wish.Group) {

@@ -24,6 +24,8 @@ const (
 	DefaultMaxHandshakeMessage = 64 << 10 // bytes of one handshake message's body
 	DefaultMaxUselessRecords   = 32       // records in a row that carry nothing
 	maxOwnChain                = 48 << 10 // bytes; keeps a flight below the 64 KiB that one step may append
+	maxOwnList                 = 8 << 10  // bytes of names that we send in one extension
+	maxCookie                  = 32 << 10 // bytes; it comes back in a ClientHello beside everything else
 	maxWarnings                = 4        // user_canceled alerts in a row
 	maxChainLength             = 10       // certificates of a peer
 )
@@ -154,6 +156,12 @@ func (c *Config) check() error {
 			return fmt.Errorf("alpn[%d]: a protocol name has 1 to 255 bytes (RFC 7301, Section 3.1)", i)
 		}
 	}
+	if n := total(c.ALPN); n > maxOwnList {
+		return fmt.Errorf("alpn: %d bytes of names, more than %d", n, maxOwnList)
+	}
+	if n := total(c.CertificateAuthorities); n > maxOwnList {
+		return fmt.Errorf("certificate authorities: %d bytes of names, more than %d", n, maxOwnList)
+	}
 	if c.PadTo < 0 || c.PadTo > wire.MaxPlaintext {
 		return errors.New("pad to: must be 0 to 16384 bytes")
 	}
@@ -164,6 +172,15 @@ func (c *Config) check() error {
 		return errors.New("max useless records: must not be negative")
 	}
 	return nil
+}
+
+// total is how many bytes a list of names takes, with generous room for the length of each.
+func total[T string | []byte](names []T) int {
+	n := 0
+	for _, name := range names {
+		n += len(name) + 2
+	}
+	return n
 }
 
 // clone copies the lists, so that the caller's later changes reach no connection.

@@ -71,6 +71,7 @@ const (
 	CodeBadFinished
 	CodeBadRequestContext
 	CodeSigningFailed
+	CodeTooLongToSend
 	// the peer's word
 	CodePeerAlert
 	CodePeerClosedEarly
@@ -167,6 +168,7 @@ var codeTable = [codeCount]codeRow{
 	{CodeBadFinished, "bad_finished", "MAC of Finished does not match", wire.AlertDecryptError, BlamePeer, "RFC 8446, Section 4.4.4"},
 	{CodeBadRequestContext, "bad_request_context", "certificate_request_context differs from what was sent", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.4.2"},
 	{CodeSigningFailed, "signing_failed", "our key could not sign", wire.AlertInternalError, BlameLocal, "RFC 8446, Section 4.4.3"},
+	{CodeTooLongToSend, "too_long_to_send", "our message does not fit its length field", wire.AlertInternalError, BlameLocal, "RFC 8446, Section 4"},
 
 	{CodePeerAlert, "peer_alert", "the peer ended the connection with an alert", silent, BlamePeer, "RFC 8446, Section 6.2"},
 	{CodePeerClosedEarly, "peer_closed_early", "the peer closed the connection during the handshake", silent, BlamePeer, "RFC 8446, Section 6.1"},

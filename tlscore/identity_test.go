@@ -60,6 +60,15 @@ func TestAddressesAreNotSentAsServerName(t *testing.T) {
 	}
 }
 
+func TestNameThatCannotBeSentIsRefused(t *testing.T) {
+	c := tlscore.NewClient(compile(t, tlscore.Config{}), tlscore.Options{ServerName: strings.Repeat("x", 70_000)})
+	if _, err := c.Start(tlstest.Now, nil); err == nil {
+		t.Error("Start succeeded")
+	} else if code, _ := tlscore.CodeOf(err); code != tlscore.CodeTooLongToSend {
+		t.Error(err)
+	}
+}
+
 func TestClientWithholdsACertificateFromAnotherAuthority(t *testing.T) {
 	s := serverConfig(t)
 	s.ClientAuth = tlscore.RequestClientCert

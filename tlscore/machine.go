@@ -189,6 +189,9 @@ func (m *Machine) turn(now time.Time) *turn {
 // finishTurn carries out what a state asked for, or fails the connection.
 func (m *Machine) finishTurn(t *turn, next state, err error, step *Step) {
 	m.flight, m.effects = t.flight, t.effects
+	if err == nil && t.unsent != nil {
+		err = t.unsent
+	}
 	if err != nil {
 		m.fail(err, step)
 		return

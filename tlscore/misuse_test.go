@@ -2,6 +2,7 @@ package tlscore_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +77,8 @@ func TestCompileNamesTheField(t *testing.T) {
 		"signature schemes[0]":                 {Schemes: []wire.SignatureScheme{wire.SchemeEd448}},
 		"signature schemes: none can sign":     {Schemes: []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256}},
 		"alpn[0]":                              {ALPN: []string{""}},
+		"alpn: ":                               {ALPN: slices.Repeat([]string{strings.Repeat("x", 255)}, 40)},
+		"certificate authorities: ":            {CertificateAuthorities: [][]byte{make([]byte, 9000)}},
 		"pad to":                               {PadTo: 1 << 20},
 		"max handshake message":                {MaxHandshakeMessage: 1},
 		"max useless records":                  {MaxUselessRecords: -1},

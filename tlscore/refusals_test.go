@@ -302,6 +302,11 @@ func retryRefusals() []refusal {
 				h.Extensions = drop(h.Extensions, wire.ExtKeyShare)
 			}
 		}),
+		retry("cookie that does not fit", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupSecp384r1, func(h *wire.ServerHello) {
+			if h.IsHelloRetryRequest() {
+				h.Extensions.Add(&wire.Cookie{Cookie: make([]byte, 65300)})
+			}
+		}),
 		retry("twice", tlscore.CodeUnexpectedMessage, wire.AlertUnexpectedMessage, wire.GroupSecp384r1, func(h *wire.ServerHello) {
 			h.Random = wire.HelloRetryRequestRandom()
 			h.Extensions = withExt(&wire.SelectedVersion{Version: wire.VersionTLS13})

@@ -26,6 +26,8 @@ type turn struct {
 	exporter   keys.Exporter
 	resumption keys.Resumption
 	resumed    *Session
+	unsent   *Error // a message did not fit its length field
+	exporter keys.Exporter
 }
 
 type effectKind uint8
@@ -57,7 +59,11 @@ type effect struct {
 // send encodes a handshake message, adds it to the transcript, and asks for it to be sent.
 func (t *turn) send(m wire.Message) {
 	from := len(t.flight)
-	t.flight = wire.AppendMessage(t.flight, m)
+	var err error
+	if t.flight, err = wire.TryAppendMessage(t.flight, m); err != nil {
+		t.unsent = because(CodeTooLongToSend, err)
+		return
+	}
 	t.transcript.Add(t.flight[from:])
 	t.effects = append(t.effects, effect{kind: effectSend, from: from, to: len(t.flight)})
 }

@@ -200,7 +200,7 @@ func (s *HTTPServer) handshakeFailed(c *Conn, err error) {
 	switch {
 	case s.HandshakeError != nil:
 		s.HandshakeError(c, err)
-	case s.ctx.Err() != nil, !c.in.seen && errors.Is(err, &tlscore.Error{Code: tlscore.CodePeerClosedEarly}):
+	case s.ctx.Err() != nil, !c.in.seen && isClosedEarly(err):
 	default:
 		who := ""
 		if leaf := c.Peer().Leaf; leaf != nil {
@@ -208,6 +208,11 @@ func (s *HTTPServer) handshakeFailed(c *Conn, err error) {
 		}
 		s.logf("tlsnet: handshake with %v%s: %v", c.RemoteAddr(), who, err)
 	}
+}
+
+func isClosedEarly(err error) bool {
+	var te *tlscore.Error
+	return errors.As(err, &te) && te.Code == tlscore.CodePeerClosedEarly
 }
 
 func (s *HTTPServer) logf(format string, args ...any) {

@@ -9,13 +9,25 @@ const (
 	max24 = 1<<24 - 1
 )
 
+// SizeError is what an encoder panics with when a value is too long for its length prefix, and what TryAppendMessage
+// returns.
+type SizeError struct {
+	Size   int // of the value, in bytes
+	Prefix int // of its length, in bytes
+}
+
+// Error gives "wire: 66642 bytes do not fit behind a length of 2 bytes".
+func (e *SizeError) Error() string {
+	return "wire: " + strconv.Itoa(e.Size) + " bytes do not fit behind a length of " + strconv.Itoa(e.Prefix) + " bytes"
+}
+
 func appendUint16(b []byte, v uint16) []byte {
 	return append(b, byte(v>>8), byte(v))
 }
 
 func appendUint24(b []byte, v uint32) []byte {
 	if v > max24 {
-		panic("wire: " + strconv.FormatUint(uint64(v), 10) + " does not fit in 3 bytes")
+		panic(&SizeError{Size: int(v), Prefix: 3})
 	}
 	return append(b, byte(v>>16), byte(v>>8), byte(v))
 }
@@ -37,7 +49,7 @@ func reserve(b []byte, prefix int) (out []byte, start int) {
 func seal(b []byte, start, prefix int) []byte {
 	n := len(b) - start
 	if n>>(8*prefix) != 0 {
-		panic("wire: " + strconv.Itoa(n) + " bytes do not fit behind a length prefix of " + strconv.Itoa(prefix))
+		panic(&SizeError{Size: n, Prefix: prefix})
 	}
 	for i := range prefix {
 		b[start-1-i] = byte(n >> (8 * i))

@@ -18,7 +18,7 @@ type CertificateEntry struct {
 	Extensions Extensions
 }
 
-// Ext decodes the extension of v's type into v. present is false when there is none; v is then the zero value. The
+// Ext decodes the extension of v's type into v. present is false when there is none; v is then empty. The
 // error is a *ParseError whose place and offset are those in the entry; Certificate.EntryExt gives those in the message.
 func (e *CertificateEntry) Ext(v ExtensionView) (present bool, err error) {
 	return e.Extensions.decode(v, "CertificateEntry", 3+len(e.Data))
@@ -71,7 +71,7 @@ func (m *Certificate) decode(c *cursor, raw []byte, v Visitor) {
 }
 
 // EntryExt decodes the extension of v's type of Entries[entry] into v. present is false when there is none; v is then
-// the zero value. The error is a *ParseError with the place in the message.
+// empty. The error is a *ParseError with the place in the message.
 func (m *Certificate) EntryExt(entry int, v ExtensionView) (present bool, err error) {
 	offset := handshakeHeaderLen + 1 + len(m.Context) + 3
 	for i := range m.Entries[:entry] {

@@ -33,7 +33,7 @@ func (m *CertificateRequest) decode(c *cursor, raw []byte, v Visitor) {
 	m.Extensions = c.extensions(2, inCertificateRequest)
 }
 
-// Ext decodes the extension of v's type into v. present is false when there is none; v is then the zero value. The
+// Ext decodes the extension of v's type into v. present is false when there is none; v is then empty. The
 // error is a *ParseError with the place in the message.
 func (m *CertificateRequest) Ext(v ExtensionView) (present bool, err error) {
 	return m.Extensions.decode(v, "CertificateRequest", handshakeHeaderLen+1+len(m.Context))

@@ -59,7 +59,7 @@ func (m *ClientHello) decode(c *cursor, raw []byte, v Visitor) {
 	}
 }
 
-// Ext decodes the extension of v's type into v. present is false when there is none; v is then the zero value. The
+// Ext decodes the extension of v's type into v. present is false when there is none; v is then empty. The
 // error is a *ParseError with the place in the message: "ClientHello.extensions[3] key_share: truncated".
 func (m *ClientHello) Ext(v ExtensionView) (present bool, err error) {
 	offset := handshakeHeaderLen + 2 + len(m.Random) + 1 + len(m.SessionID) + 2 + 2*len(m.CipherSuites) +

@@ -27,6 +27,7 @@
 // # Encoding
 //
 // Encoders append to a slice and do not allocate unless it must grow. They trust their caller: a value that its length
-// prefix cannot express (a 70,000-byte cookie) is a mistake in the program and panics. Sizes that come from a
-// configuration or from a peer must be checked before they get here.
+// prefix cannot express (a 70,000-byte cookie) is a mistake in the program, and they panic with a *SizeError. Sizes that
+// come from a configuration must be checked before they get here; for messages that hold a peer's bytes there is
+// TryAppendMessage, which returns the error.
 package wire

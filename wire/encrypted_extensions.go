@@ -27,7 +27,7 @@ func (m *EncryptedExtensions) decode(c *cursor, raw []byte, v Visitor) {
 	m.Extensions = c.extensions(0, inEncryptedExtensions)
 }
 
-// Ext decodes the extension of v's type into v. present is false when there is none; v is then the zero value. The
+// Ext decodes the extension of v's type into v. present is false when there is none; v is then empty. The
 // error is a *ParseError with the place in the message.
 func (m *EncryptedExtensions) Ext(v ExtensionView) (present bool, err error) {
 	return m.Extensions.decode(v, "EncryptedExtensions", handshakeHeaderLen)

@@ -53,13 +53,29 @@ type Message interface {
 	AppendBody(b []byte) []byte
 }
 
-// AppendMessage appends a whole message, header included. It does not allocate if b has room. It panics if a field is
-// too long for its length prefix.
+// AppendMessage appends a whole message, header included. It does not allocate if b has room. It panics with a
+// *SizeError if a field is too long for its length prefix.
 func AppendMessage(b []byte, m Message) []byte {
 	b = append(b, byte(m.Type()))
 	b, start := reserve(b, 3)
 	b = m.AppendBody(b)
 	return seal(b, start, 3)
+}
+
+// TryAppendMessage does what AppendMessage does and returns the *SizeError instead, with b as it was. It is the one to
+// use where a message holds what a peer sent: the longest cookie of a HelloRetryRequest does not fit in a ClientHello
+// beside the other extensions (RFC 8446, Section 4.2.2).
+func TryAppendMessage(b []byte, m Message) (out []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			tooLong, ok := r.(*SizeError)
+			if !ok {
+				panic(r)
+			}
+			out, err = b, tooLong
+		}
+	}()
+	return AppendMessage(b, m), nil
 }
 
 // ParseMessage reads a whole TLS 1.3 handshake message, header included, into the type its first byte names. A type

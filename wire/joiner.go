@@ -90,7 +90,7 @@ func (j *Joiner) Next() (raw []byte, ok bool, err error) {
 // joiner must be empty whenever keys change.
 func (j *Joiner) Empty() bool { return j.Buffered() == 0 }
 
-// Buffered is the number of bytes that wait, in bytes.
+// Buffered is the number of bytes that wait.
 func (j *Joiner) Buffered() int { return len(j.buf) - j.taken }
 
 // Release gives up the memory and with it the bytes that wait. An error stays.

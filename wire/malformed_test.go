@@ -2,34 +2,32 @@ package wire
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestMalformedExtensionsAreLocated holds the exact words for each way in which extension_data can be malformed, and
-// the offset in the message. The extension is the second of two, behind one of 9 bytes.
-func TestMalformedExtensionsAreLocated(t *testing.T) {
-	for _, c := range []struct {
-		in   context
-		view ExtensionView
-		body string
-		want string // behind the name of the extension
-		at   int    // in the body
-	}{
+// malformedExtension is extension_data with the error it has to give.
+type malformedExtension struct {
+	in   context
+	view ExtensionView
+	body string
+	want string // behind the name of the extension; "": none
+	at   int    // in the body
+}
+
+func malformedInClientHello() []malformedExtension {
+	return []malformedExtension{
 		{inClientHello, &ServerNames{}, "", ".server_name_list: truncated", 0},
 		{inClientHello, &ServerNames{}, "0000", ".server_name_list: length 0 is below the minimum of 1", 2},
 		{inClientHello, &ServerNames{}, "0003 00 0000", ".server_name_list[0].name: length 0 is below the minimum of 1", 5},
 		{inClientHello, &ServerNames{}, "0005 00 0003 6161", ".server_name_list[0].name: truncated", 5},
 		{inClientHello, &ServerNames{}, "0005 00 0002 6161 00", ": 1 trailing byte", 7},
 		{inClientHello, &ServerNames{}, "0008 00 0001 61 00 0001 62", ".server_name_list[1].name_type: repeated", 7},
-		{inEncryptedExtensions, &ServerNameAck{}, "0000", ": 2 trailing bytes", 0},
 		{inClientHello, &MaxFragmentLength{}, "", ".max_fragment_length: truncated", 0},
 		{inClientHello, &StatusRequest{}, "", ".status_type: truncated", 0},
 		{inClientHello, &StatusRequest{}, "01 0002 0000 0000", ".responder_id_list[0]: length 0 is below the minimum of 1", 5},
 		{inClientHello, &StatusRequest{}, "01 0000", ".request_extensions: truncated", 3},
-		{inCertificateRequest, &EmptyStatusRequest{}, "01", ": 1 trailing byte", 0},
-		{inCertificate, &CertificateStatus{}, "02 000001 00", ".status_type: is not ocsp", 1},
-		{inCertificate, &CertificateStatus{}, "01 000000", ".response: length 0 is below the minimum of 1", 4},
 		{inClientHello, &SupportedGroups{}, "0000", ".named_group_list: length 0 is below the minimum of 2", 2},
 		{inClientHello, &SupportedGroups{}, "0003 001d 00", ".named_group_list: length 3 is not a multiple of 2", 2},
 		{inClientHello, &SupportedGroups{}, "0004 001d", ".named_group_list: truncated", 2},
@@ -37,18 +35,13 @@ func TestMalformedExtensionsAreLocated(t *testing.T) {
 		{inClientHello, &SignatureAlgorithms{}, "0000", ".supported_signature_algorithms: length 0 is below the minimum of 2", 2},
 		{inClientHello, &SignatureAlgorithms{}, "0001 04", ".supported_signature_algorithms: length 1 is below the minimum of 2", 2},
 		{inClientHello, &SignatureAlgorithms{}, "0002 0403 0403", ": 2 trailing bytes", 4},
-		{inCertificateRequest, &SignatureAlgorithmsCert{}, "0003 040304", ".supported_signature_algorithms: length 3 is not a multiple of 2", 2},
 		{inClientHello, &DelegatedCredential{}, "0000", ".supported_signature_algorithms: length 0 is below the minimum of 2", 2},
 		{inClientHello, &ALPN{}, "0000", ".protocol_name_list: length 0 is below the minimum of 2", 2},
 		{inClientHello, &ALPN{}, "0004 02 6832 00", ".protocol_name_list[1]: length 0 is below the minimum of 1", 6},
 		{inClientHello, &ALPN{}, "0003 03 6832", ".protocol_name_list[0]: truncated", 3},
-		{inCertificate, &SCTs{}, "0000", ".sct_list: length 0 is below the minimum of 1", 2},
-		{inCertificate, &SCTs{}, "0003 0000 00", ".sct_list[0]: length 0 is below the minimum of 1", 4},
 		{inClientHello, &EmptySCT{}, "0000", ": 2 trailing bytes", 0},
 		{inClientHello, &ClientCertificateTypes{}, "00", ".client_certificate_types: length 0 is below the minimum of 1", 1},
-		{inEncryptedExtensions, &SelectedClientCertificateType{}, "0202", ": 1 trailing byte", 1},
 		{inClientHello, &ServerCertificateTypes{}, "02 00", ".server_certificate_types: truncated", 1},
-		{inEncryptedExtensions, &SelectedServerCertificateType{}, "", ".server_certificate_type: truncated", 0},
 		{inClientHello, &Padding{}, "000001", ".padding: is not zero", 0},
 		{inClientHello, &EncryptThenMAC{}, "00", ": 1 trailing byte", 0},
 		{inClientHello, &ExtendedMasterSecret{}, "00", ": 1 trailing byte", 0},
@@ -61,18 +54,10 @@ func TestMalformedExtensionsAreLocated(t *testing.T) {
 		{inClientHello, &PreSharedKeys{}, "0007 0001 61 00000000 0000", ".binders: length 0 is below the minimum of 33", 11},
 		{inClientHello, &PreSharedKeys{}, "0007 0001 61 00000000 0021 1f" + strings.Repeat("00", 32),
 			".binders[0]: length 31 is below the minimum of 32", 12},
-		{inServerHello, &PreSharedKeySelected{}, "00", ".selected_identity: truncated", 0},
-		{inEncryptedExtensions, &EarlyData{}, "00000000", ": 4 trailing bytes", 0},
-		{inNewSessionTicket, &EarlyDataSize{}, "", ".max_early_data_size: truncated", 0},
 		{inClientHello, &SupportedVersions{}, "00", ".versions: length 0 is below the minimum of 2", 1},
 		{inClientHello, &SupportedVersions{}, "03 030403", ".versions: length 3 is not a multiple of 2", 1},
 		{inClientHello, &SupportedVersions{}, "ff" + strings.Repeat("03", 255), ".versions: length 255 is above the maximum of 254", 1},
-		{inServerHello, &SelectedVersion{}, "02 0304", ": 1 trailing byte", 2},
-		{inHelloRetryRequest, &Cookie{}, "0000", ".cookie: length 0 is below the minimum of 1", 2},
 		{inClientHello, &PSKKeyExchangeModes{}, "00", ".ke_modes: length 0 is below the minimum of 1", 1},
-		{inCertificateRequest, &CertificateAuthorities{}, "0000", ".authorities: length 0 is below the minimum of 3", 2},
-		{inCertificateRequest, &CertificateAuthorities{}, "0004 0000 0000", ".authorities[0]: length 0 is below the minimum of 1", 4},
-		{inCertificateRequest, &OIDFilters{}, "0003 00 0000", ".filters[0].certificate_extension_oid: length 0 is below the minimum of 1", 3},
 		{inClientHello, &PostHandshakeAuth{}, "00", ": 1 trailing byte", 0},
 		{inClientHello, &KeyShares{}, "0007 001d 0003 7075", ".client_shares: truncated", 2},
 		{inClientHello, &KeyShares{}, "0006 001d 0002 7075 00", ": 1 trailing byte", 8},
@@ -80,12 +65,41 @@ func TestMalformedExtensionsAreLocated(t *testing.T) {
 		{inClientHello, &KeyShares{}, "0006 001d 0004 7075", ".client_shares[0].key_exchange: truncated", 6},
 		{inClientHello, &KeyShares{}, "0004 001d 0000", ".client_shares[0].key_exchange: length 0 is below the minimum of 1", 6},
 		{inClientHello, &KeyShares{}, "0001 00", ".client_shares[0].group: truncated", 2},
+		{inClientHello, &TicketRequest{}, "01", ".resumption_count: truncated", 1},
+		{inClientHello, &RenegotiationInfo{}, "", ".renegotiated_connection: truncated", 0},
+	}
+}
+
+func malformedElsewhere() []malformedExtension {
+	return []malformedExtension{
+		{inEncryptedExtensions, &ServerNameAck{}, "0000", ": 2 trailing bytes", 0},
+		{inCertificateRequest, &EmptyStatusRequest{}, "01", ": 1 trailing byte", 0},
+		{inCertificate, &CertificateStatus{}, "02 000001 00", ".status_type: is not ocsp", 1},
+		{inCertificate, &CertificateStatus{}, "01 000000", ".response: length 0 is below the minimum of 1", 4},
+		{inCertificateRequest, &SignatureAlgorithmsCert{}, "0003 040304", ".supported_signature_algorithms: length 3 is not a multiple of 2", 2},
+		{inCertificate, &SCTs{}, "0000", ".sct_list: length 0 is below the minimum of 1", 2},
+		{inCertificate, &SCTs{}, "0003 0000 00", ".sct_list[0]: length 0 is below the minimum of 1", 4},
+		{inEncryptedExtensions, &SelectedClientCertificateType{}, "0202", ": 1 trailing byte", 1},
+		{inEncryptedExtensions, &SelectedServerCertificateType{}, "", ".server_certificate_type: truncated", 0},
+		{inServerHello, &PreSharedKeySelected{}, "00", ".selected_identity: truncated", 0},
+		{inEncryptedExtensions, &EarlyData{}, "00000000", ": 4 trailing bytes", 0},
+		{inNewSessionTicket, &EarlyDataSize{}, "", ".max_early_data_size: truncated", 0},
+		{inServerHello, &SelectedVersion{}, "02 0304", ": 1 trailing byte", 2},
+		{inHelloRetryRequest, &Cookie{}, "0000", ".cookie: length 0 is below the minimum of 1", 2},
+		{inCertificateRequest, &CertificateAuthorities{}, "0000", ".authorities: length 0 is below the minimum of 3", 2},
+		{inCertificateRequest, &CertificateAuthorities{}, "0004 0000 0000", ".authorities[0]: length 0 is below the minimum of 1", 4},
+		{inCertificateRequest, &OIDFilters{}, "0003 00 0000", ".filters[0].certificate_extension_oid: length 0 is below the minimum of 1", 3},
 		{inServerHello, &KeyShareHello{}, "001d", ".server_share.key_exchange: truncated", 2},
 		{inHelloRetryRequest, &KeyShareRetry{}, "001d0000", ": 2 trailing bytes", 2},
-		{inClientHello, &TicketRequest{}, "01", ".resumption_count: truncated", 1},
 		{inEncryptedExtensions, &TicketRequestHint{}, "0101", ": 1 trailing byte", 1},
-		{inClientHello, &RenegotiationInfo{}, "", ".renegotiated_connection: truncated", 0},
-	} {
+	}
+}
+
+// TestMalformedExtensionsAreLocated holds the exact words for each way in which extension_data can be malformed, and
+// the offset in the message. The extension is the second of two, behind one of 9 bytes.
+func TestMalformedExtensionsAreLocated(t *testing.T) {
+	for _, c := range slices.Concat(malformedInClientHello(), malformedElsewhere()) {
+
 		body := unhex(t, c.body)
 		raw := messageWith(c.in, c.view.Extension(), body)
 		m, err := ParseMessage(raw)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -240,20 +241,33 @@ func reencodeViews(t *testing.T, name string, raw []byte) {
 }
 
 func TestEncodingRefusesWhatDoesNotFit(t *testing.T) {
-	for name, encode := range map[string]func(){
-		"a session ID of 256 bytes":       func() { (&ClientHello{SessionID: make([]byte, 256)}).AppendBody(nil) },
-		"an extension of 65536 bytes":     func() { (&EncryptedExtensions{Extensions{{0, make([]byte, 1<<16)}}}).AppendBody(nil) },
-		"an uncompressed length of 2^24":  func() { (&CompressedCertificate{UncompressedLength: 1 << 24}).AppendBody(nil) },
-		"a message of 2^24 bytes":         func() { AppendMessage(nil, &Finished{make([]byte, 1<<24)}) },
-		"a list of versions of 256 bytes": func() { (&SupportedVersions{make([]Version, 128)}).AppendBody(nil) },
+	for name, m := range map[string]Message{
+		"256 bytes do not fit behind a length of 1 bytes":      &ClientHello{SessionID: make([]byte, 256)},
+		"65536 bytes do not fit behind a length of 2 bytes":    &EncryptedExtensions{Extensions{{0, make([]byte, 1<<16)}}},
+		"65538 bytes do not fit behind a length of 2 bytes":    &EncryptedExtensions{Extensions{{0, make([]byte, 65534)}}},
+		"16777216 bytes do not fit behind a length of 3 bytes": &CompressedCertificate{UncompressedLength: 1 << 24},
+		"16777217 bytes do not fit behind a length of 3 bytes": &Finished{make([]byte, 1<<24+1)},
 	} {
-		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("encoded all the same")
-				}
-			}()
-			encode()
-		})
+		got, err := TryAppendMessage([]byte("before"), m)
+		var tooLong *SizeError
+		if !errors.As(err, &tooLong) || err.Error() != "wire: "+name || string(got) != "before" {
+			t.Errorf("%T: %q, error %v, want %s", m, got, err, name)
+		}
 	}
+	got, err := TryAppendMessage([]byte("before"), &KeyUpdate{})
+	if want := "before\x18\x00\x00\x01\x00"; err != nil || string(got) != want {
+		t.Errorf("%q, error %v", got, err)
+	}
+	defer func() {
+		if r := recover(); r != "bug" {
+			t.Errorf("another panic was swallowed: %v", r)
+		}
+	}()
+	_, _ = TryAppendMessage(nil, panicking{})
 }
+
+// panicking is a message with a bug.
+type panicking struct{ Finished }
+
+func (panicking) Type() HandshakeType      { return TypeFinished }
+func (panicking) AppendBody([]byte) []byte { panic("bug") }

@@ -45,7 +45,7 @@ func (m *NewSessionTicket) decode(c *cursor, raw []byte, v Visitor) {
 	m.Extensions = c.extensions(0, inNewSessionTicket)
 }
 
-// Ext decodes the extension of v's type into v. present is false when there is none; v is then the zero value. The
+// Ext decodes the extension of v's type into v. present is false when there is none; v is then empty. The
 // error is a *ParseError with the place in the message.
 func (m *NewSessionTicket) Ext(v ExtensionView) (present bool, err error) {
 	return m.Extensions.decode(v, "NewSessionTicket", handshakeHeaderLen+8+1+len(m.Nonce)+2+len(m.Ticket))

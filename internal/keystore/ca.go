@@ -212,16 +212,26 @@ func (w writer) writeCA(dir string, m *newMaterial) error {
 	return w.writeFile(filepath.Join(dir, rootFile), encode([][]byte{m.ca.Root.Raw}), certMode)
 }
 
-// checkVacant makes sure that dir is missing or empty.
+// checkVacant makes sure that nothing is at dir; an empty folder is removed.
 func checkVacant(dir string) error {
-	entries, err := os.ReadDir(dir)
+	info, err := os.Lstat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return fmt.Errorf("look at %s: %w", pki.Printable(dir), err)
-	case len(entries) > 0:
+	case !info.IsDir():
+		return fmt.Errorf("%s is in the way: it is not a folder", pki.Printable(dir))
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", pki.Printable(dir), err)
+	}
+	if len(entries) > 0 {
 		return fmt.Errorf("%w in %s", ErrCAExists, pki.Printable(dir))
+	}
+	if err := os.Remove(dir); err != nil {
+		return fmt.Errorf("replace the empty folder: %w", err)
 	}
 	return nil
 }

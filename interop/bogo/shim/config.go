@@ -1,13 +1,14 @@
 package main
 
 import (
-	"errors"
+	"slices"
 
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/wire"
 )
 
-// errNoProtocol is what it takes to refuse every application protocol: one that nobody offers.
+// noSuchProtocol is what it takes to refuse every application protocol: one that nobody offers.
 const noSuchProtocol = "tlswright-refuses-all"
 
 // compile makes the machine's configuration. What the machine cannot be configured for is unimplemented.
@@ -17,10 +18,13 @@ func (c *settings) compile() (*tlscore.Params, error) {
 		return nil, err
 	}
 	config := tlscore.Config{
-		Groups: c.groups, KeyShares: c.keyShares, Schemes: c.verifyPrefs, ALPN: c.protocols,
-		Identities: identities, AskIdentity: c.askIdentity,
+		Groups: c.groups, KeyShares: c.shares(), Schemes: c.verifyPrefs, ALPN: c.protocols,
+		Identities: identities, AskIdentity: c.chooses(),
 		CertificateAuthorities: c.authorities,
 		MaxHandshakeMessage:    c.maxMessage,
+	}
+	if len(config.Schemes) == 0 {
+		config.Schemes = defaultVerifyPrefs()
 	}
 	if c.rejectALPN {
 		config.ALPN = []string{noSuchProtocol}
@@ -39,59 +43,25 @@ func (c *settings) compile() (*tlscore.Params, error) {
 	return params, nil
 }
 
-// answerer answers the machine's questions as the flags say.
-type answerer struct {
-	settings *settings
-	params   *tlscore.Params
-	verified bool // NeedVerify was asked
+// defaultVerifyPrefs are the schemes that the runner takes for granted where no flag speaks of them: fewer than ours.
+func defaultVerifyPrefs() []wire.SignatureScheme {
+	return []wire.SignatureScheme{
+		wire.SchemeECDSASecp256r1SHA256, wire.SchemeRSAPSSRSAESHA256, wire.SchemeRSAPKCS1SHA256,
+		wire.SchemeECDSASecp384r1SHA384, wire.SchemeRSAPSSRSAESHA384, wire.SchemeRSAPKCS1SHA384,
+		wire.SchemeRSAPSSRSAESHA512, wire.SchemeRSAPKCS1SHA512,
+	}
 }
 
-// errRefused is the verdict that -verify-fail asks for.
-var errRefused = errors.New("the test wants this certificate refused")
-
-func (a *answerer) answer(q *tlscore.Question) tlscore.Answer {
-	switch q.Kind {
-	case tlscore.NeedVerify:
-		a.verified = true
-		return a.verdict()
-	case tlscore.NeedIdentity:
-		return tlscore.Chosen{Identity: a.choice(q)}
+// shares are the groups to send shares for at once: where only -curves speaks, what the runner takes for granted, which
+// is the first group and the first of the other kind, post-quantum or not.
+func (c *settings) shares() []wire.Group {
+	if c.keyShares != nil || len(c.groups) == 0 {
+		return c.keyShares
 	}
-	signature, err := tlscore.SignWith(q.Identity.Tag.(*credential).key, q)
-	return tlscore.Signed{Signature: signature, Err: err}
-}
-
-// verdict refuses a chain where the test demands it; the alert tells which of BoringSSL's two callbacks is played. A
-// client that was not told to verify goes on, having taken note.
-func (a *answerer) verdict() tlscore.Verified {
-	c := a.settings
-	if !c.verifyFail || !c.server && !c.verifyPeer {
-		return tlscore.Verified{}
+	hybrid := suite.GroupByID(c.groups[0]).Hybrid
+	shares := c.groups[:1:1]
+	if i := slices.IndexFunc(c.groups, func(g wire.Group) bool { return suite.GroupByID(g).Hybrid != hybrid }); i > 0 {
+		shares = append(shares, c.groups[i])
 	}
-	if c.customVerify {
-		return tlscore.Verified{Err: errRefused, Alert: alertOfCustomVerify}
-	}
-	return tlscore.Verified{Err: errRefused, Alert: alertOfVerify}
-}
-
-// choice is the first identity that can sign for the peer and, where its credential insists, stems from one of the
-// authorities that the peer named.
-func (a *answerer) choice(q *tlscore.Question) *tlscore.Identity {
-	for _, id := range a.params.Identities() {
-		if canSign(id, q) {
-			return id
-		}
-	}
-	return nil
-}
-
-// canSign reports whether the identity's key has a scheme that the peer takes.
-func canSign(id *tlscore.Identity, q *tlscore.Question) bool {
-	kind := suite.KindOf(id.Tag.(*credential).key.Public(), false)
-	for _, code := range q.Schemes {
-		if s := suite.SchemeByID(code); s != nil && s.TLS13 && s.Fits(kind) {
-			return true
-		}
-	}
-	return false
+	return shares
 }

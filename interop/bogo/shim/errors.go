@@ -8,22 +8,15 @@ import (
 	"github.com/tlswright/tlswright/wire"
 )
 
-// The alerts that BoringSSL's two callbacks send when -verify-fail makes them refuse.
-const (
-	alertOfVerify       = wire.AlertHandshakeFailure
-	alertOfCustomVerify = wire.AlertCertificateUnknown
-)
-
-// canonical holds BoringSSL's words for our failures, which the runner looks for on standard error. Where BoringSSL tells
-// apart what is one failure to us, the ErrorMap of config.json joins them.
+// canonical holds BoringSSL's word for each of our failures; the runner looks for it on standard error.
 var canonical = map[tlscore.Code]string{
 	tlscore.CodeInternal:              "INTERNAL_ERROR",
-	tlscore.CodeNotTLS:                "HTTP_REQUEST",
+	tlscore.CodeNotTLS:                "WRONG_VERSION_NUMBER",
 	tlscore.CodeRecordVersion:         "WRONG_VERSION_NUMBER",
 	tlscore.CodeRecordTooLong:         "ENCRYPTED_LENGTH_TOO_LONG",
 	tlscore.CodeUnexpectedRecord:      "UNEXPECTED_RECORD",
 	tlscore.CodeBadChangeCipherSpec:   "BAD_CHANGE_CIPHER_SPEC",
-	tlscore.CodeBadRecordMAC:          "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+	tlscore.CodeBadRecordMAC:          "DECRYPTION_FAILED_OR_BAD_RECORD_MAC: :BAD_DECRYPT",
 	tlscore.CodeEmptyFragment:         "BAD_PACKET",
 	tlscore.CodeBadAlert:              "BAD_ALERT",
 	tlscore.CodeTooManyUselessRecords: "TOO_MANY_EMPTY_FRAGMENTS",
@@ -62,23 +55,57 @@ var canonical = map[tlscore.Code]string{
 	tlscore.CodeBadSchemeUsed:         "WRONG_SIGNATURE_TYPE",
 	tlscore.CodeBadSignature:          "BAD_SIGNATURE",
 	tlscore.CodeBadFinished:           "DIGEST_CHECK_FAILED",
+	tlscore.CodeBadRequestContext:     "DECODE_ERROR",
 }
 
-// describe puts an error into the form that the runner reads: BoringSSL's name between colons, then our own words.
+// finer holds BoringSSL's words where it tells apart what is one failure to us, but not one detail. The first row whose
+// text is part of our error counts.
+var finer = []struct {
+	code       tlscore.Code
+	text, name string
+}{
+	{tlscore.CodeNotTLS, "HTTP", "HTTP_REQUEST: :HTTPS_PROXY_REQUEST"},
+	{tlscore.CodeRecordTooLong, "record: too long", "DATA_LENGTH_TOO_LONG"},
+	{tlscore.CodeUnexpectedRecord, "no content type", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"},
+	{tlscore.CodeUnexpectedRecord, "without protection", "INVALID_OUTER_RECORD_TYPE"},
+	{tlscore.CodeUnexpectedRecord, "in plaintext", "UNEXPECTED_RECORD: :APPLICATION_DATA_INSTEAD_OF_HANDSHAKE"}, // before 2023
+	{tlscore.CodeMalformed, "] application_layer_protocol_negotiation", "PARSE_TLSEXT"},
+	{tlscore.CodeMalformed, "] server_name", "ERROR_PARSING_EXTENSION"},
+	{tlscore.CodeMalformed, "] certificate_authorities", "ERROR_PARSING_EXTENSION"},
+	{tlscore.CodeMalformed, "ClientHello.extensions[", "DECODE_ERROR"},
+	{tlscore.CodeMalformed, "ClientHello", "CLIENTHELLO_PARSE_FAILED: :DECODE_ERROR"}, // before 2025,
+	{tlscore.CodeMissingExtension, "key_share", "MISSING_KEY_SHARE"},
+	{tlscore.CodeMissingExtension, "supported_groups", "NO_SHARED_GROUP"},
+	{tlscore.CodeMissingExtension, "signature_algorithms", "NO_COMMON_SIGNATURE_ALGORITHMS"},
+	{tlscore.CodeUnsupportedExtension, "ec_point_formats", "ERROR_PARSING_EXTENSION"},
+	{tlscore.CodeBadKeyShare, "two shares", "DUPLICATE_KEY_SHARE"},
+	{tlscore.CodeBadVersionSelected, "0x1234 in", "SECOND_SERVERHELLO_VERSION_MISMATCH"},
+}
+
+// describe puts an error into the form that the runner reads: BoringSSL's word between colons, then our own.
 func describe(err error) string {
 	var e *tlscore.Error
 	if !errors.As(err, &e) {
 		return err.Error()
 	}
-	name, ok := canonical[e.Code]
+	if name := word(e); name != "" {
+		return ":" + name + ": " + err.Error()
+	}
+	return err.Error()
+}
+
+func word(e *tlscore.Error) string {
 	if e.Code == tlscore.CodePeerAlert {
 		alert, _ := e.Alert()
-		name, ok = alertName(alert), true
+		return alertName(alert)
 	}
-	if !ok {
-		return err.Error()
+	text := e.Error()
+	for _, row := range finer {
+		if row.code == e.Code && strings.Contains(text, row.text) {
+			return row.name
+		}
 	}
-	return ":" + name + ": " + err.Error()
+	return canonical[e.Code]
 }
 
 // alertName is BoringSSL's word for an alert received. Those that SSL 3.0 had keep its prefix.

@@ -22,9 +22,10 @@ type settings struct {
 	versions versionRange
 
 	// what we present
-	fallback    credential // the flags before any -new-x509-credential
-	credentials []*credential
-	askIdentity bool
+	fallback                   credential // the flags before any -new-x509-credential
+	credentials                []*credential
+	askIdentity                bool
+	failHello, failCertificate bool
 
 	// what we ask of the peer
 	verifyPeer, requirePeer bool
@@ -148,6 +149,8 @@ var switches = map[string]func(*settings){
 	"-must-match-issuer":              func(c *settings) { c.credential().mustMatchIssuer = true },
 	"-use-early-callback":             func(c *settings) { c.askIdentity = true },
 	"-use-old-client-cert-callback":   func(c *settings) { c.askIdentity = true },
+	"-fail-early-callback":            func(c *settings) { c.askIdentity, c.failHello = true, true },
+	"-fail-cert-callback":             func(c *settings) { c.askIdentity, c.failCertificate = true, true },
 	"-verify-peer":                    func(c *settings) { c.verifyPeer = true },
 	"-require-any-client-certificate": func(c *settings) { c.requirePeer = true },
 	"-verify-fail":                    func(c *settings) { c.verifyFail = true },

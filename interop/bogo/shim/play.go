@@ -32,7 +32,7 @@ func play(c *settings) error {
 	defer conn.close()
 	p := &player{settings: c, connection: conn, answerer: a, witness: w}
 	if err := p.handshake(); err != nil {
-		return c.older(err, machine)
+		return inAnswerToHello(c.older(err, machine), machine)
 	}
 	if err := c.expect.check(c, machine.Facts(), a, w); err != nil {
 		return err
@@ -60,6 +60,17 @@ func (c *settings) older(err error, m *tlscore.Machine) error {
 	refused := e.Code == tlscore.CodePeerAlert && alert == wire.AlertProtocolVersion && m.Facts().Version == 0
 	if e.Code == tlscore.CodeUnsupportedVersion || refused {
 		return unimplemented("versions below TLS 1.3")
+	}
+	return err
+}
+
+// inAnswerToHello marks the refusal of our ClientHello, for which BoringSSL has a word of its own.
+func inAnswerToHello(err error, m *tlscore.Machine) error {
+	var e *tlscore.Error
+	if errors.As(err, &e) && e.Code == tlscore.CodePeerAlert && m.Facts().Version == 0 {
+		if alert, _ := e.Alert(); alert == wire.AlertHandshakeFailure {
+			return fmt.Errorf(":HANDSHAKE_FAILURE_ON_CLIENT_HELLO: %w", err)
+		}
 	}
 	return err
 }
