@@ -26,6 +26,7 @@ func (hs *serverHandshake) retry(t *turn, m message, o *offer) (state, error) {
 		request.Extensions.Add(&wire.Cookie{Cookie: next.cookie})
 	}
 	t.facts.HelloRetried = true
+	t.want(effectAligned)
 	t.transcript.Begin(hs.suite.Hash)
 	t.absorb(m)
 	t.transcript.Retry()

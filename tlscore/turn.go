@@ -37,6 +37,7 @@ const (
 	effectUpdateReadKeys // the peer's KeyUpdate
 	effectAnswerUpdate   // it asks for ours
 	effectTicket         // a NewSessionTicket arrived
+	effectAligned        // no further bytes may have come with the message
 )
 
 type effect struct {
