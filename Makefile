@@ -11,7 +11,7 @@ TESTFLAGS += -count=1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz interop accept soak cover peers generate
+.PHONY: help run test check bench fuzz bogo interop accept soak cover peers generate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ run: ## run tlswright from source (ARGS="connect example.org"; without ARGS: the
 
 peers: ## install the programs that the tests talk to (Debian, root), or say which are missing
 	@scripts/peers.sh
+	@interop/bogo/fetch.sh
 
 test: peers ## every test, real peers included
 	$(GO) test $(TESTFLAGS) ./...
@@ -30,6 +31,10 @@ check: peers ## every other gate: format, vet, staticcheck, house rules, race, f
 
 interop: peers ## the table of handshakes with OpenSSL, GnuTLS, crypto/tls, curl and nginx, in full
 	$(GO) test $(TESTFLAGS) -count=1 -v ./interop/...
+
+bogo: ## BoringSSL's test suite, Debian's copy of it (BORINGSSL=path takes another checkout)
+	@test -n "$(BORINGSSL)" || interop/bogo/fetch.sh
+	BORINGSSL="$(abspath $(BORINGSSL))" $(GO) test $(TESTFLAGS) -count=1 -v ./interop/bogo
 
 fuzz: ## fuzz every target for FUZZTIME (10s) each
 	@scripts/fuzz.sh -each $(FUZZTIME)

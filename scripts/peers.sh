@@ -15,6 +15,7 @@ wrk          wrk             load over HTTP/1.1
 h2load       nghttp2-client  load over HTTP/2
 gcc          gcc             the race detector
 git          git             the list of tracked files, make accept
+xz           xz-utils        the runner of BoringSSL's test suite
 "
 
 # absent prints the rows of the table whose program is not to be found.

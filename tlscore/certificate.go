@@ -16,9 +16,9 @@ type peerCertificate struct {
 	leaf  verify.LeafKey
 }
 
-// readCertificate reads a peer's Certificate message of the handshake; offered says which extensions we asked for. A nil
+// readCertificate reads a peer's Certificate message of the handshake, of at most longest certificates; offered says which extensions we asked for. A nil
 // result without an error means that the list is empty.
-func readCertificate(m message, offered func(wire.ExtensionType) bool) (*peerCertificate, error) {
+func readCertificate(m message, longest int, offered func(wire.ExtensionType) bool) (*peerCertificate, error) {
 	var cert wire.Certificate
 	if err := parse(&cert, m.raw); err != nil {
 		return nil, err
@@ -30,8 +30,8 @@ func readCertificate(m message, offered func(wire.ExtensionType) bool) (*peerCer
 	if len(cert.Entries) == 0 {
 		return nil, nil
 	}
-	if len(cert.Entries) > maxChainLength {
-		return nil, fail(CodeBadCertificate, "%d certificates, more than %d", len(cert.Entries), maxChainLength)
+	if len(cert.Entries) > longest {
+		return nil, fail(CodeBadCertificate, "%d certificates, more than %d", len(cert.Entries), longest)
 	}
 	peer := &peerCertificate{}
 	for i := range cert.Entries {

@@ -56,7 +56,7 @@ func (expectCertificate) expects() []wire.HandshakeType {
 }
 
 func (s expectCertificate) on(t *turn, m message) (state, error) {
-	peer, err := readCertificate(m, s.offered)
+	peer, err := readCertificate(m, t.params.c.MaxPeerChain, s.offered)
 	if err != nil {
 		return nil, err
 	}

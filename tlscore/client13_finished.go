@@ -157,7 +157,9 @@ func (s signingAsClient) answered(t *turn, a Answer) (state, error) {
 // chosen checks the identity that an answer named, and finds the scheme to sign with. No identity: nil, nil, nil.
 func (t *turn) chosen(a Chosen, w wanted) (*identity, *suite.Scheme, error) {
 	if a.Err != nil {
-		return nil, nil, because(CodeNoIdentity, a.Err)
+		e := because(CodeNoIdentity, a.Err)
+		e.alert = a.Alert
+		return nil, nil, e
 	}
 	if a.Identity == nil {
 		return nil, nil, nil
@@ -166,7 +168,7 @@ func (t *turn) chosen(a Chosen, w wanted) (*identity, *suite.Scheme, error) {
 	if err != nil {
 		return nil, nil, because(CodeInternal, err)
 	}
-	s := id.scheme(t.params.c.Schemes, w.schemes)
+	s := id.scheme(w.schemes)
 	if s == nil {
 		return nil, nil, fail(CodeNoSharedScheme, "the chosen certificate's key does not fit")
 	}

@@ -47,8 +47,12 @@ func (s expectServerHello) checkHello(p *Params, hello *wire.ServerHello) (*suit
 	if !present {
 		return nil, fail(CodeUnsupportedVersion, "the server chose %v", hello.LegacyVersion)
 	}
-	if selected.Version != wire.VersionTLS13 || hello.LegacyVersion != wire.VersionTLS12 {
-		return nil, fail(CodeBadVersionSelected, "%v in %v", selected.Version, hello.LegacyVersion)
+	if selected.Version != wire.VersionTLS13 {
+		return nil, fail(CodeBadVersionSelected, "%v", selected.Version)
+	}
+	// RFC 8446, Section 4.1.3: legacy_version MUST be 0x0303.
+	if hello.LegacyVersion != wire.VersionTLS12 {
+		return nil, fail(CodeBadLegacyVersion, "%v", hello.LegacyVersion)
 	}
 	if !bytes.Equal(hello.SessionID, s.hello.SessionID) {
 		return nil, fail(CodeBadSessionID, "")
@@ -87,7 +91,7 @@ func (s expectServerHello) onRetry(t *turn, m message, hello *wire.ServerHello, 
 			return nil, fail(CodeBadGroup, "%v", wish.Group)
 		}
 		if s.share(wish.Group) != nil {
-			return nil, fail(CodeBadRetry, "a share for %v was sent already", wish.Group)
+			return nil, fail(CodeBadGroup, "a share for %v was sent already", wish.Group)
 		}
 		retry.group = wish.Group
 		if err := s.generateShares([]wire.Group{wish.Group}); err != nil {
@@ -98,6 +102,7 @@ func (s expectServerHello) onRetry(t *turn, m message, hello *wire.ServerHello, 
 		return nil, fail(CodeBadRetry, "neither key_share nor cookie")
 	}
 	t.facts.HelloRetried = true
+	t.want(effectAligned)
 	t.transcript.Begin(chosen.Hash)
 	t.transcript.Retry()
 	t.absorb(m)
@@ -117,7 +122,7 @@ func (s expectServerHello) onHello(t *turn, m message, hello *wire.ServerHello, 
 		return nil, err
 	}
 	if s.retry != nil && chosen != s.retry.suite {
-		return nil, fail(CodeBadRetry, "cipher suite changed to %v", chosen.ID)
+		return nil, fail(CodeBadSuite, "%v, after %v in HelloRetryRequest", chosen.ID, s.retry.suite.ID)
 	}
 	early, err := s.acceptedPSK(t, hello, chosen)
 	if err != nil {
@@ -170,7 +175,7 @@ func (s expectServerHello) exchange(p *Params, hello *wire.ServerHello) (wire.Gr
 		return 0, nil, fail(CodeBadGroup, "no share for %v was sent", group)
 	}
 	if s.retry != nil && s.retry.group != 0 && group != s.retry.group {
-		return 0, nil, fail(CodeBadRetry, "group changed to %v", group)
+		return 0, nil, fail(CodeBadGroup, "%v, after %v in HelloRetryRequest", group, s.retry.group)
 	}
 	shared, err := share.Shared(theirs.Entry.KeyExchange)
 	if err != nil {

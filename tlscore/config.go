@@ -22,12 +22,12 @@ const (
 // Limits on what a configuration may ask for and a peer may send.
 const (
 	DefaultMaxHandshakeMessage = 64 << 10 // bytes of one handshake message's body
+	DefaultMaxPeerChain        = 10       // certificates
 	DefaultMaxUselessRecords   = 32       // records in a row that carry nothing
 	maxOwnChain                = 48 << 10 // bytes; keeps a flight below the 64 KiB that one step may append
 	maxOwnList                 = 8 << 10  // bytes of names that we send in one extension
 	maxCookie                  = 32 << 10 // bytes; it comes back in a ClientHello beside everything else
 	maxWarnings                = 4        // user_canceled alerts in a row
-	maxChainLength             = 10       // certificates of a peer
 )
 
 // Config is what a connection may do, as plain data for both roles. The zero Config is a sound client; a server
@@ -36,7 +36,7 @@ type Config struct {
 	// Preferences; empty means our defaults. The order is kept. Unknown values are an error.
 	CipherSuites []wire.CipherSuite
 	Groups       []wire.Group
-	Schemes      []wire.SignatureScheme // that we accept and sign with; those below TLS 1.3 speak for certificates only
+	Schemes      []wire.SignatureScheme // that we accept from the peer; those below TLS 1.3 speak for certificates only
 	ALPN         []string               // application protocols; a server without any ignores the client's
 
 	// KeyShares are the groups a client sends shares for at once. Empty: the first of Groups, and where that is a hybrid
@@ -62,6 +62,7 @@ type Config struct {
 	InsecurePSKWithoutDHE bool   // allow psk_ke: a stolen ticket key then opens recorded connections
 
 	MaxHandshakeMessage int // bytes; 0: DefaultMaxHandshakeMessage
+	MaxPeerChain        int // certificates that a peer may send; 0: DefaultMaxPeerChain
 	MaxUselessRecords   int // 0: DefaultMaxUselessRecords
 	PadTo               int // pad each application record's content to a multiple of this many bytes; 0 or 1: no padding (RFC 8446, Section 5.4)
 }
@@ -104,6 +105,9 @@ func (c *Config) applyDefaults() {
 	}
 	if c.MaxHandshakeMessage == 0 {
 		c.MaxHandshakeMessage = DefaultMaxHandshakeMessage
+	}
+	if c.MaxPeerChain == 0 {
+		c.MaxPeerChain = DefaultMaxPeerChain
 	}
 	if c.MaxUselessRecords == 0 {
 		c.MaxUselessRecords = DefaultMaxUselessRecords
@@ -167,6 +171,9 @@ func (c *Config) check() error {
 	}
 	if c.MaxHandshakeMessage < 1<<10 || c.MaxHandshakeMessage > 1<<24-1 {
 		return errors.New("max handshake message: must be 1024 to 16777215 bytes")
+	}
+	if c.MaxPeerChain < 0 {
+		return errors.New("max peer chain: must not be negative")
 	}
 	if c.MaxUselessRecords < 0 {
 		return errors.New("max useless records: must not be negative")

@@ -46,6 +46,7 @@ const (
 	CodeBadSessionID
 	CodeBadSuite
 	CodeBadVersionSelected
+	CodeBadLegacyVersion
 	CodeBadGroup
 	CodeBadKeyShare
 	CodeBadProtocolSelected
@@ -143,10 +144,11 @@ var codeTable = [codeCount]codeRow{
 	{CodeBadSessionID, "bad_session_id", "legacy_session_id_echo differs from what was sent", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.3"},
 	{CodeBadSuite, "bad_suite", "cipher suite that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.3"},
 	{CodeBadVersionSelected, "bad_version_selected", "selected version that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.1"},
+	{CodeBadLegacyVersion, "bad_legacy_version", "legacy_version is not that of TLS 1.2", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.3"},
 	{CodeBadGroup, "bad_group", "key exchange group that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.8"},
 	{CodeBadKeyShare, "bad_key_share", "key share is not valid for its group", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.8"},
 	{CodeBadProtocolSelected, "bad_protocol_selected", "application protocol that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 7301, Section 3.1"},
-	{CodeBadRetry, "bad_retry", "HelloRetryRequest that would change nothing, or is not kept to", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.4"},
+	{CodeBadRetry, "bad_retry", "HelloRetryRequest that would change nothing, or cannot be answered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.4"},
 	{CodeHelloChanged, "hello_changed", "second ClientHello differs where it must not", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.2"},
 	{CodeBadCookie, "bad_cookie", "cookie is missing or not ours", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.2"},
 	{CodePSKNotLast, "psk_not_last", "pre_shared_key is not the last extension", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},

@@ -100,10 +100,12 @@ type Signed struct {
 }
 
 // Chosen answers NeedIdentity. A nil Identity presents no certificate: a client then sends an empty Certificate
-// message, a server ends the handshake. A non-nil Err ends the handshake with unrecognized_name.
+// message, a server ends the handshake. A non-nil Err ends the handshake with Alert; the zero Alert stands for
+// unrecognized_name.
 type Chosen struct {
 	Identity *Identity
 	Err      error
+	Alert    wire.AlertCode
 }
 
 // Found answers NeedSession: ticket number Index stands for Session. A nil Session means that none of them is known,

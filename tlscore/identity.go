@@ -19,7 +19,7 @@ import (
 type Identity struct {
 	Chain   [][]byte               // DER, leaf first; at most 48 KiB in all
 	Names   []string               // DNS names it serves, "*.example.com" too; empty: those of the leaf
-	Schemes []wire.SignatureScheme // restricts what its key signs with; empty: all that fit the key
+	Schemes []wire.SignatureScheme // what its key signs with, in order of preference; empty: all that fit the key
 	Tag     any                    // the caller's handle, not looked at; typically leads to the key
 }
 
@@ -74,17 +74,19 @@ func (id *identity) serves(name string) bool {
 	return false
 }
 
-// scheme returns the first scheme of ours that the peer takes and the key can sign with, or nil.
-func (id *identity) scheme(ours, peers []wire.SignatureScheme) *suite.Scheme {
+// scheme returns the first scheme that the peer takes and the key can sign with, or nil. The order is the identity's, or
+// else our own; what we accept from the peer (Config.Schemes) has no say in it.
+func (id *identity) scheme(peers []wire.SignatureScheme) *suite.Scheme {
+	ours := id.public.Schemes
+	if len(ours) == 0 {
+		ours = suite.DefaultSchemes()
+	}
 	for _, code := range ours {
 		s := suite.SchemeByID(code)
 		if s == nil || !s.TLS13 || !slices.Contains(peers, code) {
 			continue
 		}
-		if !id.leaf.Fits(s) || !s.Usable(id.leaf.Public, id.leaf.Kind == suite.KeyRSAPSS) {
-			continue
-		}
-		if len(id.public.Schemes) == 0 || slices.Contains(id.public.Schemes, code) {
+		if id.leaf.Fits(s) && s.Usable(id.leaf.Public, id.leaf.Kind == suite.KeyRSAPSS) {
 			return s
 		}
 	}
@@ -118,7 +120,7 @@ func (p *Params) choose(role Role, w wanted) (*identity, *suite.Scheme) {
 	var bestScheme *suite.Scheme
 	bestRank := -1
 	for _, id := range p.identities {
-		s := id.scheme(p.c.Schemes, w.schemes)
+		s := id.scheme(w.schemes)
 		named := w.name != "" && id.serves(w.name)
 		listed := id.issuedBy(w.authorities)
 		if s == nil || role == RoleClient && !listed || role == RoleServer && p.c.StrictServerName && w.name != "" && !named {

@@ -234,6 +234,8 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 		m.transcript = keys.Transcript{}
 		m.flight, m.effects = nil, nil
 		step.Event.Kind = HandshakeDone
+	case effectAligned:
+		return m.read.aligned()
 	case effectUpdateReadKeys:
 		return m.read.update(m)
 	case effectAnswerUpdate:

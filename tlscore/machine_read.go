@@ -40,8 +40,8 @@ func (r *readHalf) maxFragment() int {
 
 func (r *readHalf) install(m *Machine, e *effect) error {
 	// RFC 8446, Section 5.1: handshake messages MUST NOT span key changes.
-	if !r.joiner.Empty() {
-		return fail(CodeExcessHandshakeData, "%d bytes left", r.joiner.Buffered())
+	if err := r.aligned(); err != nil {
+		return err
 	}
 	opener, err := record.NewOpener(e.suite, e.traffic)
 	if err != nil {
@@ -54,10 +54,18 @@ func (r *readHalf) install(m *Machine, e *effect) error {
 	return nil
 }
 
-// update moves to the next generation of application keys (RFC 8446, Section 7.2).
-func (r *readHalf) update(m *Machine) error {
+// aligned refuses what came in one piece with a message although the peer could not know yet what to say next.
+func (r *readHalf) aligned() error {
 	if !r.joiner.Empty() {
 		return fail(CodeExcessHandshakeData, "%d bytes left", r.joiner.Buffered())
+	}
+	return nil
+}
+
+// update moves to the next generation of application keys (RFC 8446, Section 7.2).
+func (r *readHalf) update(m *Machine) error {
+	if err := r.aligned(); err != nil {
+		return err
 	}
 	if r.updates++; r.updates > m.params.c.MaxUselessRecords {
 		return fail(CodeTooManyKeyUpdates, "")
@@ -170,7 +178,7 @@ func (m *Machine) plaintextAlertIsPlausible() bool {
 func openError(err error) *Error {
 	switch {
 	case errors.Is(err, record.ErrNoContentType):
-		return fail(CodeUnexpectedRecord, "no content type inside")
+		return because(CodeUnexpectedRecord, err)
 	case errors.Is(err, record.ErrEmpty):
 		return fail(CodeEmptyFragment, "")
 	case errors.Is(err, record.ErrTooLong):

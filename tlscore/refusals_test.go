@@ -211,6 +211,11 @@ func serverPolicyRefusals() []refusal {
 				}
 			}),
 			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.RetryAlways = true }},
+		{name: "second hello with the first", code: tlscore.CodeExcessHandshakeData, alert: wire.AlertUnexpectedMessage,
+			setup: func(p *tlstest.Puppet, c *tlscore.Config) {
+				c.RetryAlways = true
+				behind(wire.TypeClientHello, wire.TypeClientHello)(p, c)
+			}},
 		{name: "hello changed after retry", code: tlscore.CodeHelloChanged, alert: wire.AlertIllegalParameter,
 			edit: inHello(func(h *wire.ClientHello) {
 				if twice++; twice == 2 {
@@ -272,6 +277,7 @@ func serverHelloRefusals() []refusal {
 		hello("other version selected", tlscore.CodeBadVersionSelected, wire.AlertIllegalParameter, func(h *wire.ServerHello) {
 			replace(&h.Extensions, &wire.SelectedVersion{Version: wire.VersionTLS12})
 		}),
+		hello("legacy_version", tlscore.CodeBadLegacyVersion, wire.AlertIllegalParameter, func(h *wire.ServerHello) { h.LegacyVersion = wire.VersionTLS13 }),
 		hello("session id", tlscore.CodeBadSessionID, wire.AlertIllegalParameter, func(h *wire.ServerHello) { h.SessionID = nil }),
 		hello("compression", tlscore.CodeBadCompression, wire.AlertIllegalParameter, func(h *wire.ServerHello) { h.CompressionMethod = 1 }),
 		hello("suite not offered", tlscore.CodeBadSuite, wire.AlertIllegalParameter, func(h *wire.ServerHello) { h.CipherSuite = wire.TLS_AES_128_CCM_SHA256 }),
@@ -296,7 +302,7 @@ func retryRefusals() []refusal {
 	}
 	return []refusal{
 		retry("group not offered", tlscore.CodeBadGroup, wire.AlertIllegalParameter, wire.GroupX448, func(*wire.ServerHello) {}),
-		retry("group already shared", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupX25519, func(*wire.ServerHello) {}),
+		retry("group already shared", tlscore.CodeBadGroup, wire.AlertIllegalParameter, wire.GroupX25519, func(*wire.ServerHello) {}),
 		retry("nothing to change", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupSecp384r1, func(h *wire.ServerHello) {
 			if h.IsHelloRetryRequest() {
 				h.Extensions = drop(h.Extensions, wire.ExtKeyShare)
@@ -312,7 +318,7 @@ func retryRefusals() []refusal {
 			h.Extensions = withExt(&wire.SelectedVersion{Version: wire.VersionTLS13})
 			h.Extensions.Add(&wire.KeyShareRetry{Group: wire.GroupSecp384r1})
 		}),
-		retry("suite changed", tlscore.CodeBadRetry, wire.AlertIllegalParameter, wire.GroupSecp384r1, func(h *wire.ServerHello) {
+		retry("suite changed", tlscore.CodeBadSuite, wire.AlertIllegalParameter, wire.GroupSecp384r1, func(h *wire.ServerHello) {
 			if !h.IsHelloRetryRequest() {
 				h.CipherSuite = wire.TLS_AES_256_GCM_SHA384
 			}
@@ -322,6 +328,11 @@ func retryRefusals() []refusal {
 
 func encryptedExtensionsRefusals() []refusal {
 	return []refusal{
+		{name: "data behind HelloRetryRequest", code: tlscore.CodeExcessHandshakeData, alert: wire.AlertUnexpectedMessage,
+			setup: func(p *tlstest.Puppet, c *tlscore.Config) {
+				p.Retry = wire.GroupSecp384r1
+				behind(wire.TypeServerHello, wire.TypeServerHello)(p, c)
+			}},
 		{name: "unsolicited extension", code: tlscore.CodeUnsupportedExtension, alert: wire.AlertUnsupportedExtension,
 			edit: instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: withExt(&wire.ALPN{Protocols: []string{"h2"}})})},
 		{name: "protocol not offered", code: tlscore.CodeBadProtocolSelected, alert: wire.AlertIllegalParameter,

@@ -30,6 +30,7 @@ func (hs *serverHandshake) retry(t *turn, m message, o *offer) (state, error) {
 		t.want(effectSkipEarlyData)
 		t.facts.EarlyData = EarlyDataRejected
 	}
+	t.want(effectAligned)
 	t.transcript.Begin(hs.suite.Hash)
 	t.absorb(m)
 	t.transcript.Retry()

@@ -56,6 +56,9 @@ func (s *Session) usable(now time.Time) error {
 	return nil
 }
 
+// maxSessionChain is how many certificates of a peer a session holds at most.
+const maxSessionChain = 100
+
 // sessionFormat is the first byte of an encoded Session; another layout gets another number.
 const sessionFormat = 1
 
@@ -104,7 +107,7 @@ func ParseSession(data []byte) (*Session, error) {
 	}
 	for !chain.Empty() {
 		var der cryptobyte.String
-		if !chain.ReadUint24LengthPrefixed(&der) || len(s.PeerChain) == maxChainLength {
+		if !chain.ReadUint24LengthPrefixed(&der) || len(s.PeerChain) == maxSessionChain {
 			return nil, bad
 		}
 		s.PeerChain = append(s.PeerChain, der)

@@ -36,12 +36,16 @@ func everyState() []state {
 		expectRetriedHello{serverHandshake: sh},
 		choosingServerIdentity{serverHandshake: sh},
 		signingAsServer{},
+		lookingUpSession{serverHandshake: sh},
+		verifyingResumedClient{},
+		askingFreshness{},
+		expectEndOfEarlyData{sf},
 		expectClientCertificate{sf},
 		expectClientCertificateVerify{serverFlight: sf},
 		verifyingClient{serverFlight: sf},
 		expectClientFinished{serverFlight: sf},
-		established{RoleClient},
-		established{RoleServer},
+		established{role: RoleClient},
+		established{role: RoleServer},
 	}
 }
 

@@ -26,8 +26,7 @@ type turn struct {
 	exporter   keys.Exporter
 	resumption keys.Resumption
 	resumed    *Session
-	unsent   *Error // a message did not fit its length field
-	exporter keys.Exporter
+	unsent     *Error // a message did not fit its length field
 }
 
 type effectKind uint8
@@ -44,6 +43,7 @@ const (
 	effectWritePlaintext // the early keys are over before there are others
 	effectSkipEarlyData  // drop what cannot be read
 	effectAcceptEarlyData
+	effectAligned // no further bytes may have come with the message
 )
 
 type effect struct {

@@ -84,28 +84,31 @@ type Scheme struct {
 	ID wire.SignatureScheme
 	// Hash is what the message is hashed with before signing, 0 for Ed25519.
 	Hash crypto.Hash
-	// TLS13 says that the scheme may sign a CertificateVerify of TLS 1.3. The others are good for certificates only
-	// (RFC 8446, Section 4.2.3: RSASSA-PKCS1-v1_5 is not defined for use in signed handshake messages).
+	// TLS13 says that the scheme may sign a CertificateVerify of TLS 1.3. The others are good for certificates and for
+	// TLS 1.2 (RFC 8446, Section 4.2.3: RSASSA-PKCS1-v1_5 is not defined for use in signed handshake messages).
 	TLS13 bool
+	// TLS12 says that the scheme may sign a ServerKeyExchange or CertificateVerify of TLS 1.2. All of today may,
+	// RSASSA-PSS and Ed25519 too (RFC 8446, Section 4.2.3, and RFC 8422, Section 5.10).
+	TLS12 bool
 
 	alg algorithm
 	key KeyKind
 }
 
 var schemes = [...]Scheme{
-	{ID: wire.SchemeECDSASecp256r1SHA256, Hash: crypto.SHA256, TLS13: true, alg: algECDSA, key: KeyECDSAP256},
-	{ID: wire.SchemeECDSASecp384r1SHA384, Hash: crypto.SHA384, TLS13: true, alg: algECDSA, key: KeyECDSAP384},
-	{ID: wire.SchemeECDSASecp521r1SHA512, Hash: crypto.SHA512, TLS13: true, alg: algECDSA, key: KeyECDSAP521},
-	{ID: wire.SchemeEd25519, TLS13: true, alg: algEd25519, key: KeyEd25519},
-	{ID: wire.SchemeRSAPSSRSAESHA256, Hash: crypto.SHA256, TLS13: true, alg: algPSS, key: KeyRSA},
-	{ID: wire.SchemeRSAPSSRSAESHA384, Hash: crypto.SHA384, TLS13: true, alg: algPSS, key: KeyRSA},
-	{ID: wire.SchemeRSAPSSRSAESHA512, Hash: crypto.SHA512, TLS13: true, alg: algPSS, key: KeyRSA},
-	{ID: wire.SchemeRSAPSSPSSSHA256, Hash: crypto.SHA256, TLS13: true, alg: algPSS, key: KeyRSAPSS},
-	{ID: wire.SchemeRSAPSSPSSSHA384, Hash: crypto.SHA384, TLS13: true, alg: algPSS, key: KeyRSAPSS},
-	{ID: wire.SchemeRSAPSSPSSSHA512, Hash: crypto.SHA512, TLS13: true, alg: algPSS, key: KeyRSAPSS},
-	{ID: wire.SchemeRSAPKCS1SHA256, Hash: crypto.SHA256, alg: algPKCS1, key: KeyRSA},
-	{ID: wire.SchemeRSAPKCS1SHA384, Hash: crypto.SHA384, alg: algPKCS1, key: KeyRSA},
-	{ID: wire.SchemeRSAPKCS1SHA512, Hash: crypto.SHA512, alg: algPKCS1, key: KeyRSA},
+	{ID: wire.SchemeECDSASecp256r1SHA256, Hash: crypto.SHA256, TLS13: true, TLS12: true, alg: algECDSA, key: KeyECDSAP256},
+	{ID: wire.SchemeECDSASecp384r1SHA384, Hash: crypto.SHA384, TLS13: true, TLS12: true, alg: algECDSA, key: KeyECDSAP384},
+	{ID: wire.SchemeECDSASecp521r1SHA512, Hash: crypto.SHA512, TLS13: true, TLS12: true, alg: algECDSA, key: KeyECDSAP521},
+	{ID: wire.SchemeEd25519, TLS13: true, TLS12: true, alg: algEd25519, key: KeyEd25519},
+	{ID: wire.SchemeRSAPSSRSAESHA256, Hash: crypto.SHA256, TLS13: true, TLS12: true, alg: algPSS, key: KeyRSA},
+	{ID: wire.SchemeRSAPSSRSAESHA384, Hash: crypto.SHA384, TLS13: true, TLS12: true, alg: algPSS, key: KeyRSA},
+	{ID: wire.SchemeRSAPSSRSAESHA512, Hash: crypto.SHA512, TLS13: true, TLS12: true, alg: algPSS, key: KeyRSA},
+	{ID: wire.SchemeRSAPSSPSSSHA256, Hash: crypto.SHA256, TLS13: true, TLS12: true, alg: algPSS, key: KeyRSAPSS},
+	{ID: wire.SchemeRSAPSSPSSSHA384, Hash: crypto.SHA384, TLS13: true, TLS12: true, alg: algPSS, key: KeyRSAPSS},
+	{ID: wire.SchemeRSAPSSPSSSHA512, Hash: crypto.SHA512, TLS13: true, TLS12: true, alg: algPSS, key: KeyRSAPSS},
+	{ID: wire.SchemeRSAPKCS1SHA256, Hash: crypto.SHA256, TLS12: true, alg: algPKCS1, key: KeyRSA},
+	{ID: wire.SchemeRSAPKCS1SHA384, Hash: crypto.SHA384, TLS12: true, alg: algPKCS1, key: KeyRSA},
+	{ID: wire.SchemeRSAPKCS1SHA512, Hash: crypto.SHA512, TLS12: true, alg: algPKCS1, key: KeyRSA},
 }
 
 // SchemeByID returns the signature scheme with this number, nil if it is not one of ours.
@@ -119,8 +122,8 @@ func SchemeByID(id wire.SignatureScheme) *Scheme {
 }
 
 // DefaultSchemes returns the signature schemes we accept, in order of preference and in a fresh slice. The last ones
-// are not TLS13: they are listed because a signature_algorithms extension speaks for certificates too, and most RSA
-// authorities sign with PKCS #1 v1.5.
+// are not TLS13: they are listed because a signature_algorithms extension speaks for certificates and for TLS 1.2 too,
+// and most RSA authorities sign with PKCS #1 v1.5.
 func DefaultSchemes() []wire.SignatureScheme {
 	return []wire.SignatureScheme{
 		wire.SchemeECDSASecp256r1SHA256,
@@ -141,6 +144,21 @@ func DefaultSchemes() []wire.SignatureScheme {
 
 // Fits reports whether keys of this kind sign with the scheme. An RSA key can still be too small for it: see Usable.
 func (s *Scheme) Fits(k KeyKind) bool { return k != 0 && s.key == k }
+
+// FitsTLS12 reports whether keys of this kind sign with the scheme in TLS 1.2, where an ECDSA scheme names the hash
+// alone and goes with every curve (RFC 8446, Section 4.2.3: implementations MUST accept any curve they advertised in
+// supported_groups).
+func (s *Scheme) FitsTLS12(k KeyKind) bool {
+	if s.alg == algECDSA {
+		return k == KeyECDSAP256 || k == KeyECDSAP384 || k == KeyECDSAP521
+	}
+	return s.Fits(k)
+}
+
+// UsableTLS12 is Usable by the rules of TLS 1.2.
+func (s *Scheme) UsableTLS12(pub crypto.PublicKey, pssOnly bool) bool {
+	return s.FitsTLS12(KindOf(pub, pssOnly)) && s.checkSize(pub) == nil
+}
 
 // Usable reports whether this very key signs with the scheme: its kind fits and, for RSA, its size does.
 func (s *Scheme) Usable(pub crypto.PublicKey, pssOnly bool) bool {

@@ -29,9 +29,22 @@ const MaxRSABits = 8192
 // Verify checks a signature over the message (not its digest). The error is ErrSignature, or wraps ErrKeyMismatch or
 // ErrKeySize. Whether an RSA key is bound to PSS is not visible in pub: ask Fits first.
 func (s *Scheme) Verify(pub crypto.PublicKey, message, sig []byte) error {
-	if err := s.checkKey(pub); err != nil {
+	if err := s.checkKey(pub, s.Fits); err != nil {
 		return err
 	}
+	return s.verify(pub, message, sig)
+}
+
+// VerifyTLS12 is Verify by the rules of TLS 1.2: see FitsTLS12.
+func (s *Scheme) VerifyTLS12(pub crypto.PublicKey, message, sig []byte) error {
+	if err := s.checkKey(pub, s.FitsTLS12); err != nil {
+		return err
+	}
+	return s.verify(pub, message, sig)
+}
+
+// verify checks a signature with a key that goes with the scheme.
+func (s *Scheme) verify(pub crypto.PublicKey, message, sig []byte) error {
 	digest := s.Digest(message)
 	valid := false
 	switch k := pub.(type) {
@@ -55,9 +68,22 @@ func (s *Scheme) Verify(pub crypto.PublicKey, message, sig []byte) error {
 // Sign signs the message (not its digest) with a key that may live anywhere. It refuses a key that does not go with
 // the scheme before the signer is asked, as Verify does, and passes on the signer's own error.
 func Sign(signer crypto.Signer, s *Scheme, message []byte) ([]byte, error) {
-	if err := s.checkKey(signer.Public()); err != nil {
+	if err := s.checkKey(signer.Public(), s.Fits); err != nil {
 		return nil, err
 	}
+	return s.sign(signer, message)
+}
+
+// SignTLS12 is Sign by the rules of TLS 1.2: see FitsTLS12.
+func SignTLS12(signer crypto.Signer, s *Scheme, message []byte) ([]byte, error) {
+	if err := s.checkKey(signer.Public(), s.FitsTLS12); err != nil {
+		return nil, err
+	}
+	return s.sign(signer, message)
+}
+
+// sign signs with a key that goes with the scheme.
+func (s *Scheme) sign(signer crypto.Signer, message []byte) ([]byte, error) {
 	sig, err := signer.Sign(rand.Reader, s.Digest(message), s.SignerOpts())
 	if err != nil {
 		return nil, fmt.Errorf("sign with %v: %w", s.ID, err)
@@ -65,11 +91,10 @@ func Sign(signer crypto.Signer, s *Scheme, message []byte) ([]byte, error) {
 	return sig, nil
 }
 
-// checkKey refuses keys of another kind or an unsuitable size.
-func (s *Scheme) checkKey(pub crypto.PublicKey) error {
-	// A curve is bound to its scheme in TLS 1.3 (RFC 8446, Section 4.2.3), unlike in TLS 1.2.
+// checkKey refuses keys of a kind that does not fit, or of an unsuitable size.
+func (s *Scheme) checkKey(pub crypto.PublicKey, fits func(KeyKind) bool) error {
 	kind := KindOf(pub, s.key == KeyRSAPSS)
-	if !s.Fits(kind) {
+	if !fits(kind) {
 		return fmt.Errorf("%w: %v and %v", ErrKeyMismatch, s.ID, kind)
 	}
 	return s.checkSize(pub)

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/ecdh"
 	"crypto/mlkem"
@@ -69,8 +70,8 @@ func TestAEADsAgreeWithWycheproof(t *testing.T) {
 	check := func(ids ...wire.CipherSuite) func(*testing.T, vector) {
 		return func(t *testing.T, v vector) {
 			for _, id := range ids {
-				s := ByID(id)
-				if len(v.Key) != s.KeyLen || len(v.IV) != 12 {
+				s := cmp.Or(ByID(id), ByID12(id))
+				if len(v.Key) != s.KeyLen || len(v.IV) != 12 || len(v.Tag) != s.TagLen {
 					continue
 				}
 				used[id]++
@@ -94,10 +95,17 @@ func TestAEADsAgreeWithWycheproof(t *testing.T) {
 	}
 	forEach(t, "aes_gcm_test", 316, check(wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384))
 	forEach(t, "chacha20_poly1305_test", 325, check(wire.TLS_CHACHA20_POLY1305_SHA256))
-	for _, id := range Defaults() {
-		if used[id] < 60 {
-			t.Errorf("%v: only %d cases", id, used[id])
+	forEach(t, "aes_ccm_test", 510, check(wire.TLS_AES_128_CCM_SHA256, wire.TLS_AES_128_CCM_8_SHA256,
+		wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM, wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8))
+	// The tags of 8 bytes have only a few cases.
+	least := map[wire.CipherSuite]int{wire.TLS_AES_128_CCM_8_SHA256: 8, wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8: 8}
+	for id, n := range used {
+		if n < cmp.Or(least[id], 60) {
+			t.Errorf("%v: only %d cases", id, n)
 		}
+	}
+	if len(used) != 7 {
+		t.Errorf("%d AEADs, want 7", len(used))
 	}
 }
 

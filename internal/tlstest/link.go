@@ -21,15 +21,17 @@ var Now = time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
 type End struct {
 	Machine *tlscore.Machine
 	// Answer answers the machine's questions. Nil: accept every chain, sign with the crypto.Signer in the identity's
-	// Tag, present the first identity.
+	// Tag, present no identity, know no session, and take no early data.
 	Answer func(*tlscore.Question) tlscore.Answer
 
-	Done     bool     // HandshakeDone was seen
-	Closed   bool     // PeerClosed was seen
-	Err      error    // of Feed, Resume or Start
-	Received []byte   // application data, concatenated
-	Events   []string // names of the events in order
-	Sent     []byte   // every byte this end sent
+	Done     bool               // HandshakeDone was seen
+	Closed   bool               // PeerClosed was seen
+	Err      error              // of Feed, Resume or Start
+	Received []byte             // application data, concatenated
+	Events   []string           // names of the events in order
+	Sent     []byte             // every byte this end sent
+	Early    []byte             // 0-RTT data, concatenated
+	Sessions []*tlscore.Session // that tickets brought
 
 	in []byte // arrived, not consumed
 }
@@ -41,6 +43,8 @@ type Link struct {
 	Chunk func(n int) int
 	// Mutate sees each record that was sent, and returns the bytes that arrive in its place; nil: the record itself.
 	Mutate func(from *End, record []byte) []byte
+	// Later is how long after Now the link lives.
+	Later time.Duration
 }
 
 // New joins two machines made of the two parameter sets.
@@ -57,13 +61,8 @@ var ErrStalled = errors.New("tlstest: both ends wait")
 // Handshake runs until both ends are done or one fails, and carries out what is on the way even then, so that an alert
 // arrives. It returns the first error.
 func (l *Link) Handshake() error {
-	for _, e := range []*End{l.Server, l.Client} {
-		out, err := e.Machine.Start(Now, nil)
-		if err != nil {
-			e.Err = err
-			return err
-		}
-		l.carry(e, out)
+	if err := l.Start(); err != nil {
+		return err
 	}
 	first := l.Run()
 	if first == nil && !(l.Client.Done && l.Server.Done) {
@@ -71,6 +70,21 @@ func (l *Link) Handshake() error {
 	}
 	return first
 }
+
+// Start makes the ends' first bytes and puts them on the way, without delivering them.
+func (l *Link) Start() error {
+	for _, e := range []*End{l.Server, l.Client} {
+		out, err := e.Machine.Start(l.now(), nil)
+		if err != nil {
+			e.Err = err
+			return err
+		}
+		l.carry(e, out)
+	}
+	return nil
+}
+
+func (l *Link) now() time.Time { return Now.Add(l.Later) }
 
 // Run delivers what is under way until nothing moves any more. It returns the first error of an end.
 func (l *Link) Run() error {
@@ -110,7 +124,7 @@ func (l *Link) deliver(e *End) (progressed bool) {
 			return progressed
 		}
 		for {
-			step, err := e.Machine.Feed(Now, e.in[:arrived:arrived], nil)
+			step, err := e.Machine.Feed(l.now(), e.in[:arrived:arrived], nil)
 			moved := step.N > 0 || step.Event.Kind != tlscore.NoEvent && !(step.Event.Kind == tlscore.PeerClosed && e.Closed)
 			l.handle(e, &step, err)
 			e.in, arrived = e.in[step.N:], arrived-step.N
@@ -143,6 +157,10 @@ func (l *Link) handle(e *End, step *tlscore.Step, err error) {
 			e.Done = true
 		case tlscore.Data:
 			e.Received = append(e.Received, step.Event.Data...)
+		case tlscore.EarlyDataReceived:
+			e.Early = append(e.Early, step.Event.Data...)
+		case tlscore.TicketReceived:
+			e.Sessions = append(e.Sessions, step.Event.Session)
 		case tlscore.PeerClosed:
 			e.Closed = true
 		}
@@ -155,7 +173,7 @@ func (l *Link) handle(e *End, step *tlscore.Step, err error) {
 			return
 		}
 		n := step.N
-		*step, err = e.Machine.Resume(Now, q.ID, e.answer(q), nil)
+		*step, err = e.Machine.Resume(l.now(), q.ID, e.answer(q), nil)
 		step.N = n
 	}
 }
@@ -200,6 +218,10 @@ func (e *End) answer(q *tlscore.Question) tlscore.Answer {
 		return tlscore.Signed{Signature: sig, Err: err}
 	case tlscore.NeedIdentity:
 		return tlscore.Chosen{}
+	case tlscore.NeedSession:
+		return tlscore.Found{}
+	case tlscore.NeedFresh:
+		return tlscore.Fresh(false)
 	}
 	return tlscore.Verified{}
 }
