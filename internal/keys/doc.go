@@ -1,6 +1,7 @@
-// Package keys turns shared secrets and transcripts into keys: the transcript hash and the TLS 1.3 key schedule.
+// Package keys turns shared secrets and transcripts into keys: the transcript hash, the TLS 1.3 key schedule, and the
+// PRF of TLS 1.2.
 //
-// The schedule is a chain of types, one per stage of RFC 8446, Section 7.1, and the only way into a stage is a
+// The schedule of TLS 1.3 is a chain of types, one per stage of RFC 8446, Section 7.1, and the only way into a stage is a
 // method of the one before it:
 //
 //	Early ──Handshake(shared)──▶ Handshake ──Main()──▶ Main
@@ -8,6 +9,13 @@
 //	  ├ Binder                     ├ ClientTraffic       ├ ClientTraffic, ServerTraffic ──Next──▶ Traffic …
 //	  ├ ClientEarlyTraffic         └ ServerTraffic       ├ Exporter
 //	  └ Exporter                                         └ Resumption ──PSK(nonce)
+//
+// TLS 1.2 has fewer stages (RFC 5246, Section 8.1, RFC 7627), in the files tls12_*.go:
+//
+//	Premaster12 ──Extended(th), Plain(randoms)──▶ Master12
+//	                                                ├ KeyBlock(randoms)
+//	                                                ├ ClientFinished, ServerFinished
+//	                                                └ Exporter(randoms)
 //
 // So a program that derives application keys from the wrong secret does not compile.
 //

@@ -8,8 +8,9 @@ import (
 // ErrExportLength is returned for a negative length, or one HKDF cannot deliver: more than 255 times the hash.
 var ErrExportLength = errors.New("keys: exporter length out of range")
 
-// ErrExportLabel is returned for a label too long for the HkdfLabel: more than 249 bytes.
-var ErrExportLabel = errors.New("keys: exporter label too long")
+// ErrExportLabel is returned for a label too long for the HkdfLabel, more than 249 bytes, and in TLS 1.2 for one that
+// the handshake itself uses.
+var ErrExportLabel = errors.New("keys: exporter label refused")
 
 // Exporter hands keying material to the application (RFC 8446, Section 7.5). The zero value is none.
 type Exporter struct{ s secret }

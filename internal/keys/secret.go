@@ -13,9 +13,12 @@ type Derivation struct {
 	Name string
 	// Label is the label without its "tls13 " prefix, as in "c hs traffic"; empty for HKDF-Extract.
 	Label string
+	// PRF says that this is PRF of TLS 1.2, PRF(Input, Label, Context), and no HKDF.
+	PRF bool
 	// From is the name of the secret that Input holds.
 	From string
-	// Context is the context of HKDF-Expand-Label (mostly a transcript hash), or the salt of HKDF-Extract.
+	// Context is the context of HKDF-Expand-Label (mostly a transcript hash), the salt of HKDF-Extract, or the seed of
+	// PRF without its label.
 	Context []byte
 	// Input is the secret that is expanded, or the input keying material of HKDF-Extract.
 	Input []byte

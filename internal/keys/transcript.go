@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto"
 	"hash"
 )
@@ -15,15 +16,18 @@ type Transcript struct {
 	id   crypto.Hash
 	h    hash.Hash
 	kept []byte
+	// keeps says that kept goes on to grow after Begin.
+	keeps bool
 }
 
 // Add takes one handshake message, header included. The bytes are not referenced afterwards.
 func (t *Transcript) Add(raw []byte) {
-	if t.h == nil {
+	if t.h == nil || t.keeps {
 		t.kept = append(t.kept, raw...)
-		return
 	}
-	t.h.Write(raw)
+	if t.h != nil {
+		t.h.Write(raw)
+	}
 }
 
 // Begin names the hash and feeds it what was kept. A second call is ignored: the hash of a handshake does not change.
@@ -33,7 +37,30 @@ func (t *Transcript) Begin(h crypto.Hash) {
 	}
 	t.id, t.h = h, h.New()
 	t.h.Write(t.kept)
-	t.kept = nil
+	if !t.keeps {
+		t.kept = nil
+	}
+}
+
+// Keep makes the transcript hold on to the messages themselves after Begin too, until Forget. TLS 1.2 needs them where
+// a client signs: its CertificateVerify is over the messages, with a hash that is not that of the transcript (RFC 5246,
+// Section 7.4.8). It must come before Begin, else it does nothing, for the beginning is gone.
+func (t *Transcript) Keep() {
+	if t.h == nil {
+		t.keeps = true
+	}
+}
+
+// Messages returns all messages so far, one behind the other; nil where they were not kept. The slice is valid until
+// the next call of any other method.
+func (t *Transcript) Messages() []byte { return t.kept }
+
+// Forget ends what Keep began and lets go of the messages. The hash goes on.
+func (t *Transcript) Forget() {
+	t.keeps = false
+	if t.h != nil {
+		t.kept = nil
+	}
 }
 
 // Started reports whether Begin was called.
@@ -49,7 +76,7 @@ func (t *Transcript) Sum() []byte { return t.SumInto(make([]byte, 0, t.id.Size()
 func (t *Transcript) SumInto(b []byte) []byte { return t.h.Sum(b) }
 
 // Retry replaces all messages so far by the synthetic message_hash. It belongs between the first ClientHello and the
-// HelloRetryRequest, and after Begin.
+// HelloRetryRequest, and after Begin. There is no such thing in TLS 1.2, so it also forgets the messages.
 //
 //	Transcript-Hash(ClientHello1, HelloRetryRequest, ... Mn) =
 //	    Hash(message_hash ||        /* Handshake type */
@@ -61,6 +88,7 @@ func (t *Transcript) SumInto(b []byte) []byte { return t.h.Sum(b) }
 func (t *Transcript) Retry() {
 	var buf [4 + 64]byte
 	msg := t.h.Sum(append(buf[:0], messageHashType, 0, 0, byte(t.id.Size())))
+	t.Forget()
 	t.h.Reset()
 	t.h.Write(msg)
 }
@@ -68,9 +96,8 @@ func (t *Transcript) Retry() {
 // Clone returns an independent copy, for what is computed over a transcript that will never be sent like this: the
 // truncated ClientHello of PSK binders, post-handshake authentication.
 func (t *Transcript) Clone() *Transcript {
-	c := &Transcript{id: t.id}
+	c := &Transcript{id: t.id, kept: bytes.Clone(t.kept), keeps: t.keeps}
 	if t.h == nil {
-		c.kept = append(c.kept, t.kept...)
 		return c
 	}
 	// Every hash of the standard library is a hash.Cloner and none of them fails.
