@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/keys"
 	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/wire"
 )
 
 const nonceLen = 12
@@ -21,19 +22,29 @@ type epoch struct {
 	iv  [nonceLen]byte
 	// nonce is working memory. It lives here because what is handed to an interface moves to the heap.
 	nonce [nonceLen]byte
+	// v12 is nil unless this is TLS 1.2.
+	v12 *tls12
 }
 
 // set derives the key of the traffic secret and installs it.
 func (e *epoch) set(s *suite.Suite, t keys.Traffic) error {
+	if s.Version != wire.VersionTLS13 {
+		return fmt.Errorf("%v is no cipher suite of TLS 1.3", s.ID)
+	}
 	key, iv := t.Keys(s.KeyLen)
 	defer clear(key)
 	defer clear(iv)
+	return e.install(s, key, iv)
+}
+
+// install makes the AEAD. An iv shorter than the nonce is filled up with zeros.
+func (e *epoch) install(s *suite.Suite, key, iv []byte) error {
 	aead, err := s.NewAEAD(key)
 	if err != nil {
 		return fmt.Errorf("make the AEAD of %v: %w", s.ID, err)
 	}
-	if aead.NonceSize() != nonceLen || aead.Overhead() != s.TagLen || len(iv) != nonceLen {
-		return fmt.Errorf("make the AEAD of %v: nonce or tag of an unexpected size", s.ID)
+	if aead.NonceSize() != nonceLen || aead.Overhead() != s.TagLen || len(iv) != s.IVLen || len(key) != s.KeyLen {
+		return fmt.Errorf("make the AEAD of %v: key, nonce or tag of an unexpected size", s.ID)
 	}
 	e.aead = aead
 	copy(e.iv[:], iv)

@@ -13,7 +13,8 @@ var (
 	ErrNoContentType = errors.New("record: no content type")
 	// ErrTooLong is returned for a record longer than allowed, in either form: the ciphertext has more than
 	// 2^14 + 256 bytes, or the plaintext with its type and padding more than 2^14 + 1
-	// (RFC 8446, Section 5.4: record_overflow). Seal returns it for a payload or padding that would not fit.
+	// (RFC 8446, Section 5.4: record_overflow); in TLS 1.2 the bounds are 2^14 + 2048 and 2^14
+	// (RFC 5246, Section 6.2.3). Seal returns it for a payload or padding that would not fit.
 	ErrTooLong = errors.New("record: too long")
 	// ErrEmpty is returned, beside the content type, for an authentic record with no content where none may be
 	// empty, that is anything but application data (RFC 8446, Section 5.4: unexpected_message).
@@ -22,6 +23,8 @@ var (
 	ErrOuterType = errors.New("record: outer type is not application_data")
 	// ErrHeader is returned for bytes that are not one whole record.
 	ErrHeader = errors.New("record: length does not match the header")
+	// ErrPadding is returned by a Sealer of TLS 1.2 that is asked to pad: its records have no room for it.
+	ErrPadding = errors.New("record: no padding in TLS 1.2")
 	// ErrWiped is returned after Wipe.
 	ErrWiped = errors.New("record: key has been wiped")
 )

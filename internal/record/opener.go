@@ -29,6 +29,9 @@ func NewOpener(s *suite.Suite, t keys.Traffic) (*Opener, error) {
 // (RFC 8446, Section 5.2).
 //
 // Only application data may be empty. For an empty record of another type Open returns the type and ErrEmpty.
+//
+// In TLS 1.2 the type is that of the header and may be any; the version there is authenticated as it stands, and
+// whether it is right is for the caller to see.
 func (o *Opener) Open(rec []byte) (typ wire.ContentType, content []byte, err error) {
 	if o.aead == nil {
 		return 0, nil, ErrWiped
@@ -37,6 +40,17 @@ func (o *Opener) Open(rec []byte) (typ wire.ContentType, content []byte, err err
 	if !ok || h.Length != len(rec)-wire.RecordHeaderLen {
 		return 0, nil, ErrHeader
 	}
+	if o.exhausted() || (o.maxForgeries != 0 && o.forgeries >= o.maxForgeries) {
+		return 0, nil, ErrLimit
+	}
+	if o.v12 != nil {
+		return o.open12(rec, h)
+	}
+	return o.open13(rec, h)
+}
+
+// open13 is Open for TLS 1.3, behind the checks both have in common.
+func (o *Opener) open13(rec []byte, h wire.RecordHeader) (typ wire.ContentType, content []byte, err error) {
 	// RFC 8446, Section 5.2: the outer type is always application_data. It is authenticated but not by itself
 	// checked: a peer could seal under any.
 	if h.Type != wire.ContentApplicationData {
@@ -44,9 +58,6 @@ func (o *Opener) Open(rec []byte) (typ wire.ContentType, content []byte, err err
 	}
 	if h.Length > wire.MaxCiphertext13 {
 		return 0, nil, ErrTooLong
-	}
-	if o.exhausted() || (o.maxForgeries != 0 && o.forgeries >= o.maxForgeries) {
-		return 0, nil, ErrLimit
 	}
 	header, sealed := rec[:wire.RecordHeaderLen], rec[wire.RecordHeaderLen:]
 	inner, err := o.aead.Open(sealed[:0], o.nextNonce(), sealed, header)

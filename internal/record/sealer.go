@@ -19,23 +19,30 @@ type Sealer struct {
 
 // NewSealer derives the keys of the epoch from its traffic secret, which it does not keep.
 func NewSealer(s *suite.Suite, t keys.Traffic) (*Sealer, error) {
-	l := &Sealer{tagLen: s.TagLen, limit: s.MaxRecords}
-	if l.limit == 0 {
-		l.limit = math.MaxUint64
-	}
-	// A sixteenth is left for what is already under way when KeyUpdateDue is noticed: for AES-GCM 1.4 million
-	// records.
-	l.due = l.limit - l.limit/16
+	l := &Sealer{tagLen: s.TagLen}
+	l.setLimit(s)
 	if err := l.set(s, t); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
+// setLimit takes the limit of the key from the suite.
+func (s *Sealer) setLimit(of *suite.Suite) {
+	s.limit = of.MaxRecords
+	if s.limit == 0 {
+		s.limit = math.MaxUint64
+	}
+	// A sixteenth is left for what is already under way when KeyUpdateDue is noticed: for AES-GCM 1.4 million
+	// records.
+	s.due = s.limit - s.limit/16
+}
+
 // Seal appends one record to out: the payload, its type and pad bytes of zeros, sealed. The payload has at most 2^14
 // bytes and may be empty. It may lie anywhere in out's spare capacity, also exactly where it will be sealed - at
-// len(out) + 5 -, and is not copied then. The errors are ErrLimit and ErrTooLong (payload and padding together have
-// more than 2^14 bytes); with an error nothing was appended and no sequence number was used.
+// len(out) + Prefix() -, and is not copied then. The errors are ErrLimit, ErrTooLong (payload and padding together
+// have more than 2^14 bytes) and in TLS 1.2 ErrPadding; with an error nothing was appended and no sequence number was
+// used. This is the record of TLS 1.3:
 //
 //	struct {
 //	    opaque content[TLSPlaintext.length];
@@ -57,6 +64,9 @@ func (s *Sealer) Seal(out []byte, typ wire.ContentType, payload []byte, pad int)
 	}
 	if s.seq >= s.limit {
 		return out, ErrLimit
+	}
+	if s.v12 != nil {
+		return s.seal12(out, typ, payload, pad)
 	}
 	// RFC 8446, Section 5.4: the padding counts towards the limit of 2^14 + 1 bytes, type included.
 	if pad < 0 || len(payload) > wire.MaxPlaintext || pad > wire.MaxPlaintext-len(payload) {
@@ -80,8 +90,23 @@ func (s *Sealer) Seal(out []byte, typ wire.ContentType, payload []byte, pad int)
 	return out, nil
 }
 
-// Overhead returns how many bytes a record without padding has besides its payload: header, type and tag.
-func (s *Sealer) Overhead() int { return wire.RecordHeaderLen + 1 + s.tagLen }
+// Overhead returns how many bytes a record without padding has besides its payload: header, type and tag in TLS 1.3;
+// header, the explicit part of the nonce and tag in TLS 1.2.
+func (s *Sealer) Overhead() int {
+	if s.v12 != nil {
+		return s.Prefix() + s.tagLen
+	}
+	return s.Prefix() + 1 + s.tagLen
+}
+
+// Prefix returns how many bytes of a record come before its payload: the header, and in TLS 1.2 the explicit part of
+// the nonce.
+func (s *Sealer) Prefix() int {
+	if s.v12 != nil {
+		return wire.RecordHeaderLen + s.v12.explicit
+	}
+	return wire.RecordHeaderLen
+}
 
 // Sequence returns the number of the next record, which is how many were sealed.
 func (s *Sealer) Sequence() uint64 { return s.seq }
