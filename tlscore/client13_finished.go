@@ -117,9 +117,7 @@ func (f clientFlight) finish(t *turn) (state, error) {
 	t.readKeys(EpochApplication, f.suite, server)
 	res := f.main.Resumption(t.hash())
 	t.done(f.main.Exporter(f.finished), res, f.resumed)
-	f.client.Wipe()
-	f.server.Wipe()
-	f.main.Wipe()
+	t.forget(f.client, f.server, f.main)
 	return established{RoleClient, res, f.resumed}, nil
 }
 

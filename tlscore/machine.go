@@ -211,6 +211,9 @@ func (m *Machine) finishTurn(t *turn, next state, err error, step *Step) {
 			return
 		}
 	}
+	for _, secret := range t.spent {
+		secret.Wipe()
+	}
 	m.enter(next)
 	if t.question != nil {
 		m.ask(t.question, step)

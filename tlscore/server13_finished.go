@@ -100,8 +100,6 @@ func (s expectClientFinished) on(t *turn, m message) (state, error) {
 	t.absorb(m)
 	t.readKeys(EpochApplication, s.suite, s.main.ClientTraffic(s.finished))
 	t.done(s.main.Exporter(s.finished), s.main.Resumption(t.hash()), s.resumed)
-	s.client.Wipe()
-	s.server.Wipe()
-	s.main.Wipe()
+	t.forget(s.client, s.server, s.main)
 	return established{role: RoleServer}, nil
 }

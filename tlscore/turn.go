@@ -26,6 +26,7 @@ type turn struct {
 	exporter   keys.Exporter
 	resumption keys.Resumption
 	resumed    *Session
+	spent      []interface{ Wipe() }
 	unsent     *Error // a message did not fit its length field
 }
 
@@ -91,6 +92,9 @@ func (t *turn) done(exporter keys.Exporter, resumption keys.Resumption, resumed 
 	t.exporter, t.resumption, t.resumed = exporter, resumption, resumed
 	t.effects = append(t.effects, effect{kind: effectHandshakeDone})
 }
+
+// forget wipes secrets once the effects that may still need them are carried out.
+func (t *turn) forget(secrets ...interface{ Wipe() }) { t.spent = append(t.spent, secrets...) }
 
 func (t *turn) want(k effectKind) { t.effects = append(t.effects, effect{kind: k}) }
 
