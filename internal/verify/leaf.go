@@ -54,8 +54,10 @@ func Leaf(der []byte) (LeafKey, error) {
 // Fits reports whether the key may sign with the scheme: its kind, and the parameters a certificate may bind an
 // RSA-PSS key to (RFC 4055, Section 3.3: the same hashes, and a salt at least as long).
 func (k LeafKey) Fits(s *suite.Scheme) bool {
-	if !s.Fits(k.Kind) {
-		return false
-	}
+	return s.Fits(k.Kind) && k.allows(s)
+}
+
+// allows reports whether the parameters that may be in the certificate let the key sign with the scheme.
+func (k LeafKey) allows(s *suite.Scheme) bool {
 	return k.pss == nil || (k.pss.Hash == s.Hash && k.pss.MGFHash == s.Hash && k.pss.SaltLength <= s.Hash.Size())
 }
