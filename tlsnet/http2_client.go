@@ -10,7 +10,7 @@ import (
 // maxHTTP2Attempts is how often a request is sent again after a connection ended before it was served.
 const maxHTTP2Attempts = 3
 
-// http2Conn is one HTTP/2 connection of a Transport.
+// http2Conn is one HTTP/2 connection of a Transport, in the pool of its host until it ends.
 type http2Conn struct {
 	conn   *Conn
 	client *http.ClientConn
@@ -33,14 +33,20 @@ func newHTTP2Transport(t *Transport) *http.Transport {
 	return h2
 }
 
-// newHTTP2Conn starts HTTP/2 on c. On error c is closed.
-func newHTTP2Conn(ctx context.Context, h2 *http.Transport, addr string, c *Conn) (*http2Conn, error) {
-	client, err := h2.NewClientConn(context.WithValue(ctx, dialedKey{}, c), "http", addr)
+// newHTTP2Conn starts HTTP/2 on c for a host. On error c is closed.
+func newHTTP2Conn(ctx context.Context, h *httpHost, c *Conn) (*http2Conn, error) {
+	client, err := h.transport.h2.NewClientConn(context.WithValue(ctx, dialedKey{}, c), "http", h.addr)
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
-	return &http2Conn{conn: c, client: client}, nil
+	hc := &http2Conn{conn: c, client: client}
+	client.SetStateHook(func(client *http.ClientConn) {
+		if client.Err() != nil {
+			go h.drop(hc) // not here: the pool may be locked, since Reserve calls this, too
+		}
+	})
+	return hc, nil
 }
 
 // roundTrip sends a request on the stream that was reserved.

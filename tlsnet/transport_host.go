@@ -19,8 +19,14 @@ type httpHost struct {
 	mu      sync.Mutex
 	http1   bool // it chose HTTP/1.1 the last time it had the choice
 	conns   []*http2Conn
-	ready   []*Conn   // HTTP/1.1, connected and not used yet
-	dialing *dialCall // nil: nobody is
+	ready   []readyConn // HTTP/1.1, connected and not used yet
+	dialing *dialCall   // nil: nobody is
+}
+
+// readyConn closes by its timer unless it is taken before.
+type readyConn struct {
+	conn  *Conn
+	timer *time.Timer
 }
 
 // dialCall is one attempt to connect, whose outcome all requests that wait for it share.
@@ -66,6 +72,13 @@ func (h *httpHost) reserveLocked() *http2Conn {
 	return nil
 }
 
+// drop removes a connection that has ended from the pool.
+func (h *httpHost) drop(c *http2Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conns = slices.DeleteFunc(h.conns, func(other *http2Conn) bool { return other == c })
+}
+
 // dial connects once and pools the connection. It is not bound to the request that caused it, because others wait too.
 func (h *httpHost) dial(ctx context.Context, call *dialCall) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.transport.dialTimeout())
@@ -73,7 +86,7 @@ func (h *httpHost) dial(ctx context.Context, call *dialCall) {
 	c, err := h.transport.dialer.Dial(ctx, "tcp", h.addr)
 	var h2 *http2Conn
 	if err == nil && c.Facts().ALPN == ProtocolHTTP2 {
-		h2, err = newHTTP2Conn(ctx, h.transport.h2, h.addr, c)
+		h2, err = newHTTP2Conn(ctx, h, c)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -86,12 +99,8 @@ func (h *httpHost) dial(ctx context.Context, call *dialCall) {
 		h.conns = append(h.conns, h2)
 	default:
 		h.http1 = true
-		h.ready = append(h.ready, c)
-		time.AfterFunc(readyTimeout, func() {
-			if h.removeReady(c) {
-				c.Close()
-			}
-		})
+		timer := time.AfterFunc(readyTimeout, func() { h.closeReady(c) })
+		h.ready = append(h.ready, readyConn{c, timer})
 	}
 	close(call.done)
 }
@@ -103,20 +112,22 @@ func (h *httpHost) takeReady() *Conn {
 	if len(h.ready) == 0 {
 		return nil
 	}
-	c := h.ready[0]
-	h.ready = h.ready[1:]
-	return c
+	first := h.ready[0]
+	h.ready = slices.Delete(h.ready, 0, 1)
+	first.timer.Stop()
+	return first.conn
 }
 
-func (h *httpHost) removeReady(c *Conn) bool {
+// closeReady closes a connection that nobody took in time.
+func (h *httpHost) closeReady(c *Conn) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	i := slices.Index(h.ready, c)
-	if i < 0 {
-		return false
+	n := len(h.ready)
+	h.ready = slices.DeleteFunc(h.ready, func(r readyConn) bool { return r.conn == c })
+	mine := len(h.ready) < n
+	h.mu.Unlock()
+	if mine {
+		c.Close()
 	}
-	h.ready = slices.Delete(h.ready, i, i+1)
-	return true
 }
 
 // forget makes the next request ask again which protocol the host speaks.
@@ -132,8 +143,9 @@ func (h *httpHost) closeIdle() {
 	conns, ready := h.conns, h.ready
 	h.conns, h.ready = nil, nil
 	h.mu.Unlock()
-	for _, c := range ready {
-		c.Close()
+	for _, r := range ready {
+		r.timer.Stop()
+		r.conn.Close()
 	}
 	for _, c := range conns {
 		c.retire()

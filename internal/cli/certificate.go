@@ -75,6 +75,14 @@ func shortName(c *x509.Certificate) string {
 	return nameOf(c)
 }
 
+// issuerShort is the common name of the issuer.
+func issuerShort(c *x509.Certificate) string {
+	if cn := c.Issuer.CommonName; cn != "" {
+		return pki.Printable(cn)
+	}
+	return pki.Name(c.Issuer)
+}
+
 // daysUntil is the number of whole days from now to t, rounded down: the day on which a certificate expires is 0, the
 // day after it -1.
 func daysUntil(t, now time.Time) int {

@@ -154,7 +154,7 @@ func (c *connector) connectOne(ctx context.Context, t target, src io.Reader, asJ
 		kept := newCollector()
 		e.dst = kept
 		if err := e.run(ctx); err != nil {
-			o.problem = connectionFailure(t.String(), err)
+			o.problem = c.afterHandshake(o, err)
 		}
 		return c.conclude(o, report, kept.json(e), true)
 	}
@@ -166,7 +166,7 @@ func (c *connector) connectOne(ctx context.Context, t target, src io.Reader, asJ
 		u.write(&u.out, "\n") // so that the shell's prompt gets a line of its own
 	}
 	if err != nil {
-		return connectionFailure(t.String(), err)
+		return c.afterHandshake(o, err)
 	}
 	if e.wentMute {
 		u.notef("the peer did not close the connection within %v; it is closed now", c.timeout)

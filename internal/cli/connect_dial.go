@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
+	"github.com/tlswright/tlswright/wire"
 )
 
 // connector makes connections as the flags of one `connect` ask for.
@@ -125,6 +126,10 @@ func (c *connector) dial(ctx context.Context, t target) (*tlsnet.Conn, *outcome)
 	o.sent = parseChain(o.facts.PeerChain)
 	if err != nil {
 		o.problem = connectionFailure(t.String(), err)
+		if o.problem.kind == kindTimeout {
+			o.problem.text = t.String() + ": connected, but the TLS handshake was not done in time"
+			o.problem.hint = "does this port speak TLS? a slow server may need a longer --timeout"
+		}
 		conn.Close()
 		return nil, o
 	}
@@ -147,9 +152,24 @@ func (c *connector) finish(conn *tlsnet.Conn, o *outcome) {
 		if _, err := conn.Read(b[:]); err != nil {
 			var tls *tlscore.Error
 			if errors.As(err, &tls) {
-				o.problem = connectionFailure(o.target.String(), err)
+				o.problem = c.afterHandshake(o, err)
 			}
 			return
 		}
 	}
+}
+
+// afterHandshake explains an error on an established connection. A certificate of --cert that the server's list of CAs
+// rules out was not even sent (RFC 8446, Section 4.2.4), and "certificate required" alone would puzzle whoever named it.
+func (c *connector) afterHandshake(o *outcome, err error) *failure {
+	f := connectionFailure(o.target.String(), err)
+	var tls *tlscore.Error
+	if !errors.As(err, &tls) || len(c.config.Identities) == 0 || o.facts.OwnIdentity != nil {
+		return f
+	}
+	if alert, _ := tls.Alert(); alert == wire.AlertCertificateRequired {
+		f.text += "; that of --cert was not sent, for it is not from a CA that the server accepts"
+		f.hint = "use a certificate of the CA that the server knows"
+	}
+	return f
 }

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
 )
 
 // rows is the report of one connection: what was negotiated, whom with, and whether that is to be believed.
@@ -38,28 +40,47 @@ func (c *connector) chainText(o *outcome) string {
 	text := countOf(len(o.facts.PeerChain), "certificate") + " sent"
 	switch {
 	case o.isTrusted():
-		text += fmt.Sprintf(", root %s (%s)", nameOf(o.peer.Root()), c.trust.sourceOf(o.peer.Root()))
+		text += fmt.Sprintf(", root %s (%s)", shortName(o.peer.Root()), c.trust.sourceOf(o.peer.Root()))
 	case len(o.sent) > 0:
-		text += ", up to issuer " + pki.Name(o.sent[len(o.sent)-1].Issuer)
+		text += ", the last one issued by " + issuerShort(o.sent[len(o.sent)-1])
 	}
 	return text
 }
 
-// verdict is the conclusion in one line.
+// verdict is the conclusion in one line; the error below it says more where it is bad.
 func (c *connector) verdict(o *outcome) (string, style) {
-	reason := func(f *failure) string { return strings.TrimPrefix(f.text, o.target.String()+": ") }
 	switch {
 	case o.problem != nil && o.problem.kind == kindTrust:
-		return "NOT TRUSTED: " + reason(o.problem), bad
+		return "NOT TRUSTED: " + trustReason(o.problem), bad
 	case o.problem != nil:
-		return "FAILED: " + reason(o.problem), bad
+		return "FAILED: " + failureReason(o), bad
 	case o.isTrusted():
 		return "trusted: the chain leads to that root, and the name is " + o.name, good
 	case o.peer.Problem != nil:
-		return "NOT VERIFIED (--insecure), and would not be trusted: " + pki.Printable(o.peer.Problem.Error()), bad
+		return "NOT VERIFIED (--insecure), and would not be trusted: " + trustReason(o.peer.Problem), bad
 	default:
 		return "NOT VERIFIED (--insecure)", bad
 	}
+}
+
+// trustReason is why a chain is not trusted, in a word or two.
+func trustReason(err error) string {
+	var trust *pki.VerifyError
+	if errors.As(err, &trust) {
+		return trust.Reason.String()
+	}
+	return pki.Printable(err.Error())
+}
+
+// failureReason is why TLS failed, in a word or two where there is a name for it.
+func failureReason(o *outcome) string {
+	var tls *tlscore.Error
+	if errors.As(o.problem, &tls) {
+		if alert, ok := tls.Alert(); ok && tls.Received() {
+			return "alert " + alert.String() + " from the server"
+		}
+	}
+	return strings.TrimPrefix(o.problem.text, o.target.String()+": ")
 }
 
 func (c *connector) printReport(s *stream, o *outcome) {

@@ -34,7 +34,7 @@ func explainConnection(err error) *failure {
 	case errors.As(err, &own):
 		return &failure{kind: own.kind, text: own.text, hint: own.hint}
 	case errors.As(err, &trust):
-		return &failure{kind: kindTrust, text: trust.Text, hint: trust.Hint}
+		return &failure{kind: kindTrust, text: trust.Text, hint: trust.Hint, err: err}
 	case errors.As(err, &dns):
 		return explainDNS(dns)
 	case errors.Is(err, context.Canceled):

@@ -49,12 +49,11 @@ type stream struct {
 
 // ui is where a command reads and writes. It may be used by several goroutines at a time: each line is written whole.
 type ui struct {
-	mu      sync.Mutex
-	in      io.Reader
-	inFile  *os.File
-	out     stream
-	err     stream
-	verbose bool
+	mu     sync.Mutex
+	in     io.Reader
+	inFile *os.File
+	out    stream
+	err    stream
 }
 
 func newUI(stdin, stdout, stderr *os.File) *ui {
@@ -72,9 +71,6 @@ func newStream(f *os.File) stream {
 	s.isColor = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
 	return s
 }
-
-// inputIsTyped reports whether standard input is a terminal.
-func (u *ui) inputIsTyped() bool { return term.IsTerminal(int(u.inFile.Fd())) }
 
 // inputIsPiped reports whether standard input is a pipe, a socket or a file: something that was put there to be read.
 // A terminal and /dev/null are neither.
@@ -173,7 +169,8 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// rows lays out a report with its labels in one column, indented by two.
+// rows lays out a report with its labels in one column, indented by two. On a terminal long values are wrapped; in a
+// file or a pipe each stays on one line, where grep finds it.
 func (s *stream) rows(rows []row) string {
 	width := 0
 	for _, r := range rows {
@@ -181,9 +178,16 @@ func (s *stream) rows(rows []row) string {
 	}
 	var b strings.Builder
 	for _, r := range rows {
-		pad := strings.Repeat(" ", width-lipgloss.Width(r.label))
-		b.WriteString(strings.TrimRight("  "+s.paint(faint, r.label)+pad+"  "+s.paint(r.style, r.value), " "))
-		b.WriteByte('\n')
+		lines := []string{r.value}
+		if s.width > 0 {
+			lines = wrap(r.value, max(s.width-width-4, 20))
+		}
+		label := r.label
+		for _, line := range lines {
+			pad := strings.Repeat(" ", width-lipgloss.Width(label))
+			b.WriteString(strings.TrimRight("  "+s.paint(faint, label)+pad+"  "+s.paint(r.style, line), " ") + "\n")
+			label = ""
+		}
 	}
 	return b.String()
 }

@@ -65,9 +65,9 @@ func (c *settings) chooses() bool {
 func (a *answerer) choice(q *tlscore.Question) tlscore.Chosen {
 	switch {
 	case a.settings.failHello:
-		return tlscore.Chosen{Err: errHelloCall}
+		return tlscore.Chosen{Err: errHelloCall, Alert: wire.AlertHandshakeFailure}
 	case a.settings.failCertificate:
-		return tlscore.Chosen{Err: errCertificateCall}
+		return tlscore.Chosen{Err: errCertificateCall, Alert: wire.AlertInternalError}
 	}
 	var err error
 	for _, id := range a.params.Identities() {
@@ -81,7 +81,7 @@ func (a *answerer) choice(q *tlscore.Question) tlscore.Chosen {
 			return tlscore.Chosen{Identity: id}
 		}
 	}
-	return tlscore.Chosen{Err: err}
+	return tlscore.Chosen{Err: err, Alert: wire.AlertHandshakeFailure}
 }
 
 // signsOneOf reports whether the key can sign with one of the schemes that the peer takes.

@@ -8,6 +8,9 @@ import (
 	"github.com/tlswright/tlswright/wire"
 )
 
+// maxPeerChain is how many certificates the runner takes for granted; the size of the message is the limit that it tests.
+const maxPeerChain = 100
+
 // noSuchProtocol is what it takes to refuse every application protocol: one that nobody offers.
 const noSuchProtocol = "tlswright-refuses-all"
 
@@ -21,10 +24,14 @@ func (c *settings) compile() (*tlscore.Params, error) {
 		Groups: c.groups, KeyShares: c.shares(), Schemes: c.verifyPrefs, ALPN: c.protocols,
 		Identities: identities, AskIdentity: c.chooses(),
 		CertificateAuthorities: c.authorities,
-		MaxHandshakeMessage:    c.maxMessage,
+		MaxHandshakeMessage:    c.maxMessage, MaxPeerChain: maxPeerChain,
 	}
-	if len(config.Schemes) == 0 {
+	switch {
+	case len(config.Schemes) == 0:
 		config.Schemes = defaultVerifyPrefs()
+	case !slices.ContainsFunc(config.Schemes, func(id wire.SignatureScheme) bool { return suite.SchemeByID(id).TLS13 }):
+		// Tests of what may not sign in TLS 1.3 name nothing else, and the machine wants one that may: none of them uses this.
+		config.Schemes = append(config.Schemes, wire.SchemeEd25519)
 	}
 	if c.rejectALPN {
 		config.ALPN = []string{noSuchProtocol}

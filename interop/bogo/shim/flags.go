@@ -182,15 +182,20 @@ var switches = map[string]func(*settings){
 	"-implicit-handshake":    ignore,
 	"-handshake-twice":       ignore,
 	"-no-op-extra-handshake": ignore,
-	// Without resumption no session is kept, at either end.
+	// A server goes by its own preferences.
+	"-server-preference": ignore,
+	// Without resumption no session is kept and no ticket sent, at either end.
+	"-no-ticket":            ignore,
 	"-expect-no-session":    ignore,
 	"-expect-no-session-id": ignore,
 	// These speak of mechanisms that TLS 1.3 has done away with, and are silent about it.
-	"-expect-extended-master-secret": ignore,
-	"-expect-secure-renegotiation":   ignore,
-	"-renegotiate-freely":            ignore,
-	"-renegotiate-ignore":            ignore,
-	"-renegotiate-once":              ignore,
+	"-expect-extended-master-secret":        ignore,
+	"-expect-secure-renegotiation":          ignore,
+	"-renegotiate-freely":                   ignore,
+	"-renegotiate-ignore":                   ignore,
+	"-renegotiate-once":                     ignore,
+	"-forbid-renegotiation-after-handshake": ignore,
+	"-no-legacy-server-connect":             ignore,
 }
 
 // ignore is for flags that ask for what is always so.
@@ -202,6 +207,9 @@ var values = map[string]func(*settings, string) bool{
 	"-shim-id": func(c *settings, v string) bool { c.shimID = new(uint64); return number(c.shimID, v) },
 	// Only a first connection is there, so only tests without a second.
 	"-resume-count": func(_ *settings, v string) bool { return v == "0" },
+
+	// The list is of the cipher suites of TLS 1.2.
+	"-cipher": func(*settings, string) bool { return true },
 
 	"-min-version": func(c *settings, v string) bool { return number(&c.versions.min, v) },
 	"-max-version": func(c *settings, v string) bool { return number(&c.versions.max, v) },
@@ -227,8 +235,11 @@ var values = map[string]func(*settings, string) bool{
 	"-export-label":              func(c *settings, v string) bool { c.script.exportLabel = v; return true },
 	"-export-context":            func(c *settings, v string) bool { c.script.exportContext = v; return true },
 
-	"-expect-version":                  func(c *settings, v string) bool { return number(&c.expect.version, v) },
-	"-expect-cipher":                   func(c *settings, v string) bool { return number(&c.expect.suite, v) },
+	"-expect-version": func(c *settings, v string) bool { return number(&c.expect.version, v) },
+	"-expect-cipher":  func(c *settings, v string) bool { return number(&c.expect.suite, v) },
+	// Our preferences do not depend on the hardware: they are those of one that has AES.
+	"-expect-cipher-aes":               func(c *settings, v string) bool { return number(&c.expect.suite, v) },
+	"-expect-cipher-no-aes":            func(c *settings, v string) bool { return true },
 	"-expect-curve-id":                 func(c *settings, v string) bool { return number(&c.expect.group, v) },
 	"-expect-peer-signature-algorithm": func(c *settings, v string) bool { return number(&c.expect.peerScheme, v) },
 	"-expect-peer-verify-pref":         func(c *settings, v string) bool { return number(added(&c.expect.peerSchemes), v) },

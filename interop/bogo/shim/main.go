@@ -1,4 +1,4 @@
-// Package shim is the program that BoringSSL's TLS test suite, BoGo, drives: one process per test, flags in, one TLS
+// Command shim is the program that BoringSSL's TLS test suite, BoGo, drives: one process per test, flags in, one TLS
 // connection to the suite's runner, an exit status out. It knows the runner's protocol - flags, exit statuses, the names
 // of errors - and puts it into terms of tlscore, whose machine it turns by hand over a blocking TCP connection, so that
 // what is judged is the machine and nothing around it. It does not know which tests there are, nor what they expect.

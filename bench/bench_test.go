@@ -1,0 +1,115 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// BenchmarkSideBySide runs each side of every scenario for a profile or a quick look; "go run ./bench" has them in turns
+// and makes the table.
+func BenchmarkSideBySide(b *testing.B) {
+	all, err := scenarios()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, s := range all {
+		for _, side := range s.sides {
+			b.Run(s.name+"/"+side.name, func(b *testing.B) {
+				b.ReportAllocs()
+				b.SetBytes(int64(s.bytes))
+				start := cpuTime()
+				if err := side.run(b.N); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64((cpuTime()-start).Nanoseconds())/float64(b.N), "cpu-ns/op")
+			})
+		}
+	}
+}
+
+// TestEveryScenarioRuns keeps the harness alive; it judges no time.
+func TestEveryScenarioRuns(t *testing.T) {
+	all, err := scenarios()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		results, err := measure(s, 1, time.Millisecond)
+		if err != nil {
+			t.Errorf("%s: %v", s.name, err)
+			continue
+		}
+		t.Log(s.row(len(results)-1, results[len(results)-1], results[0]))
+	}
+}
+
+func machines(t *testing.T, suite wire.CipherSuite) (client, server *tlscore.Machine) {
+	t.Helper()
+	c, err := newCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := newCorePair(c, wire.GroupX25519, suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if client, server, err = pair.handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return client, server
+}
+
+// TestNoAllocationPerRecord holds for every suite, both ways, and records of one byte, a full one, and several at once.
+func TestNoAllocationPerRecord(t *testing.T) {
+	for _, suite := range []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_CHACHA20_POLY1305_SHA256} {
+		client, server := machines(t, suite)
+		now := time.Now()
+		for _, way := range []struct {
+			name     string
+			from, to *tlscore.Machine
+		}{{"client to server", client, server}, {"server to client", server, client}} {
+			for _, size := range []int{1, wire.MaxPlaintext, 4 * wire.MaxPlaintext} {
+				data, buf := make([]byte, size), make([]byte, 0, 80<<10)
+				var err error
+				allocs := testing.AllocsPerRun(100, func() {
+					if _, moveErr := move(way.from, way.to, now, data, buf); moveErr != nil {
+						err = moveErr
+					}
+				})
+				if err != nil || allocs != 0 {
+					t.Errorf("%v, %s, %d bytes: %v allocations (%v)", suite, way.name, size, allocs, err)
+				}
+			}
+		}
+	}
+}
+
+// TestHandshakeAllocations guards what a full handshake allocates, both ends, certificates verified and signed included.
+// The budget is what was measured when it was last lowered, with a margin for what varies from run to run (the encoding of
+// signatures, the runtime's own pools); it goes down, not up.
+func TestHandshakeAllocations(t *testing.T) {
+	const budget = 440
+	c, err := newCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := newCorePair(c, wire.GroupX25519, wire.TLS_AES_128_GCM_SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocs := testing.AllocsPerRun(50, func() {
+		if _, _, shakeErr := pair.handshake(); shakeErr != nil {
+			err = shakeErr
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.0f allocations a pair", allocs)
+	if allocs > budget {
+		t.Errorf("a handshake pair allocates %.0f times, the budget is %d", allocs, budget)
+	}
+}

@@ -1,0 +1,149 @@
+package tlsnet_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/tlsnet"
+)
+
+// settle waits until no more goroutines run than at the start.
+func settle(t *testing.T, goroutines int) {
+	t.Helper()
+	for range 2000 {
+		if runtime.NumGoroutine() <= goroutines {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	buf := make([]byte, 1<<20)
+	t.Fatalf("%d goroutines, %d at the start:\n%s", runtime.NumGoroutine(), goroutines, buf[:runtime.Stack(buf, true)])
+}
+
+// heap returns the bytes of heap that are in use.
+func heap() uint64 {
+	for range 3 {
+		runtime.GC() // pools let go after two
+	}
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestManyClientsLeaveNothingBehind serves 200 clients at once, over bare connections, HTTP/1.1 and HTTP/2.
+func TestManyClientsLeaveNothingBehind(t *testing.T) {
+	const clients = 200
+	s := newSite(t)
+	run := func() {
+		l := listen(t, s.serverConfig())
+		var serving sync.WaitGroup
+		serving.Go(func() { echo(l) })
+		sc := s.serverConfig()
+		sc.Core.ALPN = tlsnet.HTTPProtocols()
+		web := listen(t, sc)
+		srv := &tlsnet.HTTPServer{Handler: http.HandlerFunc(report)}
+		serving.Go(func() { srv.Serve(web) })
+		var wg sync.WaitGroup
+		for i := range clients {
+			wg.Go(func() {
+				if i%2 == 0 {
+					c := dialEcho(t, s, l)
+					defer c.Close()
+					for range 3 {
+						go c.Write(make([]byte, 50_000))
+						if _, err := io.ReadFull(c, make([]byte, 50_000)); err != nil {
+							t.Error(err)
+						}
+					}
+					return
+				}
+				cc := s.clientConfig()
+				if i%4 == 1 {
+					cc.Core.ALPN = []string{"http/1.1"}
+				}
+				rt := &tlsnet.Transport{Config: cc, IdleConnTimeout: time.Second}
+				defer rt.CloseIdleConnections()
+				for range 3 {
+					get(t, rt, "https://"+web.Addr().String(), make([]byte, 50_000))
+				}
+			})
+		}
+		wg.Wait()
+		l.Close()
+		if err := srv.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		serving.Wait()
+	}
+	run() // what a process allocates once is there
+	goroutines := runtime.NumGoroutine()
+	settle(t, goroutines)
+	before := heap()
+	run()
+	settle(t, goroutines)
+	after := heap()
+	for range 100 { // net/http keeps a closed HTTP/2 connection for up to a second here
+		if after <= before+1<<19 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+		after = heap()
+	}
+	t.Errorf("heap: %d bytes before, %d after %d clients", before, after, clients)
+}
+
+// TestIdleConnectionsAreSmall holds many established connections after bulk traffic.
+func TestIdleConnectionsAreSmall(t *testing.T) {
+	const pairs = 100
+	s := newSite(t)
+	cc, sc := s.clientConfig(), s.serverConfig()
+	l := listen(t, sc)
+	d, err := tlsnet.NewDialer(cc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := make([][2]*tlsnet.Conn, 0, pairs)
+	one := func() [2]*tlsnet.Conn {
+		accepted := make(chan *tlsnet.Conn, 1)
+		go func() {
+			c, err := l.AcceptConn()
+			if err == nil {
+				err = c.Handshake()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			accepted <- c
+		}()
+		c, err := d.Dial(t.Context(), "tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sv := <-accepted
+		exchange(t, c, sv, 200_000)
+		return [2]*tlsnet.Conn{c, sv}
+	}
+	for range pairs {
+		keep = append(keep, one())
+	}
+	held := heap()
+	for i, p := range keep {
+		p[0].Close()
+		p[1].Close()
+		keep[i] = [2]*tlsnet.Conn{}
+	}
+	each := int64(held-heap()) / (2 * pairs)
+	t.Logf("%d bytes of heap for each idle connection, TCP included", each)
+	if each > 8<<10 {
+		t.Errorf("an idle connection holds %d bytes", each)
+	}
+}
+
+var _ net.Listener = (*tlsnet.Listener)(nil)
