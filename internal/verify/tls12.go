@@ -12,7 +12,9 @@ import (
 )
 
 // FitsTLS12 is Fits by the rules of TLS 1.2, where an ECDSA scheme goes with every curve (RFC 8446, Section 4.2.3).
-func (k LeafKey) FitsTLS12(s *suite.Scheme) bool { return s.TLS12 && s.FitsTLS12(k.Kind) && k.allows(s) }
+func (k LeafKey) FitsTLS12(s *suite.Scheme) bool {
+	return s.TLS12 && s.FitsTLS12(k.Kind) && k.allows(s)
+}
 
 // KeyExchangeProof says that the server has signed its ephemeral key for this connection. It is what TLS 1.2 has in
 // place of a SignatureProof of the server.
