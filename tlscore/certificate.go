@@ -12,8 +12,20 @@ import (
 
 // peerCertificate is what a Certificate message brought: the chain as sent, and the leaf's key.
 type peerCertificate struct {
-	chain [][]byte
-	leaf  verify.LeafKey
+	chain  [][]byte
+	leaf   verify.LeafKey
+	staple []byte   // the leaf's OCSP response, DER; nil: none
+	scts   [][]byte // the leaf's SCTs
+}
+
+// question asks whether the chain is acceptable.
+func (peer *peerCertificate) question(serverName string) Question {
+	return Question{Kind: NeedVerify, Chain: peer.chain, ServerName: serverName, Staple: peer.staple, SCTs: peer.scts}
+}
+
+// tell notes the certificate in the facts.
+func (peer *peerCertificate) tell(f *Facts) {
+	f.PeerChain, f.PeerStaple, f.PeerSCTs = peer.chain, peer.staple, peer.scts
 }
 
 // readCertificate reads a peer's Certificate message of the handshake, of at most longest certificates; offered says which extensions we asked for. A nil
@@ -36,18 +48,13 @@ func readCertificate(m message, longest int, offered func(wire.ExtensionType) bo
 	peer := &peerCertificate{}
 	for i := range cert.Entries {
 		entry := &cert.Entries[i]
-		if kind, twice := entry.Extensions.Duplicate(); twice {
-			return nil, fail(CodeDuplicateExtension, "%v", kind)
-		}
-		for _, e := range entry.Extensions {
-			if !offered(e.Type) {
-				return nil, fail(CodeUnsupportedExtension, "%v in Certificate", e.Type)
-			}
-			if e.Type != wire.ExtStatusRequest && e.Type != wire.ExtSignedCertificateTimestamp {
-				return nil, fail(CodeMisplacedExtension, "%v in Certificate", e.Type)
-			}
+		if err := checkEntry(entry, offered); err != nil {
+			return nil, err
 		}
 		peer.chain = append(peer.chain, bytes.Clone(entry.Data))
+	}
+	if err := peer.readStaple(&cert.Entries[0]); err != nil {
+		return nil, err
 	}
 	var err error
 	peer.leaf, err = verify.Leaf(peer.chain[0])
@@ -60,6 +67,39 @@ func readCertificate(m message, longest int, offered func(wire.ExtensionType) bo
 		return nil, because(CodeBadCertificate, err)
 	}
 	return peer, nil
+}
+
+// checkEntry refuses extensions that were not asked for or do not belong to a certificate (RFC 8446, Section 4.4.2).
+func checkEntry(entry *wire.CertificateEntry, offered func(wire.ExtensionType) bool) error {
+	if kind, twice := entry.Extensions.Duplicate(); twice {
+		return fail(CodeDuplicateExtension, "%v", kind)
+	}
+	for _, e := range entry.Extensions {
+		if !offered(e.Type) {
+			return fail(CodeUnsupportedExtension, "%v in Certificate", e.Type)
+		}
+		if e.Type != wire.ExtStatusRequest && e.Type != wire.ExtSignedCertificateTimestamp {
+			return fail(CodeMisplacedExtension, "%v in Certificate", e.Type)
+		}
+	}
+	return nil
+}
+
+// readStaple reads what came with the leaf (RFC 8446, Section 4.4.2.1; RFC 6962, Section 3.3).
+func (peer *peerCertificate) readStaple(leaf *wire.CertificateEntry) error {
+	var status wire.CertificateStatus
+	if _, err := ext(leaf, &status); err != nil {
+		return err
+	}
+	var scts wire.SCTs
+	if _, err := ext(leaf, &scts); err != nil {
+		return err
+	}
+	peer.staple = bytes.Clone(status.Response)
+	for _, sct := range scts.List {
+		peer.scts = append(peer.scts, bytes.Clone(sct))
+	}
+	return nil
 }
 
 // checkCertificateVerify checks the peer's proof that it has the leaf's key (RFC 8446, Section 4.4.3). th is the
@@ -93,8 +133,9 @@ func verdict(v Verified) error {
 	return e
 }
 
-// certificateMessage is the Certificate message for an identity; nil makes the empty one.
-func certificateMessage(context []byte, id *Identity) *wire.Certificate {
+// certificateMessage is the Certificate message for an identity; nil makes the empty one. The leaf carries the staple and
+// the SCTs that the peer asked for.
+func certificateMessage(context []byte, id *Identity, asked staples) *wire.Certificate {
 	msg := &wire.Certificate{Context: context}
 	if id == nil {
 		return msg
@@ -102,7 +143,24 @@ func certificateMessage(context []byte, id *Identity) *wire.Certificate {
 	for _, der := range id.Chain {
 		msg.Entries = append(msg.Entries, wire.CertificateEntry{Data: der, Extensions: wire.Extensions{}})
 	}
+	leaf := &msg.Entries[0].Extensions
+	if asked.status && len(id.Staple) > 0 {
+		leaf.Add(&wire.CertificateStatus{Response: id.Staple})
+	}
+	if asked.scts && len(id.SCTs) > 0 {
+		leaf.Add(&wire.SCTs{List: id.SCTs})
+	}
 	return msg
+}
+
+// staples is what a peer wants with our certificate.
+type staples struct{ status, scts bool }
+
+// askedStaples reads that out of a ClientHello or CertificateRequest.
+func askedStaples(es wire.Extensions) (s staples) {
+	_, s.status = es.Find(wire.ExtStatusRequest)
+	_, s.scts = es.Find(wire.ExtSignedCertificateTimestamp)
+	return s
 }
 
 // askSignature asks for the signature of our CertificateVerify over everything sent so far, Certificate included.

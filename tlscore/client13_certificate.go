@@ -38,7 +38,7 @@ func (s expectCertificateOrRequest) on(t *turn, m message) (state, error) {
 	if _, err := ext(&req, &authorities); err != nil {
 		return nil, err
 	}
-	s.request = &certificateRequest{wanted: wanted{schemes: slices.Clone(algorithms.Schemes)}}
+	s.request = &certificateRequest{wanted: wanted{schemes: slices.Clone(algorithms.Schemes)}, staples: askedStaples(req.Extensions)}
 	for _, name := range authorities.Names {
 		s.request.wanted.authorities = append(s.request.wanted.authorities, bytes.Clone(name))
 	}
@@ -63,7 +63,7 @@ func (s expectCertificate) on(t *turn, m message) (state, error) {
 	if peer == nil {
 		return nil, fail(CodeNoCertificate, "")
 	}
-	t.facts.PeerChain = peer.chain
+	peer.tell(t.facts)
 	t.absorb(m)
 	return expectCertificateVerify{s.clientKeys, peer}, nil
 }

@@ -24,7 +24,7 @@ func (s expectCertificateVerify) on(t *turn, m message) (state, error) {
 	}
 	t.facts.PeerScheme = scheme.ID
 	t.absorb(m)
-	t.ask(Question{Kind: NeedVerify, Chain: s.peer.chain, ServerName: t.options.ServerName})
+	t.ask(s.peer.question(t.options.ServerName))
 	return verifyingServer{clientKeys: s.clientKeys, proof: serverProof{signature: proof}}, nil
 }
 
@@ -101,10 +101,10 @@ type clientFlight struct {
 // certificate presents an identity, or says that there is none.
 func (f clientFlight) certificate(t *turn, id *identity, scheme *suite.Scheme) (state, error) {
 	if id == nil {
-		t.send(certificateMessage(f.request.context, nil))
+		t.send(certificateMessage(f.request.context, nil, staples{}))
 		return f.finish(t)
 	}
-	t.send(certificateMessage(f.request.context, id.public))
+	t.send(certificateMessage(f.request.context, id.public, f.request.staples))
 	askSignature(t, verify.ClientSigner, id.public, scheme)
 	return signingAsClient{clientFlight: f}, nil
 }

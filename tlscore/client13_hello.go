@@ -110,6 +110,8 @@ func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions 
 	if hs.serverName != "" {
 		es.Add(&wire.ServerNames{Names: []wire.ServerName{{Type: 0, Name: []byte(hs.serverName)}}})
 	}
+	es.Add(&wire.StatusRequest{Type: wire.StatusTypeOCSP})
+	es.Add(&wire.EmptySCT{})
 	es.Add(&wire.SupportedGroups{Groups: p.c.Groups})
 	es.Add(&wire.SignatureAlgorithms{Schemes: p.c.Schemes})
 	if len(p.c.ALPN) > 0 {
@@ -173,6 +175,7 @@ type clientKeys struct {
 type certificateRequest struct {
 	context []byte
 	wanted  wanted
+	staples staples
 }
 
 // maxNameLength is the longest DNS name (RFC 1035, Section 2.3.4).

@@ -60,7 +60,9 @@ type Question struct {
 	Kind EventKind
 
 	// NeedVerify: the peer's certificates, DER, leaf first, as sent. The possession of the leaf's key is proven already.
-	Chain [][]byte
+	Chain  [][]byte
+	Staple []byte   // the OCSP response that came with the leaf, DER; nil: none (RFC 8446, Section 4.4.2.1)
+	SCTs   [][]byte // that came in the handshake (RFC 6962, Section 3.3)
 	// NeedVerify when a session is resumed: the chain is the one of that session, and no possession was proven anew.
 	Resumed *Session
 

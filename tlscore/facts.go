@@ -37,6 +37,8 @@ type Facts struct {
 	Compatible   bool // middlebox compatibility mode was on (RFC 8446, Appendix D.4)
 
 	PeerChain   [][]byte             // the peer's certificates, DER, leaf first; empty: it sent none
+	PeerStaple  []byte               // the OCSP response that came with the leaf, DER; not checked here
+	PeerSCTs    [][]byte             // the SCTs that came in the handshake; not checked here
 	PeerScheme  wire.SignatureScheme // of the peer's CertificateVerify
 	OwnIdentity *Identity            // what we presented; nil: no certificate
 	OwnScheme   wire.SignatureScheme // of our CertificateVerify

@@ -20,6 +20,8 @@ type Identity struct {
 	Chain   [][]byte               // DER, leaf first; at most 48 KiB in all
 	Names   []string               // DNS names it serves, "*.example.com" too; empty: those of the leaf
 	Schemes []wire.SignatureScheme // what its key signs with, in order of preference; empty: all that fit the key
+	Staple  []byte                 // an OCSP response for the leaf, DER, sent where the peer asks; nil: none
+	SCTs    [][]byte               // for the leaf, likewise
 	Tag     any                    // the caller's handle, not looked at; typically leads to the key
 }
 
@@ -36,11 +38,11 @@ func compileIdentity(in *Identity) (*identity, error) {
 		return nil, errors.New("chain is empty")
 	}
 	size := 0
-	for _, der := range in.Chain {
-		size += len(der)
+	for _, b := range slices.Concat(in.Chain, in.SCTs, [][]byte{in.Staple}) {
+		size += len(b)
 	}
 	if size > maxOwnChain {
-		return nil, fmt.Errorf("chain has %d bytes, more than %d", size, maxOwnChain)
+		return nil, fmt.Errorf("chain and staples have %d bytes, more than %d", size, maxOwnChain)
 	}
 	leaf, err := verify.Leaf(in.Chain[0])
 	if err != nil {

@@ -206,3 +206,21 @@ func TestSecretsReachTheirOwnChannelOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestStaplesAndSCTsTravelWithTheLeaf(t *testing.T) {
+	s := serverConfig(t)
+	s.Identities[0].Staple, s.Identities[0].SCTs = []byte("an OCSP response"), [][]byte{[]byte("sct 1"), []byte("sct 2")}
+	l := link(t, tlscore.Config{}, s)
+	var asked *tlscore.Question
+	l.Client.Answer = func(q *tlscore.Question) tlscore.Answer { asked = q; return nil }
+	if err := l.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	f := l.Client.Machine.Facts()
+	if string(f.PeerStaple) != "an OCSP response" || len(f.PeerSCTs) != 2 || string(f.PeerSCTs[1]) != "sct 2" {
+		t.Errorf("facts: %q %q", f.PeerStaple, f.PeerSCTs)
+	}
+	if string(asked.Staple) != "an OCSP response" || len(asked.SCTs) != 2 {
+		t.Errorf("question: %q %q", asked.Staple, asked.SCTs)
+	}
+}

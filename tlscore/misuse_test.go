@@ -70,21 +70,21 @@ func TestStaleAndWrongAnswersAreRefused(t *testing.T) {
 
 func TestCompileNamesTheField(t *testing.T) {
 	for want, c := range map[string]tlscore.Config{
-		"cipher suites[0]":                     {CipherSuites: []wire.CipherSuite{wire.TLS_RSA_WITH_RC4_128_SHA}},
-		"groups[1]":                            {Groups: []wire.Group{wire.GroupX25519, wire.GroupX448}},
-		"key shares[0]":                        {KeyShares: []wire.Group{wire.GroupFFDHE2048}},
-		"key shares[1]":                        {KeyShares: []wire.Group{wire.GroupX25519, wire.GroupX25519}},
-		"signature schemes[0]":                 {Schemes: []wire.SignatureScheme{wire.SchemeEd448}},
-		"signature schemes: none can sign":     {Schemes: []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256}},
-		"alpn[0]":                              {ALPN: []string{""}},
-		"alpn: ":                               {ALPN: slices.Repeat([]string{strings.Repeat("x", 255)}, 40)},
-		"certificate authorities: ":            {CertificateAuthorities: [][]byte{make([]byte, 9000)}},
-		"pad to":                               {PadTo: 1 << 20},
-		"max handshake message":                {MaxHandshakeMessage: 1},
-		"max useless records":                  {MaxUselessRecords: -1},
-		"identities[0]: chain is empty":        {Identities: []tlscore.Identity{{}}},
-		"identities[0]: leaf":                  {Identities: []tlscore.Identity{{Chain: [][]byte{{1}}}}},
-		"identities[0]: chain has 50000 bytes": {Identities: []tlscore.Identity{{Chain: [][]byte{make([]byte, 50000)}}}},
+		"cipher suites[0]":                 {CipherSuites: []wire.CipherSuite{wire.TLS_RSA_WITH_RC4_128_SHA}},
+		"groups[1]":                        {Groups: []wire.Group{wire.GroupX25519, wire.GroupX448}},
+		"key shares[0]":                    {KeyShares: []wire.Group{wire.GroupFFDHE2048}},
+		"key shares[1]":                    {KeyShares: []wire.Group{wire.GroupX25519, wire.GroupX25519}},
+		"signature schemes[0]":             {Schemes: []wire.SignatureScheme{wire.SchemeEd448}},
+		"signature schemes: none can sign": {Schemes: []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256}},
+		"alpn[0]":                          {ALPN: []string{""}},
+		"alpn: ":                           {ALPN: slices.Repeat([]string{strings.Repeat("x", 255)}, 40)},
+		"certificate authorities: ":        {CertificateAuthorities: [][]byte{make([]byte, 9000)}},
+		"pad to":                           {PadTo: 1 << 20},
+		"max handshake message":            {MaxHandshakeMessage: 1},
+		"max useless records":              {MaxUselessRecords: -1},
+		"identities[0]: chain is empty":    {Identities: []tlscore.Identity{{}}},
+		"identities[0]: leaf":              {Identities: []tlscore.Identity{{Chain: [][]byte{{1}}}}},
+		"identities[0]: chain and staples have 50000 bytes": {Identities: []tlscore.Identity{{Chain: [][]byte{make([]byte, 50000)}}}},
 	} {
 		if _, err := tlscore.Compile(c); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %q…", err, want)

@@ -359,7 +359,7 @@ func serverCertificateRefusals(t *testing.T) []refusal {
 		{name: "garbage certificate", code: tlscore.CodeBadCertificate, alert: wire.AlertBadCertificate,
 			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: []byte{0x30, 0}, Extensions: wire.Extensions{}}}})},
 		{name: "unsolicited staple", code: tlscore.CodeUnsupportedExtension, alert: wire.AlertUnsupportedExtension,
-			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: other.Chain[0], Extensions: withExt(&wire.SCTs{List: [][]byte{{1}}})}}})},
+			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: other.Chain[0], Extensions: withExt(&wire.Cookie{Cookie: []byte{1}})}}})},
 		{name: "chain too long", code: tlscore.CodeBadCertificate, alert: wire.AlertBadCertificate,
 			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: slices.Repeat([]wire.CertificateEntry{{Data: other.Chain[0], Extensions: wire.Extensions{}}}, 11)})},
 		{name: "somebody else's certificate", code: tlscore.CodeBadSchemeUsed, alert: wire.AlertIllegalParameter,

@@ -27,7 +27,7 @@ func (s expectClientCertificate) on(t *turn, m message) (state, error) {
 	}
 	t.absorb(m)
 	if peer != nil {
-		t.facts.PeerChain = peer.chain
+		peer.tell(t.facts)
 		return expectClientCertificateVerify{s.serverFlight, peer}, nil
 	}
 	if t.params.c.ClientAuth == RequireClientCert {
@@ -54,7 +54,7 @@ func (s expectClientCertificateVerify) on(t *turn, m message) (state, error) {
 	}
 	t.facts.PeerScheme = scheme.ID
 	t.absorb(m)
-	t.ask(Question{Kind: NeedVerify, Chain: s.peer.chain})
+	t.ask(s.peer.question(""))
 	return verifyingClient{serverFlight: s.serverFlight, proof: proof}, nil
 }
 

@@ -17,6 +17,7 @@ type serverHandshake struct {
 	group     wire.Group
 	alpn      string
 	named     bool     // the client sent server_name
+	staples   staples  // what the client wants with our certificate
 	changed   bool     // our change_cipher_spec is out
 	resumed   *Session // accepted; nil: full handshake
 }
@@ -32,7 +33,7 @@ func (hs *serverHandshake) sendChangeCipherSpec(t *turn) {
 
 // chooseIdentity finds the certificate to present, or asks for it.
 func (hs *serverHandshake) chooseIdentity(t *turn, o *offer) (state, error) {
-	hs.named = o.wanted.name != ""
+	hs.named, hs.staples = o.wanted.name != "", askedStaples(o.hello.Extensions)
 	w, share := o.wanted, o.share(hs.group)
 	if t.params.c.AskIdentity {
 		kept := wanted{name: w.name, schemes: slices.Clone(w.schemes)}
@@ -82,7 +83,7 @@ func (hs *serverHandshake) hello(t *turn, share []byte, id *identity, scheme *su
 		t.send(certificateRequestMessage(t.params))
 		t.facts.CertificateRequested = true
 	}
-	t.send(certificateMessage(nil, id.public))
+	t.send(certificateMessage(nil, id.public, hs.staples))
 	askSignature(t, verify.ServerSigner, id.public, scheme)
 	return signingAsServer{serverKeys: k}, nil
 }
