@@ -241,3 +241,51 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// In TLS 1.2 an ECDSA scheme is a hash and goes with every curve (RFC 8446, Section 4.2.3); nothing else changes.
+func TestTLS12UnbindsTheCurveAndNothingElse(t *testing.T) {
+	keys := signers(t)
+	message := []byte("randoms and parameters")
+	curve := func(k KeyKind) bool { return k == KeyECDSAP256 || k == KeyECDSAP384 || k == KeyECDSAP521 }
+	for _, id := range DefaultSchemes() {
+		s := SchemeByID(id)
+		if !s.TLS12 {
+			t.Errorf("%v is not allowed in TLS 1.2", id)
+		}
+		if s.FitsTLS12(0) {
+			t.Errorf("%v fits an unknown key", id)
+		}
+		for kind, key := range keys {
+			want := s.Fits(kind) || (s.alg == algECDSA && curve(kind))
+			if s.FitsTLS12(kind) != want || s.UsableTLS12(key.Public(), kind == KeyRSAPSS) != want {
+				t.Errorf("%v and %v: fits %v, want %v", id, kind, s.FitsTLS12(kind), want)
+			}
+			if !want || s.Fits(kind) {
+				continue
+			}
+			sig, err := SignTLS12(key, s, message)
+			if err != nil {
+				t.Errorf("%v with %v: %v", id, kind, err)
+				continue
+			}
+			if err := s.VerifyTLS12(key.Public(), message, sig); err != nil {
+				t.Errorf("%v with %v: %v", id, kind, err)
+			}
+			if err := s.VerifyTLS12(key.Public(), message[1:], sig); !errors.Is(err, ErrSignature) {
+				t.Errorf("%v with %v: another message: %v", id, kind, err)
+			}
+			// TLS 1.3 goes on to bind them.
+			if err := s.Verify(key.Public(), message, sig); !errors.Is(err, ErrKeyMismatch) {
+				t.Errorf("%v with %v in TLS 1.3: %v", id, kind, err)
+			}
+			if _, err := Sign(key, s, message); !errors.Is(err, ErrKeyMismatch) {
+				t.Errorf("%v with %v in TLS 1.3: %v", id, kind, err)
+			}
+		}
+		for kind, key := range keys {
+			if _, err := SignTLS12(key, s, message); !s.FitsTLS12(kind) && kind != KeyRSA && kind != KeyRSAPSS && !errors.Is(err, ErrKeyMismatch) {
+				t.Errorf("%v with %v: %v", id, kind, err)
+			}
+		}
+	}
+}
