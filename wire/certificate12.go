@@ -1,7 +1,7 @@
 package wire
 
-// Certificate12 is Certificate as TLS 1.2 has it, without a context and without extensions (RFC 5246,
-// Section 7.4.2).
+// Certificate12 is Certificate as TLS 1.2 has it, without a context and without extensions
+// (RFC 5246, Section 7.4.2).
 //
 //	opaque ASN.1Cert<1..2^24-1>;
 //
