@@ -16,8 +16,8 @@ type Exporter12 struct {
 }
 
 // Exporter gives the exporter of a connection of this session. Without the extended master secret what it exports may
-// be the same on two connections, one with the peer and one with an attacker: callers refuse it there (RFC 7627,
-// Section 5.4).
+// be the same on two connections, one with the peer and one with an attacker: callers refuse it there
+// (RFC 7627, Section 5.4).
 func (m Master12) Exporter(r *Randoms) Exporter12 { return Exporter12{m, *r} }
 
 // Export gives length bytes that only the two ends can compute, bound to the label and the context. A nil context is

@@ -5,8 +5,8 @@ import "crypto"
 const (
 	// masterLen is the size in bytes of every master secret (RFC 5246, Section 8.1).
 	masterLen = 48
-	// verifyDataLen is the size in bytes of verify_data; no cipher suite of ours asks for another (RFC 5246,
-	// Section 7.4.9).
+	// verifyDataLen is the size in bytes of verify_data; no cipher suite of ours asks for another
+	// (RFC 5246, Section 7.4.9).
 	verifyDataLen = 12
 	randomLen     = 32
 )

@@ -43,8 +43,8 @@ func (t *Transcript) Begin(h crypto.Hash) {
 }
 
 // Keep makes the transcript hold on to the messages themselves after Begin too, until Forget. TLS 1.2 needs them where
-// a client signs: its CertificateVerify is over the messages, with a hash that is not that of the transcript (RFC 5246,
-// Section 7.4.8). It must come before Begin, else it does nothing, for the beginning is gone.
+// a client signs: its CertificateVerify is over the messages, with a hash that need not be that of the transcript
+// (RFC 5246, Section 7.4.8). It must come before Begin, else it does nothing, for the beginning is gone.
 func (t *Transcript) Keep() {
 	if t.h == nil {
 		t.keeps = true
