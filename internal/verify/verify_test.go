@@ -270,7 +270,7 @@ func TestBindersAreProven(t *testing.T) {
 
 // A proof that another package could write down would prove nothing.
 func TestProofsCannotBeForged(t *testing.T) {
-	for _, proof := range []any{SignatureProof{}, FinishedProof{}, BinderProof{}} {
+	for _, proof := range []any{SignatureProof{}, KeyExchangeProof{}, FinishedProof{}, BinderProof{}} {
 		typ := reflect.TypeOf(proof)
 		if typ.NumField() == 0 {
 			t.Errorf("%v has no fields", typ)
@@ -281,7 +281,7 @@ func TestProofsCannotBeForged(t *testing.T) {
 			}
 		}
 	}
-	if new(SignatureProof).Holds() || new(FinishedProof).Holds() || new(BinderProof).Holds() {
+	if new(KeyExchangeProof).Holds() || (*KeyExchangeProof)(nil).Holds() || new(SignatureProof).Holds() || new(FinishedProof).Holds() || new(BinderProof).Holds() {
 		t.Error("a zero value proves something")
 	}
 	if (*SignatureProof)(nil).Holds() || (*FinishedProof)(nil).Holds() || (*BinderProof)(nil).Holds() {
