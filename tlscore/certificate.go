@@ -42,9 +42,6 @@ func readCertificate(m message, longest int, offered func(wire.ExtensionType) bo
 	if len(cert.Entries) == 0 {
 		return nil, nil
 	}
-	if len(cert.Entries) > longest {
-		return nil, fail(CodeBadCertificate, "%d certificates, more than %d", len(cert.Entries), longest)
-	}
 	peer := &peerCertificate{}
 	for i := range cert.Entries {
 		entry := &cert.Entries[i]
@@ -56,17 +53,39 @@ func readCertificate(m message, longest int, offered func(wire.ExtensionType) bo
 	if err := peer.readStaple(&cert.Entries[0]); err != nil {
 		return nil, err
 	}
+	return peer, peer.readLeaf(longest)
+}
+
+// readCertificate12 reads a peer's Certificate message of TLS 1.2. A nil result without an error means that the list is
+// empty.
+func readCertificate12(m message, longest int) (*peerCertificate, error) {
+	var cert wire.Certificate12
+	if err := parse(&cert, m.raw); err != nil || len(cert.Chain) == 0 {
+		return nil, err
+	}
+	peer := &peerCertificate{}
+	for _, der := range cert.Chain {
+		peer.chain = append(peer.chain, bytes.Clone(der))
+	}
+	return peer, peer.readLeaf(longest)
+}
+
+// readLeaf reads the leaf's key, and bounds the chain.
+func (peer *peerCertificate) readLeaf(longest int) error {
+	if len(peer.chain) > longest {
+		return fail(CodeBadCertificate, "%d certificates, more than %d", len(peer.chain), longest)
+	}
 	var err error
 	peer.leaf, err = verify.Leaf(peer.chain[0])
 	switch {
 	case errors.Is(err, verify.ErrKeyUsage):
-		return nil, because(CodeKeyUsage, err)
+		return because(CodeKeyUsage, err)
 	case errors.Is(err, verify.ErrKeyType), errors.Is(err, verify.ErrKeySize):
-		return nil, because(CodeUnsupportedKey, err)
+		return because(CodeUnsupportedKey, err)
 	case err != nil:
-		return nil, because(CodeBadCertificate, err)
+		return because(CodeBadCertificate, err)
 	}
-	return peer, nil
+	return nil
 }
 
 // checkEntry refuses extensions that were not asked for or do not belong to a certificate (RFC 8446, Section 4.4.2).
@@ -171,12 +190,19 @@ func askSignature(t *turn, by verify.Signer, id *Identity, s *suite.Scheme) {
 
 // sendCertificateVerify sends the signature that the answer brought.
 func sendCertificateVerify(t *turn, a Signed) error {
+	if err := checkSignature(a); err != nil {
+		return err
+	}
+	t.send(&wire.CertificateVerify{Scheme: t.facts.OwnScheme, Signature: a.Signature})
+	return nil
+}
+
+func checkSignature(a Signed) error {
 	if a.Err != nil {
 		return because(CodeSigningFailed, a.Err)
 	}
 	if len(a.Signature) == 0 || len(a.Signature) > 1<<16-1 {
 		return fail(CodeSigningFailed, "signature of %d bytes", len(a.Signature))
 	}
-	t.send(&wire.CertificateVerify{Scheme: t.facts.OwnScheme, Signature: a.Signature})
 	return nil
 }

@@ -63,9 +63,10 @@ func (s expectEncryptedExtensions) checkExtensions(ee *wire.EncryptedExtensions)
 	return err
 }
 
-func (s expectEncryptedExtensions) onALPN(t *turn, ee *wire.EncryptedExtensions) error {
+// onALPN reads the server's choice of an application protocol, out of EncryptedExtensions or a TLS 1.2 ServerHello.
+func (hs *clientHandshake) onALPN(t *turn, m extended) error {
 	var alpn wire.ALPN
-	present, err := ext(ee, &alpn)
+	present, err := ext(m, &alpn)
 	if err != nil || !present {
 		return err
 	}

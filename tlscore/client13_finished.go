@@ -166,7 +166,7 @@ func (t *turn) chosen(a Chosen, w wanted) (*identity, *suite.Scheme, error) {
 	if err != nil {
 		return nil, nil, because(CodeInternal, err)
 	}
-	s := id.scheme(w.schemes)
+	s := id.scheme(w)
 	if s == nil {
 		return nil, nil, fail(CodeNoSharedScheme, "the chosen certificate's key does not fit")
 	}

@@ -29,9 +29,10 @@ type clientHandshake struct {
 	changed    bool             // our change_cipher_spec is out
 	retry      *helloRetry      // what HelloRetryRequest fixed; nil before
 
-	psk     *clientPSK // offered; nil: none
-	early   earlyState // what became of 0-RTT
-	resumed *Session   // the server accepted it; nil: full handshake
+	psk       *clientPSK // offered; nil: none
+	offered12 *Session   // of TLS 1.2, offered; nil: none
+	early     earlyState // what became of 0-RTT
+	resumed   *Session   // the server accepted it; nil: full handshake
 }
 
 // helloRetry is what a HelloRetryRequest binds the ServerHello to.
@@ -42,7 +43,7 @@ type helloRetry struct {
 
 // newClientHandshake sends the first ClientHello.
 func newClientHandshake(t *turn) (state, error) {
-	hs := &clientHandshake{serverName: sniName(t.options.ServerName), compatible: !t.params.c.NoCompatibilityMode}
+	hs := &clientHandshake{serverName: sniName(t.options.ServerName), compatible: !t.params.c.NoCompatibilityMode && t.params.allows(wire.VersionTLS13)}
 	if len(hs.serverName) > maxNameLength {
 		return nil, fail(CodeTooLongToSend, "server name of %d bytes", len(hs.serverName))
 	}
@@ -50,17 +51,22 @@ func newClientHandshake(t *turn) (state, error) {
 	t.facts.ClientRandom = hs.hello.Random
 	t.facts.Compatible = hs.compatible
 	t.facts.ServerName = hs.serverName
-	if hs.compatible {
+	hs.offerPSK(t)
+	if hs.compatible || hs.offered12 != nil {
 		hs.hello.SessionID = make([]byte, 32)
 		randomBytes(hs.hello.SessionID)
 	}
-	if err := hs.generateShares(t.params.c.KeyShares); err != nil {
-		return nil, err
+	if t.params.allows(wire.VersionTLS13) {
+		if err := hs.generateShares(t.params.c.KeyShares); err != nil {
+			return nil, err
+		}
+	}
+	if t.params.allows(wire.VersionTLS12) && (len(t.params.identities) > 0 || t.params.c.AskIdentity) {
+		t.transcript.Keep()
 	}
 	hs.hello.LegacyVersion = wire.VersionTLS12
 	hs.hello.CipherSuites = t.params.c.CipherSuites
 	hs.hello.CompressionMethods = []byte{0}
-	hs.offerPSK(t)
 	hs.sendHello(t, nil)
 	if hs.early == earlyOffered {
 		hs.beginEarlyData(t)
@@ -117,6 +123,12 @@ func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions 
 	if len(p.c.ALPN) > 0 {
 		es.Add(&wire.ALPN{Protocols: p.c.ALPN})
 	}
+	if p.allows(wire.VersionTLS12) {
+		hs.extensions12(&es, p)
+	}
+	if !p.allows(wire.VersionTLS13) {
+		return es
+	}
 	if !p.c.NoTickets {
 		modes := []wire.PSKKeyExchangeMode{wire.PSKModeDHEKE}
 		if p.c.InsecurePSKWithoutDHE {
@@ -127,7 +139,7 @@ func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions 
 	if hs.early == earlyOffered {
 		es.Add(&wire.EarlyData{})
 	}
-	es.Add(&wire.SupportedVersions{Versions: []wire.Version{wire.VersionTLS13}})
+	es.Add(&wire.SupportedVersions{Versions: p.versions()})
 	if cookie != nil {
 		es.Add(&wire.Cookie{Cookie: cookie})
 	}
@@ -137,6 +149,20 @@ func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions 
 	}
 	es.Add(&shares)
 	return es
+}
+
+// extensions12 adds what only TLS 1.2 needs.
+func (hs *clientHandshake) extensions12(es *wire.Extensions, p *Params) {
+	es.Add(&wire.ECPointFormats{Formats: []byte{0}})
+	es.Add(&wire.ExtendedMasterSecret{})
+	es.Add(&wire.RenegotiationInfo{})
+	if !p.c.NoTickets {
+		var ticket wire.SessionTicket
+		if hs.offered12 != nil {
+			ticket.Ticket = hs.offered12.Ticket
+		}
+		es.Add(&ticket)
+	}
 }
 
 // share returns our key share of a group, or nil.

@@ -24,8 +24,17 @@ func (hs *clientHandshake) offerPSK(t *turn) {
 	if s == nil || t.params.c.NoTickets || s.usable(t.now) != nil || s.ServerName != hs.serverName || len(s.Ticket) == 0 {
 		return
 	}
+	if s.Version == wire.VersionTLS12 {
+		if t.params.allows(wire.VersionTLS12) && slices.Contains(t.params.c.CipherSuites, s.CipherSuite) {
+			hs.offered12 = s
+		}
+		return
+	}
+	if !t.params.allows(wire.VersionTLS13) {
+		return
+	}
 	own := suite.ByID(s.CipherSuite)
-	sameHash := func(id wire.CipherSuite) bool { return suite.ByID(id).Hash == own.Hash }
+	sameHash := func(id wire.CipherSuite) bool { s := suite.ByID(id); return s != nil && s.Hash == own.Hash }
 	if !slices.ContainsFunc(t.params.c.CipherSuites, sameHash) {
 		return
 	}

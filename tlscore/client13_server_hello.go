@@ -21,6 +21,12 @@ func (s expectServerHello) on(t *turn, m message) (state, error) {
 	if err := parse(&hello, m.raw); err != nil {
 		return nil, err
 	}
+	if kind, twice := hello.Extensions.Duplicate(); twice {
+		return nil, fail(CodeDuplicateExtension, "%v", kind)
+	}
+	if _, modern := hello.Extensions.Find(wire.ExtSupportedVersions); !modern && !hello.IsHelloRetryRequest() {
+		return s.onHello12(t, m, &hello)
+	}
 	chosen, err := s.checkHello(t.params, &hello)
 	if err != nil {
 		return nil, err
@@ -36,9 +42,6 @@ func (s expectServerHello) on(t *turn, m message) (state, error) {
 
 // checkHello checks what ServerHello and HelloRetryRequest have in common (RFC 8446, Section 4.1.3).
 func (s expectServerHello) checkHello(p *Params, hello *wire.ServerHello) (*suite.Suite, error) {
-	if kind, twice := hello.Extensions.Duplicate(); twice {
-		return nil, fail(CodeDuplicateExtension, "%v", kind)
-	}
 	var selected wire.SelectedVersion
 	present, err := ext(hello, &selected)
 	if err != nil {
@@ -47,7 +50,7 @@ func (s expectServerHello) checkHello(p *Params, hello *wire.ServerHello) (*suit
 	if !present {
 		return nil, fail(CodeUnsupportedVersion, "the server chose %v", hello.LegacyVersion)
 	}
-	if selected.Version != wire.VersionTLS13 {
+	if selected.Version != wire.VersionTLS13 || !p.allows(wire.VersionTLS13) {
 		return nil, fail(CodeBadVersionSelected, "%v", selected.Version)
 	}
 	// RFC 8446, Section 4.1.3: legacy_version MUST be 0x0303.

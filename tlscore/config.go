@@ -33,6 +33,10 @@ const (
 // Config is what a connection may do, as plain data for both roles. The zero Config is a sound client; a server
 // needs at least one Identity. [Compile] checks it once.
 type Config struct {
+	// MinVersion and MaxVersion bound the protocol version. Zero: TLS 1.2 and TLS 1.3, or the one that CipherSuites has
+	// suites of. There is nothing below or above.
+	MinVersion, MaxVersion wire.Version
+
 	// Preferences; empty means our defaults. The order is kept. Unknown values are an error.
 	CipherSuites []wire.CipherSuite
 	Groups       []wire.Group
@@ -92,7 +96,19 @@ func Compile(c Config) (*Params, error) {
 
 func (c *Config) applyDefaults() {
 	if len(c.CipherSuites) == 0 {
-		c.CipherSuites = suite.Defaults()
+		c.CipherSuites = append(suite.Defaults(), suite.Defaults12()...)
+	}
+	if c.MinVersion == 0 {
+		c.MinVersion = wire.VersionTLS12
+		if !c.hasSuites(wire.VersionTLS12) && c.MaxVersion != wire.VersionTLS12 {
+			c.MinVersion = wire.VersionTLS13
+		}
+	}
+	if c.MaxVersion == 0 {
+		c.MaxVersion = wire.VersionTLS13
+		if !c.hasSuites(wire.VersionTLS13) && c.MinVersion != wire.VersionTLS13 {
+			c.MaxVersion = wire.VersionTLS12
+		}
 	}
 	if len(c.Groups) == 0 {
 		c.Groups = suite.DefaultGroups()
@@ -128,10 +144,43 @@ func defaultShares(groups []wire.Group) []wire.Group {
 	return shares
 }
 
+// hasSuites reports whether some cipher suite is of a version.
+func (c *Config) hasSuites(v wire.Version) bool {
+	return slices.ContainsFunc(c.CipherSuites, func(id wire.CipherSuite) bool { return suiteOf(v, id) != nil })
+}
+
+// suiteOf returns the cipher suite of a number if it belongs to the version, or nil.
+func suiteOf(v wire.Version, id wire.CipherSuite) *suite.Suite {
+	if v == wire.VersionTLS12 {
+		return suite.ByID12(id)
+	}
+	return suite.ByID(id)
+}
+
+// allows reports whether the configuration speaks a version.
+func (p *Params) allows(v wire.Version) bool { return p.c.MinVersion <= v && v <= p.c.MaxVersion }
+
+// versions lists what we speak, best first.
+func (p *Params) versions() []wire.Version {
+	var out []wire.Version
+	for v := p.c.MaxVersion; v >= p.c.MinVersion; v-- {
+		out = append(out, v)
+	}
+	return out
+}
+
 func (c *Config) check() error {
 	for i, id := range c.CipherSuites {
-		if suite.ByID(id) == nil {
+		if suite.ByID(id) == nil && suite.ByID12(id) == nil {
 			return fmt.Errorf("cipher suites[%d]: %v is not supported", i, id)
+		}
+	}
+	if c.MinVersion < wire.VersionTLS12 || c.MaxVersion > wire.VersionTLS13 || c.MinVersion > c.MaxVersion {
+		return fmt.Errorf("versions: %v to %v, want a range within TLS 1.2 to TLS 1.3", c.MinVersion, c.MaxVersion)
+	}
+	for v := c.MinVersion; v <= c.MaxVersion; v++ {
+		if !c.hasSuites(v) {
+			return fmt.Errorf("cipher suites: none for %v; raise MinVersion or lower MaxVersion", v)
 		}
 	}
 	for i, id := range c.Groups {

@@ -55,6 +55,13 @@ const (
 	CodeBadCookie
 	CodePSKNotLast
 	CodeBadKeyUpdate
+	CodeDowngraded
+	CodeInappropriateFallback
+	CodeBadRenegotiationInfo
+	CodeRenegotiation
+	CodeBadPointFormats
+	CodeBadResumption
+	CodeWrongKeyForSuite
 	CodeBadPSKOffer
 	CodeBadPSKSelected
 	CodeBadBinder
@@ -153,6 +160,13 @@ var codeTable = [codeCount]codeRow{
 	{CodeBadCookie, "bad_cookie", "cookie is missing or not ours", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.2"},
 	{CodePSKNotLast, "psk_not_last", "pre_shared_key is not the last extension", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
 	{CodeBadKeyUpdate, "bad_key_update", "request_update is neither 0 nor 1", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.6.3"},
+	{CodeDowngraded, "downgraded", "the server says that somebody made us speak an older version", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.3"},
+	{CodeInappropriateFallback, "inappropriate_fallback", "the client fell back to an older version without need", wire.AlertInappropriateFallback, BlamePeer, "RFC 7507, Section 3"},
+	{CodeBadRenegotiationInfo, "bad_renegotiation_info", "renegotiation_info is not empty in an initial handshake", wire.AlertHandshakeFailure, BlamePeer, "RFC 5746, Section 3.4"},
+	{CodeRenegotiation, "renegotiation", "the peer wants to renegotiate, which we never do", wire.AlertNoRenegotiation, BlamePeer, "RFC 5246, Section 7.2.2"},
+	{CodeBadPointFormats, "bad_point_formats", "ec_point_formats lacks uncompressed", wire.AlertIllegalParameter, BlamePeer, "RFC 8422, Section 5.1.2"},
+	{CodeBadResumption, "bad_resumption", "resumption that does not keep to its session", wire.AlertHandshakeFailure, BlamePeer, "RFC 7627, Section 5.3"},
+	{CodeWrongKeyForSuite, "wrong_key_for_suite", "certificate whose key does not go with the cipher suite", wire.AlertIllegalParameter, BlamePeer, "RFC 5246, Section 7.4.2"},
 	{CodeBadPSKOffer, "bad_psk_offer", "pre_shared_key has another number of binders than identities", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
 	{CodeBadPSKSelected, "bad_psk_selected", "pre-shared key that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
 	{CodeBadBinder, "bad_binder", "PSK binder does not match", wire.AlertDecryptError, BlamePeer, "RFC 8446, Section 4.2.11"},

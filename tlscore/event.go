@@ -25,10 +25,11 @@ const (
 	TicketReceived // Event.Session may be kept for the next connection
 	NeedSession    // which session do these tickets stand for? (only with Config.AskSession)
 	NeedFresh      // was the early data of this ticket accepted before?
+	NeedTicket     // TLS 1.2: a ticket for the session in Question.Resumed, before the handshake ends
 )
 
 var eventNames = [...]string{"none", "handshake_done", "data", "need_verify", "need_signature", "need_identity", "peer_closed",
-	"early_data", "ticket", "need_session", "need_fresh"}
+	"early_data", "ticket", "need_session", "need_fresh", "need_ticket"}
 
 // String returns the event's name in lower case with underscores.
 func (k EventKind) String() string {
@@ -43,7 +44,7 @@ type Event struct {
 	Kind     EventKind
 	Data     []byte    // Data and EarlyDataReceived: aliases the caller's input buffer, valid until the caller reuses it
 	Question *Question // the Need… kinds
-	Session  *Session  // TicketReceived
+	Session  *Session  // TicketReceived; HandshakeDone of TLS 1.2, if a ticket came with it
 }
 
 // Step is the outcome of one call of [Machine.Feed] or [Machine.Resume].
@@ -52,6 +53,8 @@ type Step struct {
 	Need  int    // when N is 0 and there is no event: how many more bytes the next step needs at least
 	Out   []byte // the caller's slice with the bytes to send appended, at most 64 KiB of them
 	Event Event
+
+	now time.Time
 }
 
 // Question is what the machine waits for. Its slices are the machine's: do not modify them.
@@ -82,10 +85,11 @@ type Question struct {
 	// NeedSignature: the signature asked for; see [SignWith].
 	Identity *Identity
 	Scheme   wire.SignatureScheme
-	Message  []byte // to be signed as it is, unhashed (RFC 8446, Section 4.4.3)
+	Version  wire.Version // TLS 1.2 binds no curve to a scheme; zero: TLS 1.3
+	Message  []byte       // to be signed as it is, unhashed (RFC 8446, Section 4.4.3)
 }
 
-// Answer is one of [Verified], [Signed], [Chosen], [Found] or [Fresh].
+// Answer is one of [Verified], [Signed], [Chosen], [Found], [Fresh] or [Issued].
 type Answer interface{ answers() EventKind }
 
 // Verified answers NeedVerify. A nil Err accepts the chain. Otherwise the handshake fails, and Alert is sent; the zero
@@ -120,6 +124,14 @@ type Found struct {
 // Fresh answers NeedFresh. True lets the early data in: it must then be false for the same ticket ever after.
 type Fresh bool
 
+// Issued answers NeedTicket: the name of the session for the client to present, and for how long. An empty Ticket gives
+// none.
+type Issued struct {
+	Ticket   []byte
+	Lifetime time.Duration
+}
+
+func (Issued) answers() EventKind   { return NeedTicket }
 func (Found) answers() EventKind    { return NeedSession }
 func (Fresh) answers() EventKind    { return NeedFresh }
 func (Verified) answers() EventKind { return NeedVerify }

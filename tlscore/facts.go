@@ -30,6 +30,9 @@ type Facts struct {
 	ALPN        string     // empty: none was negotiated
 	ServerName  string     // what the client asked for in server_name; empty: nothing
 
+	ExtendedMasterSecret bool // TLS 1.2 only: agreed on (RFC 7627)
+	SecureRenegotiation  bool // TLS 1.2 only: the peer indicates it (RFC 5746)
+
 	Resumed   bool      // by a session: no certificate was exchanged
 	EarlyData EarlyData // what became of 0-RTT data
 

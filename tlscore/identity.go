@@ -78,17 +78,21 @@ func (id *identity) serves(name string) bool {
 
 // scheme returns the first scheme that the peer takes and the key can sign with, or nil. The order is the identity's, or
 // else our own; what we accept from the peer (Config.Schemes) has no say in it.
-func (id *identity) scheme(peers []wire.SignatureScheme) *suite.Scheme {
+func (id *identity) scheme(w wanted) *suite.Scheme {
 	ours := id.public.Schemes
 	if len(ours) == 0 {
 		ours = suite.DefaultSchemes()
 	}
 	for _, code := range ours {
 		s := suite.SchemeByID(code)
-		if s == nil || !s.TLS13 || !slices.Contains(peers, code) {
+		if s == nil || !slices.Contains(w.schemes, code) {
 			continue
 		}
-		if id.leaf.Fits(s) && s.Usable(id.leaf.Public, id.leaf.Kind == suite.KeyRSAPSS) {
+		if w.version == wire.VersionTLS12 {
+			if id.leaf.FitsTLS12(s) && s.UsableTLS12(id.leaf.Public, id.leaf.Kind == suite.KeyRSAPSS) {
+				return s
+			}
+		} else if s.TLS13 && id.leaf.Fits(s) && s.Usable(id.leaf.Public, id.leaf.Kind == suite.KeyRSAPSS) {
 			return s
 		}
 	}
@@ -113,6 +117,30 @@ type wanted struct {
 	name        string // server_name; empty: none
 	schemes     []wire.SignatureScheme
 	authorities [][]byte
+	version     wire.Version                 // zero: TLS 1.3
+	suites      []wire.CipherSuite           // a TLS 1.2 client's: the identity's key must fit one of them; nil: all
+	keys        []wire.ClientCertificateType // a TLS 1.2 server's certificate_types; nil: all
+}
+
+// clone copies what borrows from a message.
+func (w wanted) clone() wanted {
+	w.schemes, w.keys = slices.Clone(w.schemes), slices.Clone(w.keys)
+	authorities := w.authorities
+	w.authorities = nil
+	for _, a := range authorities {
+		w.authorities = append(w.authorities, bytes.Clone(a))
+	}
+	return w
+}
+
+// takes reports whether a TLS 1.2 server's certificate_types allow a key (RFC 5246, Section 7.4.4; RFC 8422,
+// Section 5.5).
+func (w wanted) takes(k suite.KeyKind) bool {
+	need := wire.ClientCertificateECDSASign
+	if suite.AuthRSA.Fits(k) {
+		need = wire.ClientCertificateRSASign
+	}
+	return w.keys == nil || slices.Contains(w.keys, need)
 }
 
 // choose picks an identity and the scheme to sign with. Among those the peer can verify, a server prefers one for the
@@ -122,7 +150,10 @@ func (p *Params) choose(role Role, w wanted) (*identity, *suite.Scheme) {
 	var bestScheme *suite.Scheme
 	bestRank := -1
 	for _, id := range p.identities {
-		s := id.scheme(w.schemes)
+		if !w.takes(id.leaf.Kind) || w.suites != nil && chooseSuite12(p, w.suites, id) == nil {
+			continue
+		}
+		s := id.scheme(w)
 		named := w.name != "" && id.serves(w.name)
 		listed := id.issuedBy(w.authorities)
 		if s == nil || role == RoleClient && !listed || role == RoleServer && p.c.StrictServerName && w.name != "" && !named {
@@ -168,6 +199,9 @@ func SignWith(key crypto.Signer, q *Question) ([]byte, error) {
 	s := suite.SchemeByID(q.Scheme)
 	if s == nil {
 		return nil, fmt.Errorf("tlscore: %v cannot be signed with", q.Scheme)
+	}
+	if q.Version == wire.VersionTLS12 {
+		return suite.SignTLS12(key, s, q.Message)
 	}
 	return suite.Sign(key, s, q.Message)
 }

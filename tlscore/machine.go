@@ -1,6 +1,7 @@
 package tlscore
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -37,7 +38,7 @@ type Machine struct {
 	state       state
 	transcript  keys.Transcript
 	facts       Facts
-	exporter    keys.Exporter
+	exporter    exporter
 	resumption  keys.Resumption // of an established connection
 	resumed     *Session        // what it resumed; nil: nothing
 	question    *Question
@@ -140,10 +141,17 @@ func (m *Machine) Resume(now time.Time, id uint64, a Answer, out []byte) (Step, 
 	return step, m.read.err
 }
 
-// Export returns n bytes of keying material bound to the connection (RFC 8446, Section 7.5), after HandshakeDone.
+// ErrNoExporter is returned by Export on a TLS 1.2 connection without the extended master secret (RFC 7627, Section 5.4).
+var ErrNoExporter = errors.New("tlscore: no keying material without the extended master secret")
+
+// Export returns n bytes of keying material bound to the connection (RFC 8446, Section 7.5; RFC 5705), after
+// HandshakeDone.
 func (m *Machine) Export(label string, context []byte, n int) ([]byte, error) {
 	if !m.established {
 		return nil, misuse("Export before HandshakeDone")
+	}
+	if m.exporter == nil {
+		return nil, ErrNoExporter
 	}
 	return m.exporter.Export(label, context, n)
 }
@@ -236,7 +244,7 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 		m.established, m.facts.HandshakeComplete = true, true
 		m.transcript = keys.Transcript{}
 		m.flight, m.effects = nil, nil
-		step.Event.Kind = HandshakeDone
+		step.Event = Event{Kind: HandshakeDone, Session: t.received}
 	case effectAligned:
 		return m.read.aligned()
 	case effectUpdateReadKeys:

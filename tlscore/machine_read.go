@@ -17,6 +17,7 @@ type readHalf struct {
 	suite   *suite.Suite
 	traffic keys.Traffic
 	epoch   Epoch
+	v12     bool   // the keys are of TLS 1.2
 	offset  uint64 // bytes consumed so far
 
 	skip       int    // bytes of refused early data that may still be dropped unread
@@ -35,6 +36,9 @@ func (r *readHalf) maxFragment() int {
 	if r.opener == nil {
 		return wire.MaxPlaintext
 	}
+	if r.v12 {
+		return wire.MaxCiphertext12
+	}
 	return wire.MaxCiphertext13
 }
 
@@ -43,15 +47,23 @@ func (r *readHalf) install(m *Machine, e *effect) error {
 	if err := r.aligned(); err != nil {
 		return err
 	}
-	opener, err := record.NewOpener(e.suite, e.traffic)
+	opener, err := e.opener()
 	if err != nil {
 		return because(CodeInternal, err)
 	}
-	r.opener, r.suite, r.traffic, r.epoch = opener, e.suite, e.traffic, e.epoch
+	r.opener, r.suite, r.traffic, r.epoch, r.v12 = opener, e.suite, e.traffic, e.epoch, e.key != nil
 	if o := m.options.Observer; o != nil {
 		o.Observe(KeyChanged{Received, r.epoch, suiteCode(r.suite), false})
 	}
 	return nil
+}
+
+// opener makes the opener of an effect's keys, of either version.
+func (e *effect) opener() (*record.Opener, error) {
+	if e.key != nil {
+		return record.NewOpener12(e.suite, e.key, e.iv)
+	}
+	return record.NewOpener(e.suite, e.traffic)
 }
 
 // aligned refuses what came in one piece with a message although the peer could not know yet what to say next.
@@ -85,6 +97,7 @@ func (r *readHalf) update(m *Machine) error {
 
 // record opens the next record, if it is whole, and acts on it.
 func (m *Machine) record(now time.Time, in []byte, step *Step) {
+	step.now = now
 	rec, need, err := wire.Deframe(in, m.read.maxFragment())
 	if err != nil {
 		m.fail(m.deframeError(err, in), step)
@@ -99,7 +112,7 @@ func (m *Machine) record(now time.Time, in []byte, step *Step) {
 		o.Observe(RecordObserved{Received, m.read.epoch, m.read.sequence(), m.read.offset, rec})
 	}
 	m.read.offset += uint64(len(rec))
-	kind, content, err := m.open(rec)
+	kind, content, err := m.open(rec, step)
 	if err == nil {
 		err = m.dispatch(now, kind, content, step)
 	}
@@ -133,10 +146,10 @@ func (r *readHalf) sequence() uint64 {
 }
 
 // open returns the content of a record. ContentType zero without an error means: nothing to act on.
-func (m *Machine) open(rec []byte) (wire.ContentType, []byte, error) {
+func (m *Machine) open(rec []byte, step *Step) (wire.ContentType, []byte, error) {
 	outer, fragment := wire.ContentType(rec[0]), rec[wire.RecordHeaderLen:]
 	if outer == wire.ContentChangeCipherSpec {
-		return 0, nil, m.changeCipherSpec(fragment)
+		return 0, nil, m.changeCipherSpec(fragment, step)
 	}
 	if m.read.opener == nil {
 		if outer == wire.ContentApplicationData {
@@ -148,6 +161,13 @@ func (m *Machine) open(rec []byte) (wire.ContentType, []byte, error) {
 			return 0, nil, fail(CodeUnexpectedRecord, "%v in plaintext", outer)
 		}
 		return outer, fragment, nil
+	}
+	if m.read.v12 {
+		kind, content, err := m.read.opener.Open(rec)
+		if err != nil {
+			return 0, nil, openError(err)
+		}
+		return kind, content, nil
 	}
 	if outer == wire.ContentAlert && m.plaintextAlertIsPlausible() {
 		return outer, fragment, nil
@@ -193,7 +213,12 @@ func openError(err error) *Error {
 //
 // RFC 8446, Section 5: it may come at any time after the first ClientHello and before the peer's Finished, and MUST be
 // dropped without further processing.
-func (m *Machine) changeCipherSpec(fragment []byte) error {
+//
+// In TLS 1.2 it changes the keys, at one place only.
+func (m *Machine) changeCipherSpec(fragment []byte, step *Step) error {
+	if m.facts.Version == wire.VersionTLS12 {
+		return m.change12(fragment, step)
+	}
 	if m.established || m.read.offset == uint64(wire.RecordHeaderLen+len(fragment)) && m.role == RoleServer {
 		return fail(CodeUnexpectedRecord, "%v", wire.ContentChangeCipherSpec)
 	}
@@ -204,6 +229,21 @@ func (m *Machine) changeCipherSpec(fragment []byte) error {
 		return fail(CodeInterleaved, "%v", wire.ContentChangeCipherSpec)
 	}
 	return m.uselessRecord()
+}
+
+// change12 is the change_cipher_spec of TLS 1.2 (RFC 5246, Section 7.1).
+func (m *Machine) change12(fragment []byte, step *Step) error {
+	s, ok := m.state.(changing)
+	switch {
+	case !ok || m.question != nil:
+		return fail(CodeUnexpectedRecord, "%v while awaiting %s", wire.ContentChangeCipherSpec, m.state.name())
+	case len(fragment) != 1 || fragment[0] != 1:
+		return fail(CodeBadChangeCipherSpec, "")
+	}
+	t := m.turn(step.now)
+	next, err := s.onChange(t)
+	m.finishTurn(t, next, err, step)
+	return nil
 }
 
 // uselessRecord counts a record that carried nothing: each costs us work and the peer next to nothing.
@@ -266,6 +306,10 @@ func (m *Machine) alert(content []byte, step *Step) error {
 	}
 	switch a.Code {
 	case wire.AlertCloseNotify:
+		if m.facts.Version == wire.VersionTLS12 {
+			// RFC 5246, Section 7.2.1: the other party MUST respond with a close_notify of its own.
+			m.control.queueAlert(wire.AlertCloseNotify)
+		}
 		if !m.established {
 			return &Error{Code: CodePeerClosedEarly, received: true}
 		}
@@ -275,6 +319,12 @@ func (m *Machine) alert(content []byte, step *Step) error {
 		return nil
 	case wire.AlertUserCanceled:
 		// RFC 8446, Section 6.1: it is followed by a close_notify.
+		if m.read.warnings++; m.read.warnings > maxWarnings {
+			return fail(CodeTooManyWarnings, "")
+		}
+		return nil
+	}
+	if m.facts.Version == wire.VersionTLS12 && a.Level == wire.AlertLevelWarning {
 		if m.read.warnings++; m.read.warnings > maxWarnings {
 			return fail(CodeTooManyWarnings, "")
 		}

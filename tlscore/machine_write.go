@@ -14,6 +14,7 @@ type writeHalf struct {
 	suite   *suite.Suite
 	traffic keys.Traffic
 	epoch   Epoch
+	v12     bool // the keys are of TLS 1.2
 	offset  uint64
 	hello   bool // the first ClientHello is out
 	closed  bool // close_notify or a fatal alert is out
@@ -23,15 +24,23 @@ type writeHalf struct {
 }
 
 func (w *writeHalf) install(m *Machine, e *effect) error {
-	sealer, err := record.NewSealer(e.suite, e.traffic)
+	sealer, err := e.sealer()
 	if err != nil {
 		return because(CodeInternal, err)
 	}
-	w.sealer, w.suite, w.traffic, w.epoch = sealer, e.suite, e.traffic, e.epoch
+	w.sealer, w.suite, w.traffic, w.epoch, w.v12 = sealer, e.suite, e.traffic, e.epoch, e.key != nil
 	if o := m.options.Observer; o != nil {
 		o.Observe(KeyChanged{Sent, w.epoch, suiteCode(w.suite), false})
 	}
 	return nil
+}
+
+// sealer makes the sealer of an effect's keys, of either version.
+func (e *effect) sealer() (*record.Sealer, error) {
+	if e.key != nil {
+		return record.NewSealer12(e.suite, e.key, e.iv)
+	}
+	return record.NewSealer(e.suite, e.traffic)
 }
 
 // append puts content into one record of the current epoch and appends it.
@@ -137,7 +146,7 @@ func (w *writeHalf) control(m *Machine, out []byte) ([]byte, error) {
 	}
 	// One answer serves however many requests came since the last: RFC 8446, Section 4.6.3 allows it, and it bounds
 	// what a flood of requests can make us send.
-	if m.control.answerUpdate.Swap(false) || w.sealer.KeyUpdateDue() {
+	if m.control.answerUpdate.Swap(false) || w.sealer.KeyUpdateDue() && !w.v12 {
 		return w.update(m, out, false)
 	}
 	return out, nil
@@ -178,7 +187,7 @@ func (m *Machine) mayAnswerEarly() bool {
 // padding rounds the content up to the configured multiple, within one record.
 func (m *Machine) padding(n int) int {
 	to := m.params.c.PadTo
-	if to <= 1 || n%to == 0 {
+	if to <= 1 || n%to == 0 || m.write.v12 {
 		return 0
 	}
 	return min(to-n%to, wire.MaxPlaintext-n)
@@ -189,6 +198,9 @@ func (m *Machine) padding(n int) int {
 func (m *Machine) KeyUpdate(ask bool, out []byte) ([]byte, error) {
 	if !m.established {
 		return out, misuse("KeyUpdate before HandshakeDone")
+	}
+	if m.write.v12 {
+		return out, misuse("KeyUpdate in TLS 1.2")
 	}
 	out, err := m.write.control(m, out)
 	if err != nil {

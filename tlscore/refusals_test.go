@@ -256,6 +256,7 @@ func TestServerRefuses(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			p := &tlstest.Puppet{Edit: r.edit, Identity: selfSigned(t, ed(t))}
 			c := serverConfig(t)
+			c.MinVersion = wire.VersionTLS13
 			if r.setup != nil {
 				r.setup(p, &c)
 			}
@@ -394,7 +395,7 @@ func TestClientRefuses(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			var key crypto.Signer = ed(t)
 			p := &tlstest.Puppet{Edit: r.edit, Identity: selfSigned(t, key)}
-			c := tlscore.Config{Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp384r1}}
+			c := tlscore.Config{MinVersion: wire.VersionTLS13, Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp384r1}}
 			if r.setup != nil {
 				r.setup(p, &c)
 			}

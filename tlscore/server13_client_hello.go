@@ -21,6 +21,16 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 		return nil, err
 	}
 	t.facts.ClientRandom, t.facts.ServerName = o.hello.Random, o.wanted.name
+	version, err := chooseVersion(t.params, o.hello)
+	if err != nil {
+		return nil, err
+	}
+	if version == wire.VersionTLS12 {
+		return expectClientHello{}.onHello12(t, m, o)
+	}
+	if err := o.check13(t.params); err != nil {
+		return nil, err
+	}
 	t.facts.Compatible = len(o.hello.SessionID) > 0
 	hs := &serverHandshake{sessionID: slices.Clone(o.hello.SessionID)}
 	if hs.suite = chooseSuite(t.params, o); hs.suite == nil {
@@ -39,10 +49,33 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 	return hs.settle(t, m, o)
 }
 
+// chooseVersion takes the latest version that both speak.
+//
+// RFC 8446, Section 4.2.1: if supported_versions is present, servers MUST only use that and not legacy_version.
+func chooseVersion(p *Params, hello *wire.ClientHello) (wire.Version, error) {
+	var offered wire.SupportedVersions
+	present, err := ext(hello, &offered)
+	if err != nil {
+		return 0, err
+	}
+	if !present {
+		if hello.LegacyVersion >= wire.VersionTLS12 && p.allows(wire.VersionTLS12) {
+			return wire.VersionTLS12, nil
+		}
+		return 0, fail(CodeUnsupportedVersion, "the client offers at most %v", hello.LegacyVersion)
+	}
+	for _, v := range p.versions() {
+		if slices.Contains(offered.Versions, v) {
+			return v, nil
+		}
+	}
+	return 0, fail(CodeUnsupportedVersion, "the client offers %v", offered.Versions)
+}
+
 // chooseSuite takes the first of our suites that the client offers: server preference (RFC 8446, Section 4.1.1).
 func chooseSuite(p *Params, o *offer) *suite.Suite {
 	for _, id := range p.c.CipherSuites {
-		if slices.Contains(o.hello.CipherSuites, id) {
+		if suite.ByID(id) != nil && slices.Contains(o.hello.CipherSuites, id) {
 			return suite.ByID(id)
 		}
 	}

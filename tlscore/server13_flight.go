@@ -36,10 +36,7 @@ func (hs *serverHandshake) chooseIdentity(t *turn, o *offer) (state, error) {
 	hs.named, hs.staples = o.wanted.name != "", askedStaples(o.hello.Extensions)
 	w, share := o.wanted, o.share(hs.group)
 	if t.params.c.AskIdentity {
-		kept := wanted{name: w.name, schemes: slices.Clone(w.schemes)}
-		for _, a := range w.authorities {
-			kept.authorities = append(kept.authorities, bytes.Clone(a))
-		}
+		kept := w.clone()
 		t.ask(Question{Kind: NeedIdentity, ServerName: w.name, Schemes: kept.schemes, Authorities: kept.authorities, Hello: cloneHello(o.hello)})
 		return choosingServerIdentity{serverHandshake: hs, wanted: kept, share: bytes.Clone(share)}, nil
 	}

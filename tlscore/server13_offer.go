@@ -30,64 +30,57 @@ func (o *offer) share(g wire.Group) []byte {
 	return nil
 }
 
-// readOffer reads a ClientHello and makes the checks that need no state (RFC 8446, Sections 4.1.2 and 9.2).
+// readOffer reads a ClientHello and the extensions that both versions have.
 func readOffer(m message) (*offer, error) {
 	o := &offer{hello: &wire.ClientHello{}}
 	if err := parse(o.hello, m.raw); err != nil {
 		return nil, err
 	}
-	if err := checkClientHello(o.hello); err != nil {
-		return nil, err
+	if kind, twice := o.hello.Extensions.Duplicate(); twice {
+		return nil, fail(CodeDuplicateExtension, "%v", kind)
 	}
 	var algorithms wire.SignatureAlgorithms
 	var groups wire.SupportedGroups
-	var shares wire.KeyShares
-	if err := o.readPSK(); err != nil {
-		return nil, err
-	}
-	for _, v := range []wire.ExtensionView{&algorithms, &groups, &shares} {
-		present, err := ext(o.hello, v)
-		if err != nil {
+	for _, v := range []wire.ExtensionView{&algorithms, &groups} {
+		if _, err := ext(o.hello, v); err != nil {
 			return nil, err
 		}
-		// RFC 8446, Section 9.2: without a pre-shared key these three MUST be there.
-		if !present && o.psk == nil {
-			return nil, fail(CodeMissingExtension, "%v", v.Extension())
-		}
 	}
-	o.groups, o.shares, o.wanted.schemes = groups.Groups, shares.Entries, algorithms.Schemes
-	if err := o.checkShares(); err != nil {
-		return nil, err
-	}
+	o.groups, o.wanted.schemes = groups.Groups, algorithms.Schemes
 	return o, o.readRest()
 }
 
-func checkClientHello(hello *wire.ClientHello) error {
-	if kind, twice := hello.Extensions.Duplicate(); twice {
-		return fail(CodeDuplicateExtension, "%v", kind)
-	}
-	var versions wire.SupportedVersions
-	present, err := ext(hello, &versions)
-	if err != nil {
-		return err
-	}
-	if !present {
-		return fail(CodeUnsupportedVersion, "the client offers at most %v", hello.LegacyVersion)
-	}
-	if !slices.Contains(versions.Versions, wire.VersionTLS13) {
-		return fail(CodeUnsupportedVersion, "the client offers %v", versions.Versions)
-	}
+// check13 makes the checks of TLS 1.3 that need no state, and reads what only it has (RFC 8446, Sections 4.1.2 and 9.2).
+func (o *offer) check13(p *Params) error {
 	// RFC 8446, Section 4.1.2: exactly one byte, set to zero.
-	if !bytes.Equal(hello.CompressionMethods, []byte{0}) {
-		return fail(CodeBadCompression, "legacy_compression_methods is %x", hello.CompressionMethods)
+	if !bytes.Equal(o.hello.CompressionMethods, []byte{0}) {
+		return fail(CodeBadCompression, "legacy_compression_methods is %x", o.hello.CompressionMethods)
 	}
-	for i, e := range hello.Extensions {
+	for i, e := range o.hello.Extensions {
 		// RFC 8446, Section 4.2.11: it MUST be the last extension.
-		if e.Type == wire.ExtPreSharedKey && i != len(hello.Extensions)-1 {
+		if e.Type == wire.ExtPreSharedKey && i != len(o.hello.Extensions)-1 {
 			return fail(CodePSKNotLast, "")
 		}
 	}
-	return nil
+	if err := o.readPSK(); err != nil {
+		return err
+	}
+	var err error
+	if o.early, err = ext(o.hello, &wire.EarlyData{}); err != nil {
+		return err
+	}
+	var shares wire.KeyShares
+	if _, err := ext(o.hello, &shares); err != nil {
+		return err
+	}
+	o.shares = shares.Entries
+	for _, kind := range []wire.ExtensionType{wire.ExtSignatureAlgorithms, wire.ExtSupportedGroups, wire.ExtKeyShare} {
+		// RFC 8446, Section 9.2: without a pre-shared key these three MUST be there.
+		if _, present := o.hello.Extensions.Find(kind); !present && o.psk == nil {
+			return fail(CodeMissingExtension, "%v", kind)
+		}
+	}
+	return o.checkShares()
 }
 
 // checkShares: RFC 8446, Section 4.2.8: one share per group, and only for groups in supported_groups.
@@ -105,10 +98,6 @@ func (o *offer) checkShares() error {
 
 // readRest reads the extensions that may be absent.
 func (o *offer) readRest() error {
-	var err error
-	if o.early, err = ext(o.hello, &wire.EarlyData{}); err != nil {
-		return err
-	}
 	var names wire.ServerNames
 	if _, err := ext(o.hello, &names); err != nil {
 		return err

@@ -54,6 +54,9 @@ func (hs *serverHandshake) settle(t *turn, m message, o *offer) (state, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := kept.check13(t.params); err != nil {
+		return nil, err
+	}
 	q := Question{Kind: NeedSession, ServerName: o.wanted.name}
 	for _, id := range kept.psk.keys.Identities[:min(maxTickets, len(kept.psk.keys.Identities))] {
 		q.Tickets = append(q.Tickets, id.Identity)
@@ -114,7 +117,7 @@ func (s lookingUpSession) fully(t *turn) (state, error) {
 func (s lookingUpSession) resumable(t *turn, session *Session) bool {
 	own := suite.ByID(session.CipherSuite)
 	switch {
-	case session.usable(t.now) != nil, own == nil || own.Hash != s.suite.Hash:
+	case session.usable(t.now) != nil, session.Version != wire.VersionTLS13, own == nil || own.Hash != s.suite.Hash:
 		return false
 	case session.ServerName != s.offer.wanted.name:
 		return false

@@ -57,6 +57,12 @@ func (s expectRetriedHello) on(t *turn, m message) (state, error) {
 	if err != nil {
 		return nil, err
 	}
+	if version, err := chooseVersion(t.params, o.hello); err != nil || version != wire.VersionTLS13 {
+		return nil, fail(CodeHelloChanged, "%v", wire.ExtSupportedVersions)
+	}
+	if err := o.check13(t.params); err != nil {
+		return nil, err
+	}
 	var first wire.ClientHello
 	if err := parse(&first, s.first); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ const MaxTicketLifetime = 7 * 24 * time.Hour
 type Session struct {
 	Version     wire.Version
 	CipherSuite wire.CipherSuite
-	Secret      []byte // the PSK that belongs to the ticket
+	Secret      []byte // the PSK that belongs to the ticket; in TLS 1.2 the master secret
 
 	Issued        time.Time     // when the ticket was sent (server) or received (client), by the own clock
 	Lifetime      time.Duration // how long from Issued it may be used; at most MaxTicketLifetime
@@ -34,6 +34,8 @@ type Session struct {
 	PeerChain  [][]byte             // the peer's certificates, DER, leaf first, to be verified again; empty: it had none
 	PeerScheme wire.SignatureScheme // of the peer's CertificateVerify back then
 
+	ExtendedMasterSecret bool // TLS 1.2 (RFC 7627)
+
 	Ticket  []byte // client: what to present
 	Binding []byte // the caller's, opaque: what the ticket is bound to beyond the above
 
@@ -44,9 +46,7 @@ type Session struct {
 func (s *Session) usable(now time.Time) error {
 	age := now.Sub(s.Issued)
 	switch {
-	case s.Version != wire.VersionTLS13:
-		return fmt.Errorf("it is of %v", s.Version)
-	case suite.ByID(s.CipherSuite) == nil || len(s.Secret) == 0:
+	case s.suite() == nil || len(s.Secret) == 0:
 		return errors.New("it is incomplete")
 	case age < 0:
 		return errors.New("it was issued in the future")
@@ -58,6 +58,14 @@ func (s *Session) usable(now time.Time) error {
 
 // maxSessionChain is how many certificates of a peer a session holds at most.
 const maxSessionChain = 100
+
+// suite returns the session's cipher suite, nil if its version has none of that number.
+func (s *Session) suite() *suite.Suite {
+	if s.Version == wire.VersionTLS12 {
+		return suite.ByID12(s.CipherSuite)
+	}
+	return suite.ByID(s.CipherSuite)
+}
 
 // sessionFormat is the first byte of an encoded Session; another layout gets another number.
 const sessionFormat = 1
@@ -75,6 +83,7 @@ func (s *Session) AppendBinary(out []byte) ([]byte, error) {
 	b.AddUint32(s.AgeAdd)
 	b.AddUint32(s.MaxEarlyData)
 	b.AddUint16(uint16(s.PeerScheme))
+	b.AddUint8(map[bool]uint8{true: 1}[s.ExtendedMasterSecret])
 	for _, field := range [][]byte{[]byte(s.ServerName), []byte(s.ALPN), s.Ticket, s.Binding} {
 		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(field) })
 	}
@@ -91,14 +100,14 @@ func ParseSession(data []byte) (*Session, error) {
 	bad := errors.New("tlscore: not an encoded session")
 	in := cryptobyte.String(append([]byte(nil), data...))
 	var s Session
-	var format uint8
+	var format, ems uint8
 	var version, cipher, scheme uint16
 	var issued, lifetime, authenticated uint64
 	var secret, name, alpn, ticket, binding, chain cryptobyte.String
 	ok := in.ReadUint8(&format) && format == sessionFormat &&
 		in.ReadUint16(&version) && in.ReadUint16(&cipher) && in.ReadUint8LengthPrefixed(&secret) &&
 		in.ReadUint64(&issued) && in.ReadUint64(&lifetime) && in.ReadUint64(&authenticated) &&
-		in.ReadUint32(&s.AgeAdd) && in.ReadUint32(&s.MaxEarlyData) && in.ReadUint16(&scheme) &&
+		in.ReadUint32(&s.AgeAdd) && in.ReadUint32(&s.MaxEarlyData) && in.ReadUint16(&scheme) && in.ReadUint8(&ems) && ems <= 1 &&
 		in.ReadUint16LengthPrefixed(&name) && in.ReadUint16LengthPrefixed(&alpn) &&
 		in.ReadUint16LengthPrefixed(&ticket) && in.ReadUint16LengthPrefixed(&binding) &&
 		in.ReadUint24LengthPrefixed(&chain) && in.Empty()
@@ -114,6 +123,7 @@ func ParseSession(data []byte) (*Session, error) {
 	}
 	s.Version, s.CipherSuite, s.PeerScheme = wire.Version(version), wire.CipherSuite(cipher), wire.SignatureScheme(scheme)
 	s.Secret, s.Ticket, s.Binding = secret, ticket, binding
+	s.ExtendedMasterSecret = ems == 1
 	s.ServerName, s.ALPN = string(name), string(alpn)
 	s.Issued, s.Authenticated = time.UnixMilli(int64(issued)), time.UnixMilli(int64(authenticated))
 	s.Lifetime = time.Duration(lifetime) * time.Millisecond

@@ -20,7 +20,29 @@ func everyState() []state {
 	ck := &clientKeys{clientHandshake: ch}
 	sh := &serverHandshake{}
 	sf := serverFlight{serverKeys: &serverKeys{serverHandshake: sh}}
+	c12, s12 := &client12{clientHandshake: ch}, &server12{}
 	return []state{
+		expectCertificate12{c12},
+		expectServerKeyExchange{c12},
+		expectServerHelloDone{c12},
+		verifyingServer12{client12: c12},
+		choosingClientIdentity12{client12: c12},
+		signingAsClient12{client12: c12},
+		expectServerChange{c12},
+		expectServerFinished12{c12},
+		established12{RoleClient},
+		established12{RoleServer},
+		lookingUpSession12{server12: s12},
+		verifyingResumed12{lookingUpSession12: lookingUpSession12{server12: s12}},
+		choosingServerIdentity12{server12: s12},
+		signingAsServer12{server12: s12},
+		expectClientCertificate12{s12},
+		expectClientKeyExchange{s12},
+		expectClientCertificateVerify12{s12},
+		verifyingClient12{server12: s12},
+		expectClientChange{s12},
+		expectClientFinished12{s12},
+		issuingTicket12{server12: s12},
 		clientStart{},
 		expectServerHello{ch},
 		expectServerHello{&clientHandshake{retry: &helloRetry{}}},

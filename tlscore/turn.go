@@ -23,11 +23,17 @@ type turn struct {
 	effects  []effect
 	question *Question
 
-	exporter   keys.Exporter
+	exporter   exporter
 	resumption keys.Resumption
 	resumed    *Session
+	received   *Session // the ticket of a TLS 1.2 handshake
 	spent      []interface{ Wipe() }
 	unsent     *Error // a message did not fit its length field
+}
+
+// exporter is that of either version.
+type exporter interface {
+	Export(label string, context []byte, length int) ([]byte, error)
 }
 
 type effectKind uint8
@@ -53,6 +59,7 @@ type effect struct {
 	epoch    Epoch
 	suite    *suite.Suite
 	traffic  keys.Traffic
+	key, iv  []byte   // of TLS 1.2, in the place of traffic
 	session  *Session // effectTicket
 	limit    uint32   // effectAcceptEarlyData, bytes
 }
@@ -86,6 +93,25 @@ func (t *turn) readKeys(e Epoch, s *suite.Suite, k keys.Traffic) {
 
 func (t *turn) writeKeys(e Epoch, s *suite.Suite, k keys.Traffic) {
 	t.effects = append(t.effects, effect{kind: effectWriteKeys, epoch: e, suite: s, traffic: k})
+}
+
+// readKeys12 and writeKeys12 are their counterparts in TLS 1.2.
+func (t *turn) readKeys12(s *suite.Suite, key, iv []byte) {
+	t.effects = append(t.effects, effect{kind: effectReadKeys, epoch: EpochApplication, suite: s, key: key, iv: iv})
+}
+
+func (t *turn) writeKeys12(s *suite.Suite, key, iv []byte) {
+	t.effects = append(t.effects, effect{kind: effectWriteKeys, epoch: EpochApplication, suite: s, key: key, iv: iv})
+}
+
+// done12 ends a TLS 1.2 handshake. Without the extended master secret there is no exporter: what it gave could be the
+// same on an attacker's connection (RFC 7627, Section 5.4).
+func (t *turn) done12(master keys.Master12, r *keys.Randoms, ems bool, resumed *Session) {
+	if ems {
+		t.exporter = master.Exporter(r)
+	}
+	t.resumed = resumed
+	t.effects = append(t.effects, effect{kind: effectHandshakeDone})
 }
 
 func (t *turn) done(exporter keys.Exporter, resumption keys.Resumption, resumed *Session) {

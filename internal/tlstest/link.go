@@ -155,6 +155,9 @@ func (l *Link) handle(e *End, step *tlscore.Step, err error) {
 		switch step.Event.Kind {
 		case tlscore.HandshakeDone:
 			e.Done = true
+			if step.Event.Session != nil {
+				e.Sessions = append(e.Sessions, step.Event.Session)
+			}
 		case tlscore.Data:
 			e.Received = append(e.Received, step.Event.Data...)
 		case tlscore.EarlyDataReceived:
@@ -222,6 +225,8 @@ func (e *End) answer(q *tlscore.Question) tlscore.Answer {
 		return tlscore.Found{}
 	case tlscore.NeedFresh:
 		return tlscore.Fresh(false)
+	case tlscore.NeedTicket:
+		return tlscore.Issued{}
 	}
 	return tlscore.Verified{}
 }

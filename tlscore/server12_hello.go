@@ -1,0 +1,294 @@
+package tlscore
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/tlswright/tlswright/internal/keys"
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/internal/verify"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// server12 is what a server has settled about a TLS 1.2 connection (RFC 5246, Section 7.3).
+type server12 struct {
+	randoms keys.Randoms
+	suite   *suite.Suite
+	group   wire.Group
+	alpn    string
+	named   bool
+	ems     bool
+	ticket  bool // we shall send NewSessionTicket
+	secure  bool // the client indicates renegotiation (RFC 5746)
+	points  bool // the client lists point formats
+	staples staples
+	wanted  wanted
+
+	id      *identity
+	scheme  *suite.Scheme
+	share   suite.KeyShare
+	peer    *peerCertificate
+	master  keys.Master12
+	block   keys.KeyBlock12
+	resumed *Session
+}
+
+// onHello12 answers a ClientHello with TLS 1.2.
+func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) {
+	s := &server12{wanted: o.wanted, named: o.wanted.name != "", staples: askedStaples(o.hello.Extensions)}
+	s.wanted.version = wire.VersionTLS12
+	if err := s.readOffer(t.params, o); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.alpn, err = chooseProtocol(t.params, o); err != nil {
+		return nil, err
+	}
+	s.randoms.Client = o.hello.Random
+	randomBytes(s.randoms.Server[:])
+	if t.params.allows(wire.VersionTLS13) {
+		// RFC 8446, Section 4.1.3: TLS 1.3 servers which negotiate TLS 1.2 MUST set the last eight bytes.
+		copy(s.randoms.Server[24:], sentinel12)
+	}
+	t.facts.ServerRandom = s.randoms.Server
+	kept := &offer12{raw: bytes.Clone(m.raw), sessionID: bytes.Clone(o.hello.SessionID), suites: slices.Clone(o.hello.CipherSuites), groups: slices.Clone(o.groups)}
+	kept.wanted = s.wanted.clone()
+	s.wanted = kept.wanted
+	var ticket wire.SessionTicket
+	s.ticket, err = ext(o.hello, &ticket)
+	if err != nil {
+		return nil, err
+	}
+	s.ticket = s.ticket && t.params.c.AskSession
+	if !s.ticket || len(ticket.Ticket) == 0 || len(kept.sessionID) == 0 {
+		return s.fully(t, kept)
+	}
+	t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, Tickets: [][]byte{bytes.Clone(ticket.Ticket)}})
+	return lookingUpSession12{server12: s, offer: kept}, nil
+}
+
+// offer12 is what is kept of a ClientHello over a question.
+type offer12 struct {
+	raw       []byte
+	sessionID []byte
+	suites    []wire.CipherSuite
+	groups    []wire.Group
+	wanted    wanted
+}
+
+// readOffer reads the extensions that only TLS 1.2 has.
+func (s *server12) readOffer(p *Params, o *offer) error {
+	if !bytes.Contains(o.hello.CompressionMethods, []byte{0}) {
+		return fail(CodeBadCompression, "legacy_compression_methods is %x", o.hello.CompressionMethods)
+	}
+	// RFC 7507, Section 3: a client that fell back although we can do better.
+	if slices.Contains(o.hello.CipherSuites, wire.TLS_FALLBACK_SCSV) && p.allows(wire.VersionTLS13) {
+		return fail(CodeInappropriateFallback, "")
+	}
+	var reneg wire.RenegotiationInfo
+	present, err := ext(o.hello, &reneg)
+	if err != nil {
+		return err
+	}
+	// RFC 5746, Section 3.6: a non-empty renegotiated_connection MUST end an initial handshake.
+	if len(reneg.Data) != 0 {
+		return fail(CodeBadRenegotiationInfo, "")
+	}
+	s.secure = present || slices.Contains(o.hello.CipherSuites, wire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV)
+	var formats wire.ECPointFormats
+	if s.points, err = ext(o.hello, &formats); err != nil {
+		return err
+	}
+	// RFC 8422, Section 5.1: the list MUST contain uncompressed.
+	if s.points && !bytes.Contains(formats.Formats, []byte{0}) {
+		return fail(CodeBadPointFormats, "")
+	}
+	s.ems, err = ext(o.hello, &wire.ExtendedMasterSecret{})
+	return err
+}
+
+// lookingUpSession12 awaits the session that a ticket stands for.
+type lookingUpSession12 struct {
+	awaitsAnswer
+	*server12
+	offer *offer12
+}
+
+func (lookingUpSession12) name() string { return "1.2: looking up a session" }
+
+func (s lookingUpSession12) answered(t *turn, a Answer) (state, error) {
+	session := a.(Found).Session
+	if session == nil || !s.resumable(t, session) {
+		return s.fully(t, s.offer)
+	}
+	// RFC 7627, Section 5.3: a session with the extended master secret offered without it MUST end the handshake.
+	if session.ExtendedMasterSecret && !s.ems {
+		return nil, fail(CodeBadResumption, "without extended_master_secret")
+	}
+	if len(session.PeerChain) == 0 {
+		return s.resume(t, session)
+	}
+	t.ask(Question{Kind: NeedVerify, Chain: session.PeerChain, Resumed: session})
+	return verifyingResumed12{lookingUpSession12: s, session: session}, nil
+}
+
+// resumable checks that resuming grants nothing that a full handshake would not.
+func (s lookingUpSession12) resumable(t *turn, session *Session) bool {
+	return session.usable(t.now) == nil && session.Version == wire.VersionTLS12 &&
+		session.ServerName == s.wanted.name && session.ExtendedMasterSecret == (s.ems || session.ExtendedMasterSecret) &&
+		slices.Contains(s.offer.suites, session.CipherSuite) && slices.Contains(t.params.c.CipherSuites, session.CipherSuite) &&
+		(t.params.c.ClientAuth != RequireClientCert || len(session.PeerChain) > 0)
+}
+
+// verifyingResumed12 awaits the word on the certificate that the client showed when the session began.
+type verifyingResumed12 struct {
+	lookingUpSession12
+	session *Session
+}
+
+func (verifyingResumed12) name() string { return "1.2: verifying the session's client certificate" }
+
+func (s verifyingResumed12) answered(t *turn, a Answer) (state, error) {
+	if a.(Verified).Err != nil {
+		return s.fully(t, s.offer)
+	}
+	return s.resume(t, s.session)
+}
+
+// resume sends the flight of an abbreviated handshake.
+func (s lookingUpSession12) resume(t *turn, session *Session) (state, error) {
+	s.suite, s.resumed, s.ticket = suite.ByID12(session.CipherSuite), session, false
+	t.facts.Resumed = true
+	t.facts.PeerChain, t.facts.PeerScheme = session.PeerChain, session.PeerScheme
+	t.transcript.Begin(s.suite.Hash)
+	t.transcript.Add(s.offer.raw)
+	s.sendHello(t, s.offer.sessionID)
+	s.master = keys.ResumeMaster12Traced(s.suite.Hash, session.Secret, t.trace)
+	s.block = s.master.KeyBlock(&s.randoms, s.suite.KeyLen, s.suite.IVLen)
+	s.sendFinished(t)
+	return expectClientChange{s.server12}, nil
+}
+
+// fully goes on with a full handshake.
+func (s *server12) fully(t *turn, o *offer12) (state, error) {
+	if t.params.c.AskIdentity {
+		t.ask(Question{Kind: NeedIdentity, ServerName: s.wanted.name, Schemes: s.wanted.schemes, Authorities: s.wanted.authorities})
+		return choosingServerIdentity12{server12: s, offer: o}, nil
+	}
+	w := s.wanted
+	w.suites = o.suites
+	id, scheme := t.params.choose(RoleServer, w)
+	return s.present(t, o, id, scheme)
+}
+
+// choosingServerIdentity12 awaits the choice of a server certificate.
+type choosingServerIdentity12 struct {
+	awaitsAnswer
+	*server12
+	offer *offer12
+}
+
+func (choosingServerIdentity12) name() string { return "1.2: choosing a server certificate" }
+
+func (s choosingServerIdentity12) answered(t *turn, a Answer) (state, error) {
+	id, scheme, err := t.chosen(a.(Chosen), s.wanted)
+	if err != nil {
+		return nil, err
+	}
+	return s.present(t, s.offer, id, scheme)
+}
+
+// present sends ServerHello to CertificateStatus, and asks for the signature of ServerKeyExchange.
+func (s *server12) present(t *turn, o *offer12, id *identity, scheme *suite.Scheme) (state, error) {
+	if s.suite = chooseSuite12(t.params, o.suites, id); s.suite == nil {
+		if id == nil && len(t.params.identities) > 0 && chooseSuite12(t.params, o.suites, nil) != nil {
+			return nil, noIdentity(t.params, s.wanted.name)
+		}
+		return nil, fail(CodeNoSharedSuite, "")
+	}
+	if s.group = chooseGroup12(t.params, o.groups); s.group == 0 {
+		return nil, fail(CodeNoSharedGroup, "")
+	}
+	if id == nil {
+		return nil, noIdentity(t.params, s.wanted.name)
+	}
+	var err error
+	if s.share, err = suite.GroupByID(s.group).Generate(); err != nil {
+		return nil, because(CodeInternal, err)
+	}
+	s.id, s.scheme = id, scheme
+	t.facts.Group, t.facts.OwnIdentity, t.facts.OwnScheme = s.group, id.public, scheme.ID
+	if t.params.c.ClientAuth != NoClientCert {
+		t.transcript.Keep()
+	}
+	t.transcript.Begin(s.suite.Hash)
+	t.transcript.Add(o.raw)
+	s.sendHello(t, nil)
+	t.send(&wire.Certificate12{Chain: id.public.Chain})
+	if s.staples.status && len(id.public.Staple) > 0 {
+		t.send(&wire.CertificateStatus12{Response: id.public.Staple})
+	}
+	ske := &wire.ServerKeyExchange{Group: s.group, Public: s.share.Public(), Scheme: scheme.ID}
+	t.ask(Question{Kind: NeedSignature, Identity: id.public, Scheme: scheme.ID, Version: wire.VersionTLS12,
+		Message: verify.ServerKeyExchangeInput(&s.randoms, ske.AppendParams(nil))})
+	return signingAsServer12{server12: s, ske: ske}, nil
+}
+
+// sendHello sends ServerHello; sessionID echoes the client's in an abbreviated handshake.
+func (s *server12) sendHello(t *turn, sessionID []byte) {
+	t.facts.Version, t.facts.CipherSuite, t.facts.ALPN = wire.VersionTLS12, s.suite.ID, s.alpn
+	t.facts.ExtendedMasterSecret, t.facts.SecureRenegotiation = s.ems, s.secure
+	msg := &wire.ServerHello{LegacyVersion: wire.VersionTLS12, Random: s.randoms.Server, SessionID: sessionID, CipherSuite: s.suite.ID, Extensions: wire.Extensions{}}
+	es := &msg.Extensions
+	if s.named && s.resumed == nil {
+		es.Add(&wire.ServerNameAck{})
+	}
+	if s.secure {
+		es.Add(&wire.RenegotiationInfo{})
+	}
+	if s.ems {
+		es.Add(&wire.ExtendedMasterSecret{})
+	}
+	if s.points {
+		es.Add(&wire.ECPointFormats{Formats: []byte{0}})
+	}
+	if s.ticket {
+		es.Add(&wire.SessionTicket{})
+	}
+	if s.alpn != "" {
+		es.Add(&wire.ALPN{Protocols: []string{s.alpn}})
+	}
+	if s.id != nil && s.staples.status && len(s.id.public.Staple) > 0 {
+		es.Add(&wire.EmptyStatusRequest{})
+	}
+	if s.id != nil && s.staples.scts && len(s.id.public.SCTs) > 0 {
+		es.Add(&wire.SCTs{List: s.id.public.SCTs})
+	}
+	if len(*es) == 0 {
+		msg.Extensions = nil
+	}
+	t.send(msg)
+}
+
+// chooseSuite12 takes the first of our TLS 1.2 suites that the client offers and the identity's key fits; a nil identity
+// fits all.
+func chooseSuite12(p *Params, offered []wire.CipherSuite, id *identity) *suite.Suite {
+	for _, code := range p.c.CipherSuites {
+		s := suite.ByID12(code)
+		if s != nil && slices.Contains(offered, code) && (id == nil || s.Auth.Fits(id.leaf.Kind)) {
+			return s
+		}
+	}
+	return nil
+}
+
+// chooseGroup12 takes the first of our groups that the client lists; hybrids are of TLS 1.3 only. A client without a
+// list takes any (RFC 8422, Section 4).
+func chooseGroup12(p *Params, offered []wire.Group) wire.Group {
+	for _, id := range p.c.Groups {
+		if !suite.GroupByID(id).Hybrid && (len(offered) == 0 || slices.Contains(offered, id)) {
+			return id
+		}
+	}
+	return 0
+}
