@@ -127,8 +127,10 @@ func (a *app) dataToSend(o *connectFlags, hosts int) io.Reader {
 		return nil
 	case o.hasSend && o.send != "-":
 		return strings.NewReader(o.send)
-	case o.hasSend || a.ui.inputIsPiped():
+	case o.hasSend:
 		return a.ui.in
+	case a.ui.inputIsPiped():
+		return pipedData(a.ui.in)
 	}
 	return nil
 }
