@@ -141,7 +141,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 	}
 	each := int64(held-heap()) / (2 * pairs)
 	t.Logf("%d bytes of heap for each idle connection, TCP included", each)
-	if each > 8<<10 {
+	if each > 5<<10 {
 		t.Errorf("an idle connection holds %d bytes", each)
 	}
 }
