@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// -update rewrites what tests compare with: the manual pages.
+var _ = flag.Bool("update", false, "rewrite the manual pages in docs/man")
 
 // TestMain makes the test binary the command itself: the scripts call it as tlswright.
 func TestMain(m *testing.M) {
