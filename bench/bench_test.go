@@ -113,3 +113,41 @@ func TestHandshakeAllocations(t *testing.T) {
 		t.Errorf("a handshake pair allocates %.0f times, the budget is %d", allocs, budget)
 	}
 }
+
+// TestNoAllocationPerReadAndWrite is TestNoAllocationPerRecord for tlsnet.Conn. Its buffers come from a pool that the
+// garbage collector may empty, so that a few in many are let pass.
+func TestNoAllocationPerReadAndWrite(t *testing.T) {
+	c, err := newCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := ourStack(c, wire.GroupX25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := newPipe()
+	client, server, err := ours.connect(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{1, wire.MaxPlaintext, 4 * wire.MaxPlaintext} {
+		data, into := make([]byte, size), make([]byte, 64<<10)
+		allocs := testing.AllocsPerRun(200, func() {
+			if _, writeErr := client.Write(data); writeErr != nil {
+				err = writeErr
+				return
+			}
+			for n := 0; n < size; {
+				k, readErr := server.Read(into)
+				if readErr != nil {
+					err = readErr
+					return
+				}
+				n += k
+			}
+		})
+		if err != nil || allocs >= 1 {
+			t.Errorf("%d bytes: %v allocations (%v)", size, allocs, err)
+		}
+	}
+}

@@ -25,10 +25,11 @@ type Conn struct {
 	name    string // that a client verifies
 	host    *host  // shared with the connections of one listener; nil for others
 
-	shake handshake
-	in    readHalf
-	out   writeHalf
-	peer  atomic.Pointer[Peer]
+	shake   handshake
+	in      readHalf
+	out     writeHalf
+	peer    atomic.Pointer[keptPeer] // verified
+	refused atomic.Pointer[Peer]     // not verified
 
 	closed  atomic.Bool
 	writers atomic.Int32 // Write calls under way
@@ -45,8 +46,9 @@ type host struct {
 
 var _ net.Conn = (*Conn)(nil)
 
-// Client makes the client end of a TLS connection over nc. Config.ServerName must be set, unless Config.Insecure is.
-// The error says what is wrong with the configuration; nc is left alone then.
+// Client makes the client end of a TLS connection over nc. Config.ServerName must be set, unless Config.Insecure is. For
+// more than a few connections use [Dialer.Upgrade], which checks the configuration once. The error says what is wrong
+// with the configuration; nc is left alone then.
 func Client(nc net.Conn, c *Config) (*Conn, error) {
 	s, err := c.compile(tlscore.RoleClient)
 	if err != nil {
@@ -55,8 +57,8 @@ func Client(nc net.Conn, c *Config) (*Conn, error) {
 	return s.client(nc, s.serverName)
 }
 
-// Server makes the server end of a TLS connection over nc. To serve many, use [NewListener], which checks the
-// configuration once. The error says what is wrong with the configuration; nc is left alone then.
+// Server makes the server end of a TLS connection over nc. To serve many, use [NewListener] or [Listener.Upgrade], which
+// check the configuration once. The error says what is wrong with the configuration; nc is left alone then.
 func Server(nc net.Conn, c *Config) (*Conn, error) {
 	s, err := c.compile(tlscore.RoleServer)
 	if err != nil {
@@ -121,7 +123,15 @@ func (c *Conn) Facts() tlscore.Facts {
 // Peer returns who the peer is. It is filled in during the handshake, and stays readable after a handshake that
 // refused the peer; zero means that the peer showed no certificate.
 func (c *Conn) Peer() Peer {
-	if p := c.peer.Load(); p != nil {
+	if k := c.peer.Load(); k != nil {
+		p := k.parsed.Value()
+		if p == nil {
+			p, k = k.again()
+			c.peer.Store(k)
+		}
+		return *p
+	}
+	if p := c.refused.Load(); p != nil {
 		return *p
 	}
 	return Peer{}

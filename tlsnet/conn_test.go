@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -88,6 +89,74 @@ func TestFactsAndPeerAreKnownAtBothEnds(t *testing.T) {
 	y, err := sv.Export("EXPORTER-test", []byte("context"), 32)
 	if err != nil || !bytes.Equal(x, y) {
 		t.Errorf("exported %x and %x, %v", x, y, err)
+	}
+}
+
+// trickle hands out a connection's bytes a few at a time, and its end together with the last of them.
+type trickle struct {
+	net.Conn
+	n int
+}
+
+func (c *trickle) Read(p []byte) (int, error) {
+	c.n = c.n%7 + 1
+	return c.Conn.Read(p[:min(len(p), c.n)])
+}
+
+func TestDataArrivesInWhateverPiecesTheNetworkMakes(t *testing.T) {
+	s := newSite(t)
+	data := bytes.Repeat([]byte("0123456789"), 10_000)
+	for _, size := range []int{10, 100, 100_000} {
+		a, b := tcpPair(t)
+		c, sv := connected(t, s.clientConfig(), s.serverConfig(), a, &trickle{Conn: b})
+		go func() { c.Write(data); c.CloseWrite() }()
+		var got bytes.Buffer
+		_, err := io.CopyBuffer(struct{ io.Writer }{&got}, struct{ io.Reader }{sv}, make([]byte, size))
+		if err != nil || !bytes.Equal(got.Bytes(), data) {
+			t.Errorf("%d at a time: %d bytes, %v", size, got.Len(), err)
+		}
+	}
+}
+
+func TestCopyMovesEverythingBothWays(t *testing.T) {
+	s := newSite(t)
+	data := bytes.Repeat([]byte("0123456789"), 100_000)
+	pairs(t, func(t *testing.T, a, b net.Conn) {
+		c, sv := connected(t, s.clientConfig(), s.serverConfig(), a, b)
+		go func() {
+			if n, err := c.ReadFrom(bytes.NewReader(data)); err != nil || n != int64(len(data)) {
+				t.Errorf("ReadFrom: %d, %v", n, err)
+			}
+			c.CloseWrite()
+		}()
+		var got bytes.Buffer
+		first := make([]byte, 5) // a Read before leaves the rest of a record to WriteTo
+		if _, err := io.ReadFull(sv, first); err != nil {
+			t.Fatal(err)
+		}
+		got.Write(first)
+		if n, err := sv.WriteTo(&got); err != nil || n != int64(len(data)-5) || !bytes.Equal(got.Bytes(), data) {
+			t.Errorf("WriteTo: %d, %v", n, err)
+		}
+	})
+	a, b := tcpPair(t)
+	c, sv := connected(t, s.clientConfig(), s.serverConfig(), a, b)
+	go func() { c.Write([]byte("part")); a.Close() }()
+	var got bytes.Buffer
+	if _, err := io.Copy(&got, sv); err != io.ErrUnexpectedEOF || got.String() != "part" {
+		t.Errorf("copy of a cut stream: %q, %v", got.String(), err)
+	}
+}
+
+func TestPeerCanBeAskedAfterItsCertificatesWereCollected(t *testing.T) {
+	s := newSite(t)
+	a, b := tcpPair(t)
+	c, _ := connected(t, s.clientConfig(), s.serverConfig(), a, b)
+	for range 3 {
+		if p := c.Peer(); !p.Verified() || !p.Leaf.Equal(s.server.Certificate) || !p.Root().Equal(s.ca.Root) || len(p.Chain) != 3 {
+			t.Fatalf("peer: %+v", p)
+		}
+		runtime.GC()
 	}
 }
 

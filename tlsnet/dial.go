@@ -34,22 +34,27 @@ func Dial(ctx context.Context, network, addr string, c *Config) (*Conn, error) {
 	return d.Dial(ctx, network, addr)
 }
 
+// Upgrade makes the client end of a TLS connection over nc, for example after STARTTLS or through a proxy, without a
+// handshake yet. Without Config.ServerName host is verified, a DNS name or an IP address.
+func (d *Dialer) Upgrade(nc net.Conn, host string) (*Conn, error) {
+	if d.set.serverName != "" {
+		host = d.set.serverName
+	}
+	return d.set.client(nc, host)
+}
+
 // Dial connects to addr, as net.Dial takes it, and makes the handshake. Without Config.ServerName the host of addr is
 // verified. The error is a *[DialError].
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Conn, error) {
-	name := d.set.serverName
-	if name == "" {
-		host, _, err := net.SplitHostPort(addr)
-		if err != nil && !d.set.insecure {
-			return nil, &DialError{Failure: FailureNetwork, Address: addr, Err: err}
-		}
-		name = host
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil && d.set.serverName == "" && !d.set.insecure {
+		return nil, &DialError{Failure: FailureNetwork, Address: addr, Err: err}
 	}
 	nc, err := d.Net.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, &DialError{Failure: connectFailure(ctx, err), Address: addr, Err: err}
 	}
-	c, err := d.set.client(nc, name)
+	c, err := d.Upgrade(nc, host)
 	if err != nil {
 		nc.Close()
 		return nil, err

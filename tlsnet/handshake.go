@@ -82,6 +82,7 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 
+	defer c.in.release(c.set.buffers) // unless data came with the peer's Finished
 	scratch := c.set.buffers.record()
 	defer c.set.buffers.giveRecord(scratch)
 	out, err := c.machine.Start(c.set.now(), scratch[:0])

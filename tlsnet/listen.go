@@ -61,8 +61,12 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.set.Load().server(nc, l.host), nil
+	return l.Upgrade(nc), nil
 }
+
+// Upgrade makes the server end of a TLS connection over nc, which was accepted elsewhere, for example after STARTTLS. It
+// is then one of this listener's connections.
+func (l *Listener) Upgrade(nc net.Conn) *Conn { return l.set.Load().server(nc, l.host) }
 
 // SetConfig gives the connections accepted from now on another configuration, for example a renewed certificate. Those
 // that exist keep theirs, and Config.MaxHandshakes stays as it was. On error nothing changes.

@@ -51,27 +51,17 @@ func TestManyClientsLeaveNothingBehind(t *testing.T) {
 		srv := &tlsnet.HTTPServer{Handler: http.HandlerFunc(report)}
 		serving.Go(func() { srv.Serve(web) })
 		var wg sync.WaitGroup
+		// On a slow machine, 200 handshakes at the same moment run into the time-outs of net/http.
+		connecting := make(chan struct{}, 20)
 		for i := range clients {
+			connecting <- struct{}{}
+			begun := sync.OnceFunc(func() { <-connecting })
 			wg.Go(func() {
+				defer begun()
 				if i%2 == 0 {
-					c := dialEcho(t, s, l)
-					defer c.Close()
-					for range 3 {
-						go c.Write(make([]byte, 50_000))
-						if _, err := io.ReadFull(c, make([]byte, 50_000)); err != nil {
-							t.Error(err)
-						}
-					}
-					return
-				}
-				cc := s.clientConfig()
-				if i%4 == 1 {
-					cc.Core.ALPN = []string{"http/1.1"}
-				}
-				rt := &tlsnet.Transport{Config: cc, IdleConnTimeout: time.Second}
-				defer rt.CloseIdleConnections()
-				for range 3 {
-					get(t, rt, "https://"+web.Addr().String(), make([]byte, 50_000))
+					echoClient(t, s, l, begun)
+				} else {
+					webClient(t, s, "https://"+web.Addr().String(), i%4 == 1, begun)
 				}
 			})
 		}
@@ -99,8 +89,36 @@ func TestManyClientsLeaveNothingBehind(t *testing.T) {
 	t.Errorf("heap: %d bytes before, %d after %d clients", before, after, clients)
 }
 
+func echoClient(t *testing.T, s *site, l net.Listener, begun func()) {
+	c := dialEcho(t, s, l)
+	defer c.Close()
+	for range 3 {
+		go c.Write(make([]byte, 50_000))
+		if _, err := io.ReadFull(c, make([]byte, 50_000)); err != nil {
+			t.Error(err)
+		}
+		begun()
+	}
+}
+
+func webClient(t *testing.T, s *site, url string, http1 bool, begun func()) {
+	cc := s.clientConfig()
+	if http1 {
+		cc.Core.ALPN = []string{"http/1.1"}
+	}
+	rt := &tlsnet.Transport{Config: cc, IdleConnTimeout: time.Second}
+	defer rt.CloseIdleConnections()
+	for range 3 {
+		get(t, rt, url, make([]byte, 50_000))
+		begun()
+	}
+}
+
 // TestIdleConnectionsAreSmall holds many established connections after bulk traffic.
 func TestIdleConnectionsAreSmall(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools and heap sizes meaningless")
+	}
 	const pairs = 100
 	s := newSite(t)
 	cc, sc := s.clientConfig(), s.serverConfig()
@@ -141,7 +159,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 	}
 	each := int64(held-heap()) / (2 * pairs)
 	t.Logf("%d bytes of heap for each idle connection, TCP included", each)
-	if each > 8<<10 {
+	if each > 5<<10 {
 		t.Errorf("an idle connection holds %d bytes", each)
 	}
 }

@@ -67,22 +67,23 @@ func (c *Conn) verify(ctx context.Context, q *tlscore.Question) tlscore.Verified
 	if c.set.role == tlscore.RoleServer {
 		o.ServerName, o.Usage = "", pki.UsageClient
 	}
-	p := Peer{Raw: q.Chain}
+	p := &Peer{Raw: q.Chain}
 	chain, err := pki.Verify(q.Chain[0], o)
 	if err != nil {
 		p.Problem = err
 		p.Leaf, _ = x509.ParseCertificate(q.Chain[0]) // nil is documented
+		c.refused.Store(p)
 	} else {
 		p.Chain, p.Leaf = chain.Certificates, chain.Certificates[0]
+		c.peer.Store(keepPeer(p, c.set.roots))
 	}
-	c.peer.Store(&p)
 	if err != nil && !c.set.insecure {
 		return tlscore.Verified{Err: err, Alert: alertFor(err)}
 	}
 	if c.set.verifyPeer == nil {
 		return tlscore.Verified{}
 	}
-	err = c.set.verifyPeer(ctx, p, c.machine.Facts())
+	err = c.set.verifyPeer(ctx, *p, c.machine.Facts())
 	if err == nil {
 		return tlscore.Verified{}
 	}

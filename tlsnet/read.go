@@ -109,17 +109,23 @@ func (c *Conn) readOnce(p []byte) (int, error) {
 	case len(p) >= held+recordBufferLen, held == 0 && len(p) >= smallReadLen:
 		return c.readInPlace(p)
 	case h.buf == nil:
-		k, err := readOnce(c.nc, h.small[:])
-		if err != nil {
-			return 0, c.readFailed(err)
-		}
-		c.keep(h.small[:k])
+		return 0, c.readSmall()
 	default:
 		if err := h.fill(c.nc, need); err != nil {
 			return 0, c.readFailed(err)
 		}
 	}
 	return 0, nil
+}
+
+// readSmall waits for data without a buffer, and takes one when some has come.
+func (c *Conn) readSmall() error {
+	k, err := readOnce(c.nc, c.in.small[:])
+	if err != nil {
+		return c.readFailed(err)
+	}
+	c.keep(c.in.small[:k])
+	return nil
 }
 
 // openBuffered opens the records in the buffer for as long as they are complete and p has room. need is how many more

@@ -156,8 +156,8 @@ func (c *Conn) flush() bool {
 	return true
 }
 
-// KeyUpdate changes the keys that we send with, and with ask requests the peer to change its own (RFC 8446, Section
-// 4.6.3). It is never needed for safety: keys are updated in time without it.
+// KeyUpdate changes the keys that we send with, and with ask requests the peer to change its own
+// (RFC 8446, Section 4.6.3). It is never needed for safety: keys are updated in time without it.
 func (c *Conn) KeyUpdate(ask bool) error {
 	if err := c.Handshake(); err != nil {
 		return err

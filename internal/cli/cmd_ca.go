@@ -13,9 +13,10 @@ func newCA(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "ca",
 		Short: "A private CA: make it, issue certificates, show it",
-		Long: `A private CA with a root and an intermediate. The root signs the intermediate, the intermediate signs everything else.
-Both live below --home, keys as files that only you can read.`,
-		Example: "  tlswright ca init\n  tlswright ca issue app.test --profile server --san app.test,127.0.0.1 --out ./app\n  tlswright ca show --pem > root.pem",
+		Long: `A private CA with a root and an intermediate. The root signs the intermediate,
+the intermediate signs everything else. Both live below --home, their keys in
+files that only you can read.`,
+		Example: "  tlswright ca init\n  tlswright ca issue app.test --san app.test,127.0.0.1 --out ./app\n  tlswright ca show --pem > root.pem",
 	}, newCAInit(a), newCAIssue(a), newCAShow(a))
 }
 

@@ -32,16 +32,17 @@ func newCAInit(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make a private CA: a root and an intermediate",
-		Long: `Make a root, valid for ten years, and an intermediate, valid for five, which issues everything else. The private keys
-are files that only you can read. An existing CA is never overwritten.`,
+		Long: `Make a root, valid for ten years, and an intermediate, valid for five, which
+issues everything else. The private keys are files that only you can read. An
+existing CA is never overwritten.`,
 		Example: "  tlswright ca init\n  tlswright ca init --key rsa4096 --days 3650 --name 'Example Ltd'",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.caInit(cmd, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.key, "key", string(pki.P256), "kind of the keys: "+keyTypeList())
-	f.IntVar(&o.days, "days", 3650, "how long the root is valid; the intermediate for at most half as long")
-	f.StringVar(&o.name, "name", "", "your name in the certificates (default \"tlswright\")")
+	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the keys: "+keyTypeList())
+	f.IntVar(&o.days, "days", 3650, "how many `DAYS` the root is valid; the intermediate is for half as long")
+	f.StringVar(&o.name, "name", "", "your `NAME` in the certificates (default \"tlswright\")")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	completeKeyTypes(cmd)
 	return cmd

@@ -50,16 +50,16 @@ func newCAIssue(a *app) *cobra.Command {
 		Use:   "issue NAME",
 		Short: "Issue a certificate with its key",
 		Long:  caIssueLong,
-		Example: "  tlswright ca issue app.test --profile server --san app.test,127.0.0.1 --out ./app\n" +
+		Example: "  tlswright ca issue app.test --san app.test,127.0.0.1 --out ./app\n" +
 			"  tlswright ca issue alice --profile client --out ./alice",
 		Args: oneArg("the NAME to issue for"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.caIssue(cmd, o, args[0]) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.profile, "profile", string(pki.ProfileServer), "what it is for: server, client or peer")
-	f.StringSliceVar(&o.sans, "san", nil, "subject alternative names: DNS names, IP addresses, URIs")
-	f.StringVar(&o.key, "key", string(pki.P256), "kind of the key: "+keyTypeList())
-	f.IntVar(&o.days, "days", 90, "how long it is valid")
+	f.StringVar(&o.profile, "profile", string(pki.ProfileServer), "the `PROFILE`, what it is for: server, client or peer")
+	f.StringSliceVar(&o.sans, "san", nil, "`LIST` of subject alternative names: DNS names, IP addresses, URIs")
+	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the key: "+keyTypeList())
+	f.IntVar(&o.days, "days", 90, "how many `DAYS` it is valid")
 	f.StringVar(&o.out, "out", "", "the `DIR` to write to (default live/NAME below --home)")
 	f.BoolVar(&o.force, "force", false, "replace files in the folder that are not from this CA")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")

@@ -6,12 +6,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const completionLong = `Print a script that teaches a shell the commands and flags of tlswright. To have it in every new shell:
+const completionLong = `Print a script that teaches a shell the commands and flags of tlswright. To have
+it in every new shell, write the output of "tlswright completion SHELL" to:
 
-  bash        tlswright completion bash > ~/.local/share/bash-completion/completions/tlswright
-  zsh         tlswright completion zsh > "${fpath[1]}/_tlswright"
-  fish        tlswright completion fish > ~/.config/fish/completions/tlswright.fish
-  powershell  tlswright completion powershell >> $PROFILE`
+  bash        ~/.local/share/bash-completion/completions/tlswright
+  zsh         "${fpath[1]}/_tlswright"
+  fish        ~/.config/fish/completions/tlswright.fish
+  powershell  the end of $PROFILE`
 
 func newCompletion(a *app) *cobra.Command {
 	generators := map[string]func(*cobra.Command, *bytes.Buffer) error{

@@ -42,12 +42,13 @@ and the headers; -o keeps the body, and "-o -" prints it. A status of 400 or
 more is a failed check.
 
 ` + exitCodeHelp + `
-With several hosts: 0 if all are well; the code of the failures if they are all of one kind; otherwise 1.`
+With several hosts: 0 if all are well; the code of the failures if they are all
+of one kind; otherwise 1.`
 
 const connectExample = `  tlswright connect example.com
   tlswright connect google.com github.com letsencrypt.org
   tlswright connect --ca root.pem --servername app.test 127.0.0.1:8443
-  tlswright connect --cert alice.pem --key alice.key --json api.test | jq .verdict
+  tlswright connect --cert alice.pem --key alice.key --json api.test
   printf 'hello\n' | tlswright connect localhost:8443
   tlswright connect --http https://example.com/ -o page.html`
 
@@ -127,8 +128,10 @@ func (a *app) dataToSend(o *connectFlags, hosts int) io.Reader {
 		return nil
 	case o.hasSend && o.send != "-":
 		return strings.NewReader(o.send)
-	case o.hasSend || a.ui.inputIsPiped():
+	case o.hasSend:
 		return a.ui.in
+	case a.ui.inputIsPiped():
+		return pipedData(a.ui.in)
 	}
 	return nil
 }

@@ -27,24 +27,30 @@ type serveFlags struct {
 
 const serveLong = `Serve over TLS, in one of three ways:
 
-  --echo       every byte comes back as it was sent, whatever it means: an HTTP request, too. The facts of each
-               connection and the first bytes received are printed.
-  --dir DIR    the files of a folder over HTTP/1.1 and HTTP/2. Never served are names that start with a dot, private
-               keys (by name or content), the home of tlswright, and what links outside of the folder.
-  --proxy URL  every request is handed on to that server. X-Forwarded-* and Client-Cert (RFC 9440) say what is known
-               for certain; headers of these names from outside are dropped.
+  --echo       every byte comes back as it was sent, whatever it means: an HTTP
+               request, too. The facts of each connection and the first bytes
+               received are printed.
+  --dir DIR    the files of a folder over HTTP/1.1 and HTTP/2. Never served are
+               names that start with a dot, private keys (by name or content),
+               the home of tlswright, and what links outside of the folder.
+  --proxy URL  every request is handed on to that server. X-Forwarded-* and
+               Client-Cert (RFC 9440) say what is known for certain; headers of
+               these names from outside are dropped.
 
-Without --cert a certificate for localhost is issued from the own CA for this run. With --client-ca only clients with a
-certificate of one of those CAs are let in. Every refusal is one line on standard error: why, and which certificate.
+Without --cert a certificate for localhost is issued from the own CA for this
+run. With --client-ca only clients with a certificate of one of those CAs are
+let in. Every refusal is one line on standard error: why, and which certificate.
 
-The first line of the output is "listening on URL" with the real address, so that --listen 127.0.0.1:0 may choose a free
-port. SIGINT and SIGTERM end the server once what is under way is done.
+The first line of the output is "listening on URL" with the real address, so
+that --listen 127.0.0.1:0 may choose a free port. SIGINT and SIGTERM end the
+server once what is under way is done.
 
 ` + exitCodeHelp
 
 const serveExample = `  tlswright serve --dir ./public
   tlswright serve --echo --listen 127.0.0.1:0
-  tlswright serve --proxy http://127.0.0.1:3000 --cert live/app/fullchain.pem --key live/app/privkey.pem
+  tlswright serve --proxy http://127.0.0.1:3000
+  tlswright serve --echo --cert app/fullchain.pem --key app/privkey.pem
   tlswright serve --dir ./public --client-ca root.pem`
 
 func newServe(a *app) *cobra.Command {

@@ -145,3 +145,51 @@ func (c *collector) json(e *exchange) *dataJSON {
 	}
 	return j
 }
+
+// pipedData returns what is piped in, or nil where that is nothing: programs often start others with an empty pipe as
+// standard input and mean nothing by it. A pipe that says nothing at first is taken for one that will.
+func pipedData(in io.Reader) io.Reader {
+	type piece struct {
+		data []byte
+		err  error
+	}
+	first := make(chan piece, 1)
+	go func() {
+		buf := make([]byte, 64<<10)
+		n, err := in.Read(buf)
+		first <- piece{buf[:n], err}
+	}()
+	rest := func(p piece) io.Reader {
+		if p.err != nil {
+			return io.MultiReader(bytes.NewReader(p.data), failingReader{p.err})
+		}
+		return io.MultiReader(bytes.NewReader(p.data), in)
+	}
+	select {
+	case p := <-first:
+		if len(p.data) == 0 && p.err == io.EOF {
+			return nil
+		}
+		return rest(p)
+	case <-time.After(100 * time.Millisecond):
+		return &lateReader{open: func() io.Reader { return rest(<-first) }}
+	}
+}
+
+// failingReader has only an error to give.
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+// lateReader is a reader that is there once somebody reads from it.
+type lateReader struct {
+	open func() io.Reader
+	r    io.Reader
+}
+
+func (l *lateReader) Read(p []byte) (int, error) {
+	if l.r == nil {
+		l.r = l.open()
+	}
+	return l.r.Read(p)
+}

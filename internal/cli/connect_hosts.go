@@ -61,15 +61,22 @@ func (c *connector) printTable(outcomes []*outcome) {
 		cells = append(cells, line)
 	}
 	u := c.app.ui
-	u.write(&u.out, u.out.grid(cells, func(r, col int) style {
+	paint := func(r, col int) style {
 		switch {
 		case col == 6 && outcomes[r-1].isTrusted() && outcomes[r-1].problem == nil:
 			return good
 		case col == 6:
 			return bad
+		case col == 0:
+			return bold
 		}
 		return plain
-	}))
+	}
+	text := u.out.grid(cells, paint)
+	if u.out.width > 0 && gridWidth(cells) > u.out.width {
+		text = u.out.bands(cells, paint)
+	}
+	u.write(&u.out, text)
 }
 
 // verdictWord is the verdict in a word or two, for a table.

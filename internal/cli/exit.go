@@ -27,7 +27,8 @@ const (
 // exitCodeHelp is the table printed by --help and in the man pages.
 const exitCodeHelp = `Exit codes:
   0    done; every check passed
-  1    a check failed: no TLS with this peer, or a certificate that is not trusted
+  1    a check failed: no TLS with this peer, a certificate that is not trusted,
+       an HTTP error
   2    the command line is wrong
   3    could not run: a file, a key or the network stood in the way
   4    connection refused

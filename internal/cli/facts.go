@@ -8,6 +8,7 @@ import (
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/wire"
 )
 
 // numberedName is a value of a TLS registry in --json.
@@ -33,7 +34,7 @@ type handshakeReport struct {
 	Group          groupReport  `json:"group"`
 	ForwardSecrecy bool         `json:"forward_secrecy"`
 	Compression    string       `json:"compression"`
-	Signature      string       `json:"signature_scheme"` // of the peer; "" when it sent no certificate
+	Signature      string       `json:"signature_scheme"` // of the server
 	ALPN           string       `json:"alpn"`
 	ServerName     string       `json:"sni"` // as sent in the ClientHello
 	HelloRetry     bool         `json:"hello_retry"`
@@ -60,13 +61,21 @@ func newHandshakeReport(f tlscore.Facts, now time.Time) handshakeReport {
 	if g := suite.GroupByID(f.Group); g != nil {
 		r.Group.PostQuantum = g.Hybrid
 	}
-	if f.PeerScheme != 0 {
-		r.Signature = f.PeerScheme.String()
+	if s := serverScheme(f); s != 0 {
+		r.Signature = s.String()
 	}
 	for _, c := range parseChain(f.PeerChain) {
 		r.PeerChain = append(r.PeerChain, newCertReport(c, now))
 	}
 	return r
+}
+
+// serverScheme is the signature scheme by which the server proved who it is, seen from either end; 0: not yet.
+func serverScheme(f tlscore.Facts) wire.SignatureScheme {
+	if f.Role == tlscore.RoleServer {
+		return f.OwnScheme
+	}
+	return f.PeerScheme
 }
 
 func id[T ~uint16](v T) string { return fmt.Sprintf("0x%04x", uint16(v)) }
@@ -108,8 +117,8 @@ func negotiatedRows(f tlscore.Facts) []row {
 		rows = append(rows, row{label: "key exchange", value: kx})
 	}
 	rows = append(rows, row{label: "compression", value: "none"})
-	if f.PeerScheme != 0 {
-		rows = append(rows, row{label: "signature", value: f.PeerScheme.String()})
+	if s := serverScheme(f); s != 0 {
+		rows = append(rows, row{label: "signature", value: s.String()})
 	}
 	alpn := "none"
 	if f.ALPN != "" {

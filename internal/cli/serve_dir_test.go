@@ -11,7 +11,7 @@ import (
 )
 
 // newSite lays out a folder with everything that must and must not be served.
-func newSite(t *testing.T) *dirHandler {
+func newSite(t testing.TB) *dirHandler {
 	t.Helper()
 	base := t.TempDir()
 	site, home := filepath.Join(base, "site"), filepath.Join(base, "site", "estate")
@@ -205,4 +205,25 @@ func TestKeysAreFoundAnywhereInAFile(t *testing.T) {
 			t.Errorf("%d harmless bytes: %v", len(text), err)
 		}
 	}
+}
+
+func FuzzResolveStaysAmongWhatIsPublic(f *testing.F) {
+	for _, seed := range []string{"/hello.txt", "/../outside", "/plain/up", "//", "/.git/config", "/escape", "/a\x00b", "/harmless/../estate"} {
+		f.Add(seed)
+	}
+	h := newSite(f)
+	f.Fuzz(func(t *testing.T, name string) {
+		at, info, err := h.tree.resolve(name)
+		if err != nil {
+			return
+		}
+		if info.Mode().Type() != 0 && !info.IsDir() {
+			t.Errorf("%q: resolved to %s, which is %v", name, at, info.Mode())
+		}
+		for _, step := range splitPath(at) {
+			if strings.HasPrefix(step, ".") || step == "estate" {
+				t.Errorf("%q: resolved to %s", name, at)
+			}
+		}
+	})
 }

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
@@ -33,7 +35,8 @@ type event struct {
 	Alert       string           `json:"alert,omitempty"`
 	By          string           `json:"by,omitempty"` // who refused: "server" or "client"
 	Certificate *certReport      `json:"certificate,omitempty"`
-	Data        string           `json:"data,omitempty"`
+	Data        string           `json:"data,omitempty"`        // where it is UTF-8
+	Base64      string           `json:"data_base64,omitempty"` // where it is not
 	Received    *int64           `json:"received_bytes,omitempty"`
 	Request     *requestJSON     `json:"request,omitempty"`
 }
@@ -101,7 +104,13 @@ func (l *serveLog) received(c *tlsnet.Conn, data []byte) {
 	}
 	n := int64(len(data))
 	text := fmt.Sprintf("received %s from %v: %s\n", byteCount(n), c.RemoteAddr(), quoted(data))
-	l.tell(&l.app.ui.out, event{Event: "received", Address: c.RemoteAddr().String(), Data: string(data), Received: &n}, text)
+	e := event{Event: "received", Address: c.RemoteAddr().String(), Received: &n}
+	if utf8.Valid(data) {
+		e.Data = string(data)
+	} else {
+		e.Base64 = base64.StdEncoding.EncodeToString(data)
+	}
+	l.tell(&l.app.ui.out, e, text)
 }
 
 // closed tells the end of a connection; err is nil where both sides closed in order.

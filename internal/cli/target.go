@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/net/idna"
@@ -18,8 +19,14 @@ type target struct {
 
 func (t target) String() string { return net.JoinHostPort(t.host, t.port) }
 
-// name is what the certificate must be valid for. The dot that makes a DNS name absolute is not part of it.
-func (t target) name() string { return strings.TrimSuffix(t.host, ".") }
+// name is what the certificate must be valid for. The dot that makes a DNS name absolute is not part of it, nor is the
+// zone of a link-local address.
+func (t target) name() string {
+	if addr, err := netip.ParseAddr(t.host); err == nil {
+		return addr.WithZone("").String()
+	}
+	return strings.TrimSuffix(t.host, ".")
+}
 
 // parseTarget reads HOST, HOST:PORT, an IPv6 address with or without brackets, or the beginning of a https URL, which
 // is what people have in their clipboard.
@@ -35,8 +42,8 @@ func parseTarget(cmd *cobra.Command, text string) (target, error) {
 		return t, f
 	}
 	switch {
-	case isAddress(strings.Trim(rest, "[]")):
-		t.host = strings.Trim(rest, "[]")
+	case isAddress(unbracketed(rest)):
+		t.host = unbracketed(rest)
 	case strings.Contains(rest, ":"):
 		var err error
 		if t.host, t.port, err = net.SplitHostPort(rest); err != nil {
@@ -55,17 +62,28 @@ func parseTarget(cmd *cobra.Command, text string) (target, error) {
 		return t, nil
 	}
 	ascii, err := asciiName(t.host)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(ascii, isNoHostRune) {
 		return t, usagef(cmd, "%q is no host name", t.host)
 	}
 	t.host = ascii
 	return t, nil
 }
 
+// unbracketed takes an IPv6 address out of its brackets.
+func unbracketed(s string) string {
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
 func isAddress(s string) bool {
 	_, err := netip.ParseAddr(s)
 	return err == nil
 }
+
+// isNoHostRune knows what no resolver takes as part of a name.
+func isNoHostRune(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("[]:%\"'\\", r) }
 
 // asciiName gives the ASCII form of an internationalized name, and leaves others as they are: names with underscores
 // and the like exist, and whether one has an address is for DNS to say.

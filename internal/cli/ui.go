@@ -68,8 +68,13 @@ func newStream(f *os.File) stream {
 	if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 		s.width = w
 	}
-	s.isColor = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
+	s.isColor = wantsColor(os.Getenv)
 	return s
+}
+
+// wantsColor reports whether the user of a terminal wants colours (see no-color.org).
+func wantsColor(getenv func(string) string) bool {
+	return getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && getenv("TERM") != ""
 }
 
 // inputIsPiped reports whether standard input is a pipe, a socket or a file: something that was put there to be read.
@@ -192,9 +197,8 @@ func (s *stream) rows(rows []row) string {
 	return b.String()
 }
 
-// grid lays out cells in columns, two blanks apart, as wide as their widest cell. The first row is the heading.
-// paintCell gives the style of a cell; nil leaves all plain but the heading.
-func (s *stream) grid(cells [][]string, paintCell func(row, col int) style) string {
+// columnWidths returns how wide the widest cell of each column is.
+func columnWidths(cells [][]string) []int {
 	var widths []int
 	for _, line := range cells {
 		for i, c := range line {
@@ -204,15 +208,28 @@ func (s *stream) grid(cells [][]string, paintCell func(row, col int) style) stri
 			widths[i] = max(widths[i], lipgloss.Width(c))
 		}
 	}
+	return widths
+}
+
+// gridWidth is how many columns of the terminal a grid takes.
+func gridWidth(cells [][]string) int {
+	total := 0
+	for _, w := range columnWidths(cells) {
+		total += w + 2
+	}
+	return total
+}
+
+// grid lays out cells in columns, two blanks apart, as wide as their widest cell. The first row is the heading;
+// paintCell gives the style of the other cells.
+func (s *stream) grid(cells [][]string, paintCell func(row, col int) style) string {
+	widths := columnWidths(cells)
 	var b strings.Builder
 	for r, line := range cells {
 		var text strings.Builder
 		for i, c := range line {
-			st := plain
-			switch {
-			case r == 0:
-				st = faint
-			case paintCell != nil:
+			st := faint
+			if r > 0 {
 				st = paintCell(r, i)
 			}
 			text.WriteString("  " + s.paint(st, c) + strings.Repeat(" ", widths[i]-lipgloss.Width(c)))
@@ -220,6 +237,49 @@ func (s *stream) grid(cells [][]string, paintCell func(row, col int) style) stri
 		b.WriteString(strings.TrimRight(text.String(), " ") + "\n")
 	}
 	return b.String()
+}
+
+// bands shows the same cells on their side, for a terminal that is too narrow for the grid: the heading stands left, and
+// the rows stand beside each other, as many as fit; the others follow below.
+func (s *stream) bands(cells [][]string, paintCell func(row, col int) style) string {
+	var b strings.Builder
+	for first := 1; first < len(cells); {
+		count := 1
+		for first+count < len(cells) && gridWidth(onTheirSide(cells, first, count+1)) <= s.width {
+			count++
+		}
+		if first > 1 {
+			b.WriteByte('\n')
+		}
+		turned := onTheirSide(cells, first, count)
+		widths := columnWidths(turned)
+		for i, line := range turned {
+			var text strings.Builder
+			for j, c := range line {
+				st := faint
+				if j > 0 {
+					st = paintCell(first+j-1, i)
+				}
+				text.WriteString("  " + s.paint(st, c) + strings.Repeat(" ", widths[j]-lipgloss.Width(c)))
+			}
+			b.WriteString(strings.TrimRight(text.String(), " ") + "\n")
+		}
+		first += count
+	}
+	return b.String()
+}
+
+// onTheirSide turns count rows, and the heading before them, into columns.
+func onTheirSide(cells [][]string, first, count int) [][]string {
+	var turned [][]string
+	for i, label := range cells[0] {
+		line := []string{label}
+		for r := first; r < first+count; r++ {
+			line = append(line, cells[r][i])
+		}
+		turned = append(turned, line)
+	}
+	return turned
 }
 
 // printJSON writes v as one JSON document, indented.

@@ -26,8 +26,9 @@ type connection struct {
 	drip     bool   // show one byte more at a time, and let questions wait
 	eof      bool
 
-	hold int    // while above 0: how many bytes may still be written, the rest is held
-	held []byte // not written yet
+	holding bool   // write no more than allowed, hold the rest
+	allowed int    // bytes
+	held    []byte // not written yet
 }
 
 // dial connects to the runner and says which test this is.
@@ -142,10 +143,10 @@ func (c *connection) seal(data []byte) error {
 }
 
 func (c *connection) write(out []byte) error {
-	if c.hold > 0 {
-		n := min(c.hold-1, len(out))
+	if c.holding {
+		n := min(c.allowed, len(out))
 		c.held = append(c.held, out[n:]...)
-		c.hold -= n
+		c.allowed -= n
 		out = out[:n]
 	}
 	if len(out) == 0 {
@@ -158,7 +159,7 @@ func (c *connection) write(out []byte) error {
 // release writes what was held back, and holds no more.
 func (c *connection) release() error {
 	out := c.held
-	c.hold, c.held = 0, nil
+	c.holding, c.held = false, nil
 	return c.write(out)
 }
 

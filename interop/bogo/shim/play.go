@@ -123,7 +123,7 @@ func (p *player) talk() error {
 		return p.send(func(out []byte) ([]byte, error) { return p.machine.Abort(wire.AlertDecompressionFailure, out) })
 	}
 	if s.unfinishedWrite {
-		p.hold = 2 // one byte may go out
+		p.holding, p.allowed = true, 1
 	}
 	if s.writesFirst || s.unfinishedWrite {
 		for range s.firstWrites {
@@ -190,8 +190,17 @@ func (p *player) echo() error {
 	}
 }
 
-// errDataOnShutdown is application data after we said that we want no more.
-var errDataOnShutdown = errors.New(":APPLICATION_DATA_ON_SHUTDOWN:")
+// verbatim is an error whose text the runner looks for.
+type verbatim string
+
+// Error returns the text.
+func (v verbatim) Error() string { return string(v) }
+
+// How closing fails: data comes after we said that we want no more, or the stream ends without close_notify.
+const (
+	errDataOnShutdown = verbatim(":APPLICATION_DATA_ON_SHUTDOWN:")
+	errNoCloseNotify  = verbatim("Unexpected SSL_shutdown result: -1 != 1")
+)
 
 // shutDown closes as the test wants: without a word, or with close_notify from both ends.
 func (p *player) shutDown() error {
@@ -205,7 +214,7 @@ func (p *player) shutDown() error {
 		event, err := p.next()
 		switch {
 		case err == io.EOF:
-			return errors.New("Unexpected SSL_shutdown result: -1 != 1")
+			return errNoCloseNotify
 		case err != nil:
 			return err
 		case event.Kind == tlscore.Data:

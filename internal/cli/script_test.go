@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// -update rewrites what tests compare with: the manual pages.
+var _ = flag.Bool("update", false, "rewrite the manual pages in docs/man")
+
+// TestMain makes the test binary the command itself: the scripts call it as tlswright.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"tlswright": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScripts runs the sessions at the shell in testdata/script. Besides the commands of testscript they have:
+//
+//	exits CODE PROGRAM ARG...   run to the end and demand an exit code
+//	server NAME ARG...          run `tlswright serve ARG...`; sets $NAME to its host:port and $NAME_PORT to the port;
+//	                            its output is in NAME.out and NAME.err
+//	stop NAME                   end it with SIGINT and demand that it ends well
+//	tcp NAME DOES               a TCP server that is no TLS server: closes, talks, or stays mute
+//	big FILE BYTES              make a file
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Values[serversKey{}] = map[string]*server{}
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TLSWRIGHT_HOME", filepath.Join(e.WorkDir, "home"))
+			// The roots of the machine are none of the test's business, and loading them takes its time.
+			e.Setenv("SSL_CERT_FILE", filepath.Join(e.WorkDir, "no-system-roots.pem"))
+			e.Setenv("SSL_CERT_DIR", filepath.Join(e.WorkDir, "no-system-roots"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exits,
+			"server": startServer,
+			"stop":   stopServer,
+			"tcp":    startTCP,
+			"big":    makeBig,
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// server is a `tlswright serve` of a script.
+type server struct {
+	cmd   *exec.Cmd
+	ended chan error
+}
+
+type serversKey struct{}
+
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: server NAME ARG...")
+	}
+	name := args[0]
+	cmd := exec.Command("tlswright", append([]string{"serve", "--listen", "127.0.0.1:0"}, args[1:]...)...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, key := range []string{"HOME", "TLSWRIGHT_HOME", "PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOCOVERDIR"} {
+		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
+	}
+	out, err := os.Create(ts.MkAbs(name + ".out"))
+	ts.Check(err)
+	defer out.Close()
+	errOut, err := os.Create(ts.MkAbs(name + ".err"))
+	ts.Check(err)
+	defer errOut.Close()
+	cmd.Stdout, cmd.Stderr = out, errOut
+	ts.Check(cmd.Start())
+	s := &server{cmd: cmd, ended: make(chan error, 1)}
+	go func() { s.ended <- cmd.Wait() }()
+	ts.Value(serversKey{}).(map[string]*server)[name] = s
+	ts.Defer(func() { cmd.Process.Kill() })
+
+	line := regexp.MustCompile(`(?m)(?:^listening on (?:tls|https)|"url":"(?:tls|https))://(127\.0\.0\.1:(\d+))`)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if m := line.FindStringSubmatch(ts.ReadFile(name + ".out")); m != nil {
+			ts.Setenv(name, m[1])
+			ts.Setenv(name+"_PORT", m[2])
+			return
+		}
+		select {
+		case err := <-s.ended:
+			ts.Fatalf("the server ended at once: %v\n%s", err, ts.ReadFile(name+".err"))
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	ts.Fatalf("the server does not listen:\n%s", ts.ReadFile(name+".err"))
+}
+
+func stopServer(ts *testscript.TestScript, _ bool, args []string) {
+	s := ts.Value(serversKey{}).(map[string]*server)[args[0]]
+	ts.Check(s.cmd.Process.Signal(syscall.SIGINT))
+	select {
+	case err := <-s.ended:
+		ts.Check(err)
+	case <-time.After(20 * time.Second):
+		ts.Fatalf("the server does not end")
+	}
+	ts.Logf("[%s.out]\n%s[%s.err]\n%s", args[0], ts.ReadFile(args[0]+".out"), args[0], ts.ReadFile(args[0]+".err"))
+}
+
+func startTCP(ts *testscript.TestScript, _ bool, args []string) {
+	does := map[string]func(net.Conn){
+		"closes": func(c net.Conn) { c.Close() },
+		"talks": func(c net.Conn) {
+			fmt.Fprintf(c, "SSH-2.0-OpenSSH_9.2\r\n")
+			c.Read(make([]byte, 1<<16))
+			c.Close()
+		},
+		"mute": func(c net.Conn) {
+			io.Copy(io.Discard, c) // and hold it: a connection that nobody knows any more would be closed
+			c.Close()
+		},
+	}[args[1]]
+	if does == nil {
+		ts.Fatalf("what does %q mean?", args[1])
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv(args[0], l.Addr().String())
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go does(c)
+		}
+	}()
+}
+
+func makeBig(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	line := "All work and no play makes Jack a dull boy.\n"
+	text := strings.Repeat(line, size/len(line)+1)[:size]
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}

@@ -1,0 +1,101 @@
+package tlsnet
+
+import (
+	"io"
+
+	"github.com/tlswright/tlswright/tlscore"
+)
+
+var (
+	_ io.WriterTo   = (*Conn)(nil)
+	_ io.ReaderFrom = (*Conn)(nil)
+)
+
+// firstCopyLen is what ReadFrom reads into while its source is slow, so that an idle copy holds little memory.
+const firstCopyLen = 4 << 10
+
+// WriteTo copies application data to w until the peer's close_notify; io.Copy uses it. Data goes from the place where it
+// was opened straight to w, and while none comes no buffer is held.
+func (c *Conn) WriteTo(w io.Writer) (n int64, err error) {
+	if err := c.Handshake(); err != nil {
+		return 0, err
+	}
+	for {
+		k, err := c.writeNext(w)
+		n += int64(k)
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// writeNext hands the next piece of data to w, or reads from the network once. The error io.EOF is the peer's end.
+func (c *Conn) writeNext(w io.Writer) (int, error) {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	h := &c.in
+	switch {
+	case len(h.plain) > 0:
+		n, err := w.Write(h.plain)
+		h.plain = h.plain[n:]
+		h.release(c.set.buffers)
+		if err == nil && len(h.plain) > 0 {
+			err = io.ErrShortWrite
+		}
+		return n, err
+	case h.err != nil:
+		return 0, h.err
+	case h.buf == nil:
+		return 0, c.readSmall()
+	}
+	step, err := c.machine.Feed(c.set.now(), h.unread(), nil)
+	h.consume(step.N)
+	if step.Event.Kind == tlscore.Data {
+		h.plain = step.Event.Data
+	}
+	wait := c.settled(step, err)
+	h.release(c.set.buffers)
+	if !wait || h.err != nil || h.buf == nil {
+		return 0, nil
+	}
+	if err := h.fill(c.nc, step.Need); err != nil {
+		return 0, c.readFailed(err)
+	}
+	return 0, nil
+}
+
+// ReadFrom sends what r has until its end; io.Copy and net/http use it. While r is slow a small buffer does, and when it
+// has plenty, 64 KiB leave in each system call.
+func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
+	small := make([]byte, firstCopyLen)
+	var large *flightBuffer
+	defer func() { c.set.buffers.giveFlight(large) }()
+	for {
+		buf := small
+		if large != nil {
+			buf = large[:batch]
+		}
+		k, rerr := r.Read(buf)
+		if k > 0 {
+			written, err := c.Write(buf[:k])
+			n += int64(written)
+			if err != nil {
+				return n, err
+			}
+		}
+		switch {
+		case rerr == io.EOF:
+			return n, nil
+		case rerr != nil:
+			return n, rerr
+		case k == len(buf) && large == nil:
+			large = c.set.buffers.flight()
+		case k < len(buf) && large != nil:
+			c.set.buffers.giveFlight(large)
+			large = nil
+		}
+	}
+}
