@@ -18,6 +18,8 @@ func messageSamples12() []messageSample {
 		Extensions: Extensions{{ExtRenegotiationInfo, []byte{0}}, {ExtExtendedMasterSecret, []byte{}}}}
 	return []messageSample{
 		{message: &HelloRequest{}, raw: "00 000000"},
+		{message: &ClientHello{VersionTLS12, [32]byte{}, []byte{}, []CipherSuite{TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}, []byte{0}, nil},
+			raw: "01 000029 0303" + strings.Repeat("00", 32) + "00 0002 c02f 01 00"},
 		{message: hello, raw: "02 000033 0303" + strings.Repeat("00", 32) + "02 6964 c02f 00 0009 ff01 0001 00 0017 0000"},
 		{message: &Certificate12{[][]byte{b("leaf"), b("ca")}}, raw: "0b 00000f 00000c 000004 6c656166 000002 6361"},
 		{message: &Certificate12{[][]byte{}}, raw: "0b 000003 000000"},
