@@ -39,8 +39,8 @@ bogo: ## BoringSSL's test suite, Debian's copy of it (BORINGSSL=path takes anoth
 fuzz: ## fuzz every target for FUZZTIME (10s) each
 	@scripts/fuzz.sh -each $(FUZZTIME)
 
-bench: ## measurements, side by side with crypto/tls in one run
-	$(GO) test -run '^$$' -bench . -benchmem ./bench/...
+bench: ## measurements, side by side with crypto/tls in one run (BENCHFLAGS="-run bulk -rounds 9")
+	$(GO) run ./bench $(BENCHFLAGS)
 
 accept: ## a newcomer's two commands, in a fresh clone with an empty home
 	@scripts/accept.sh

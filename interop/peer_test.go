@@ -67,10 +67,10 @@ func allPeers() []peer {
 }
 
 // need skips the test where the peer is missing.
-func (p peer) need(t testing.TB) {
+func (pr peer) need(t testing.TB) {
 	t.Helper()
-	if _, err := p.version(); err != nil {
-		missing(t, fmt.Sprintf("%s is not here: %v", p.name, err))
+	if _, err := pr.version(); err != nil {
+		missing(t, fmt.Sprintf("%s is not here: %v", pr.name, err))
 	}
 }
 

@@ -77,7 +77,7 @@ check_fresh() {
 	(cd wire && go run generate.go -stdout) | cmp - wire/zregistry.go
 }
 
-check_fuzz() { scripts/fuzz.sh -total "${FUZZ_SECONDS:-60}"; }
+check_fuzz() { scripts/fuzz.sh -total "${FUZZ_SECONDS:-40}"; }
 
 check_vulnerabilities() {
 	local log status

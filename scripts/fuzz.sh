@@ -2,7 +2,7 @@
 # Fuzzes every target it finds, two workers each.
 #
 #   scripts/fuzz.sh -each 10s     ten seconds a target
-#   scripts/fuzz.sh -total 60     sixty seconds together, at least one a target
+#   scripts/fuzz.sh -total 40     forty seconds together, at least a quarter of one for each target
 #
 # Each package is built once, with the instrumentation, and then run target by target. What breaks a target is
 # written to the package's testdata/fuzz, where go test finds it from then on.
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 mode=${1:--total}
-amount=${2:-60}
+amount=${2:-40}
 builds=$(mktemp -d)
 trap 'rm -rf "$builds"' EXIT
 corpus=$(go env GOCACHE)/fuzz
@@ -36,9 +36,9 @@ fi
 
 each=$amount
 if [ "$mode" = -total ]; then
-	each=$((amount / ${#targets[@]}))
-	[ "$each" -ge 1 ] || each=1
-	each=${each}s
+	each=$((amount * 1000 / ${#targets[@]}))
+	[ "$each" -ge 250 ] || each=250
+	each=${each}ms
 fi
 echo "fuzz: ${#targets[@]} targets in ${#folders[@]} packages, $each each"
 for entry in "${targets[@]}"; do

@@ -16,6 +16,7 @@ import (
 // Defaults of a [Config].
 const (
 	DefaultHandshakeTimeout = 10 * time.Second
+	DefaultConnectTimeout   = 30 * time.Second // of a Dialer
 	DefaultMaxHandshakes    = 4096
 )
 
@@ -54,8 +55,9 @@ type Config struct {
 
 	// HandshakeTimeout bounds the handshake; 0 is DefaultHandshakeTimeout, negative is no bound.
 	HandshakeTimeout time.Duration
-	// MaxHandshakes bounds how many handshakes of a listener are computed at the same time; a connection counts from its
-	// first bytes on. 0 is DefaultMaxHandshakes.
+	// MaxHandshakes bounds how many handshakes of a listener are computed at the same time, waiting for its keys to sign
+	// included. One that waits for its peer does not count, so that slow peers cannot keep others out; HandshakeTimeout ends
+	// it. 0 is DefaultMaxHandshakes.
 	MaxHandshakes int
 
 	// Time returns the time by which certificates are judged; nil is time.Now.

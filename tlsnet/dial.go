@@ -10,8 +10,8 @@ import (
 // Dialer makes client connections with one configuration, which is checked once. It may be used concurrently.
 type Dialer struct {
 	set *settings
-	// Net makes the connections beneath; its Timeout bounds name look-up and connecting. The zero value tries IPv6 and
-	// IPv4 side by side (RFC 6555).
+	// Net makes the connections beneath. [NewDialer] bounds name look-up and connecting by 30 seconds. IPv6 and IPv4 are
+	// tried side by side (RFC 6555).
 	Net net.Dialer
 }
 
@@ -21,7 +21,7 @@ func NewDialer(c *Config) (*Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dialer{set: s}, nil
+	return &Dialer{set: s, Net: net.Dialer{Timeout: DefaultConnectTimeout}}, nil
 }
 
 // Dial connects to addr, as net.Dial takes it, and makes the handshake. Without Config.ServerName the host of addr is

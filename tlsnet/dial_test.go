@@ -127,18 +127,33 @@ func dialEcho(t *testing.T, s *site, l net.Listener) *tlsnet.Conn {
 	return c
 }
 
-func TestSilentConnectionsTakeNoPlaceOfHandshakes(t *testing.T) {
+// TestStalledHandshakesTakeNoPlace leaves handshakes unfinished: some peers say nothing, some stop after their
+// ClientHello.
+func TestStalledHandshakesTakeNoPlace(t *testing.T) {
 	s := newSite(t)
 	sc := s.serverConfig()
 	sc.MaxHandshakes = 1
 	l := listen(t, sc)
 	go echo(l)
-	for range 10 {
-		c, err := net.Dial("tcp", l.Addr().String())
+	for i := range 10 {
+		nc, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		defer nc.Close()
+		if i%2 == 0 {
+			continue
+		}
+		c, err := tlsnet.Client(readNothing{nc}, s.clientConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Handshake(); err == nil {
+			t.Fatal("a handshake without hearing the server")
+		}
+		if _, err := io.ReadFull(nc, make([]byte, 100)); err != nil { // the server's flight is out
+			t.Fatal(err)
+		}
 	}
 	for range 5 {
 		c := dialEcho(t, s, l)
@@ -147,6 +162,11 @@ func TestSilentConnectionsTakeNoPlaceOfHandshakes(t *testing.T) {
 		c.Close()
 	}
 }
+
+// readNothing is a connection that gives up at once when it should listen.
+type readNothing struct{ net.Conn }
+
+func (readNothing) Read([]byte) (int, error) { return 0, errors.New("not listening") }
 
 func TestChosenIdentityIsPresented(t *testing.T) {
 	s := newSite(t)

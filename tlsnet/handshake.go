@@ -19,6 +19,8 @@ type handshake struct {
 	mu   sync.Mutex
 	done atomic.Bool // it succeeded; set under mu
 	err  error       // it failed, and how; under mu
+
+	started bool // Machine.Start was called
 }
 
 // ErrHandshakeTimeout says that Config.HandshakeTimeout passed before the handshake was done. It is a net.Error whose
@@ -76,89 +78,98 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 }
 
 // runHandshake drives the machine until its handshake is done. Both halves are locked: nobody else has business there.
+// While it waits for the peer it holds neither a buffer nor one of the listener's places, so that peers who begin and
+// then say nothing cost next to nothing.
 func (c *Conn) runHandshake(ctx context.Context) error {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-
 	defer c.in.release(c.set.buffers) // unless data came with the peer's Finished
-	scratch := c.set.buffers.record()
-	defer c.set.buffers.giveRecord(scratch)
-	out, err := c.machine.Start(c.set.now(), scratch[:0])
-	if err != nil {
-		return err
-	}
-	release := func() {}
-	defer func() { release() }()
-	for {
-		step, err := c.feedHandshake(ctx, out)
-		out = step.Out
-		switch {
-		case err != nil:
-			return c.refuse(err, out)
-		case step.Event.Kind == tlscore.HandshakeDone:
-			return c.send(out)
-		case step.Event.Kind == tlscore.PeerClosed:
-			return closedEarly()
-		case step.N > 0 || step.Event.Kind != tlscore.NoEvent:
-			continue
-		}
-		// The machine wants more input. What it said so far leaves in one write.
-		if err := c.send(out); err != nil {
+
+	if c.set.role == tlscore.RoleServer { // it has nothing to say yet
+		if err := c.fillHandshake(0); err != nil {
 			return err
 		}
-		out = scratch[:0]
-		first := !c.in.seen
+	}
+	for {
+		step, err := c.answerFlight(ctx)
+		if err != nil || step.Event.Kind == tlscore.HandshakeDone {
+			return err
+		}
 		if err := c.fillHandshake(step.Need); err != nil {
 			return err
 		}
-		if first {
-			if release, err = c.beginComputing(ctx); err != nil {
-				return err
-			}
-		}
 	}
 }
 
-// feedHandshake feeds what is buffered and answers the questions that come of it.
-func (c *Conn) feedHandshake(ctx context.Context, out []byte) (tlscore.Step, error) {
-	step, err := c.machine.Feed(c.set.now(), c.in.unread(), out)
-	c.in.consume(step.N)
-	fed := step.N
-	for err == nil && step.Event.Question != nil {
-		q := step.Event.Question
-		answer := c.answer(ctx, q)
-		if ctx.Err() != nil {
+// answerFlight feeds what has come and sends all that follows from it in one write.
+func (c *Conn) answerFlight(ctx context.Context) (tlscore.Step, error) {
+	scratch := c.set.buffers.record()
+	defer c.set.buffers.giveRecord(scratch)
+	step, err := c.compute(ctx, scratch[:0])
+	switch {
+	case ctx.Err() != nil: // the connection is closed already
+		return step, context.Cause(ctx)
+	case err != nil:
+		return step, c.refuse(err, step.Out)
+	case len(step.Out) == 0:
+		return step, nil
+	}
+	if _, err := c.nc.Write(step.Out); err != nil {
+		return step, fmt.Errorf("tlsnet: writing the handshake: %w", err)
+	}
+	return step, nil
+}
+
+// compute runs the machine until it wants more input or is done. On a listener's connection it takes one of the places
+// for that.
+func (c *Conn) compute(ctx context.Context, out []byte) (step tlscore.Step, err error) {
+	if c.host != nil {
+		select {
+		case c.host.shakes <- struct{}{}:
+			defer func() { <-c.host.shakes }()
+		case <-ctx.Done():
 			return step, context.Cause(ctx)
 		}
-		step, err = c.machine.Resume(c.set.now(), q.ID, answer, step.Out)
-		fed++ // an answer is progress, too
 	}
-	step.N = fed
-	return step, err
+	if !c.shake.started {
+		c.shake.started = true
+		if out, err = c.machine.Start(c.set.now(), out); err != nil {
+			return step, err
+		}
+	}
+	for {
+		step, err = c.machine.Feed(c.set.now(), c.in.unread(), out)
+		c.in.consume(step.N)
+		progress := step.N > 0
+		for err == nil && step.Event.Question != nil {
+			q := step.Event.Question
+			answer := c.answer(ctx, q)
+			if ctx.Err() != nil {
+				return step, context.Cause(ctx)
+			}
+			step, err = c.machine.Resume(c.set.now(), q.ID, answer, step.Out)
+			progress = true
+		}
+		if err != nil || step.Event.Kind == tlscore.HandshakeDone || !progress {
+			return step, err
+		}
+		out = step.Out
+	}
 }
 
-// beginComputing takes one of the listener's places for handshakes. It is called when the peer's first bytes are there,
-// so that connections that say nothing take none.
-func (c *Conn) beginComputing(ctx context.Context) (release func(), err error) {
-	if c.host == nil {
-		return func() {}, nil
-	}
-	select {
-	case c.host.shakes <- struct{}{}:
-		return func() { <-c.host.shakes }, nil
-	case <-ctx.Done():
-		return func() {}, context.Cause(ctx)
-	}
-}
-
-// fillHandshake reads more of the peer's flight.
+// fillHandshake waits for more of the peer's flight.
 func (c *Conn) fillHandshake(need int) error {
+	c.in.release(c.set.buffers)
+	var err error
 	if c.in.buf == nil {
-		c.in.buf = c.set.buffers.record()
+		var n int
+		n, err = readOnce(c.nc, c.in.small[:])
+		c.keep(c.in.small[:n])
+	} else {
+		err = c.in.fill(c.nc, need)
 	}
-	err := c.in.fill(c.nc, need)
 	if errors.Is(err, io.EOF) {
 		return closedEarly()
 	}
@@ -170,17 +181,6 @@ func (c *Conn) fillHandshake(need int) error {
 
 func closedEarly() error {
 	return &tlscore.Error{Code: tlscore.CodePeerClosedEarly, Err: io.ErrUnexpectedEOF}
-}
-
-// send writes the bytes of a flight, if there are any.
-func (c *Conn) send(out []byte) error {
-	if len(out) == 0 {
-		return nil
-	}
-	if _, err := c.nc.Write(out); err != nil {
-		return fmt.Errorf("tlsnet: writing the handshake: %w", err)
-	}
-	return nil
 }
 
 // refuse ends a failed handshake: it sends the alert that the machine appended to out and closes the write half, but

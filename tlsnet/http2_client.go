@@ -55,7 +55,7 @@ func (c *http2Conn) roundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	attachInfo(resp, req, c.conn)
+	attachConn(resp, req, c.conn)
 	return resp, nil
 }
 

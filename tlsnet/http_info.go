@@ -16,20 +16,20 @@ type Info struct {
 // Info returns the facts and the peer of the connection. During a handshake it waits for the end of it.
 func (c *Conn) Info() Info { return Info{Facts: c.Facts(), Peer: c.Peer()} }
 
-type infoKey struct{}
+type connKey struct{}
 
-func withInfo(ctx context.Context, i *Info) context.Context {
-	return context.WithValue(ctx, infoKey{}, i)
+func withConn(ctx context.Context, c *Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
 }
 
 // InfoFromContext returns what is known of the connection that a request came over, given the request's context in a
 // handler under [HTTPServer]. ok is false for any other context.
 func InfoFromContext(ctx context.Context) (i Info, ok bool) {
-	p, ok := ctx.Value(infoKey{}).(*Info)
+	c, ok := ctx.Value(connKey{}).(*Conn)
 	if !ok {
 		return Info{}, false
 	}
-	return *p, true
+	return c.Info(), true
 }
 
 // InfoFromResponse returns what is known of the connection that a response of [Transport] came over. ok is false for

@@ -100,12 +100,10 @@ func orDefault(d, fallback time.Duration) time.Duration {
 
 // connContext puts what is known of the connection into the context of its requests.
 func connContext(ctx context.Context, nc net.Conn) context.Context {
-	c, ok := nc.(*Conn)
-	if !ok {
-		return ctx
+	if c, ok := nc.(*Conn); ok {
+		return withConn(ctx, c)
 	}
-	i := c.Info()
-	return withInfo(ctx, &i)
+	return ctx
 }
 
 // serveHTTP1 cuts off whoever speaks HTTP/2 where HTTP/1.1 was negotiated: net/http hands its preface to handlers.

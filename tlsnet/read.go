@@ -17,7 +17,7 @@ type readHalf struct {
 	r, w  int           // buf[r:w] came from the network and has not been fed
 	plain []byte        // opened data that did not fit into the caller's slice; lies in buf, before r
 	err   error         // final
-	seen  bool          // at least one byte has come
+	seen  bool          // something has come
 	small [smallReadLen]byte
 }
 
@@ -53,7 +53,6 @@ func (h *readHalf) fill(nc net.Conn, need int) error {
 	}
 	n, err := readOnce(nc, h.buf[h.w:])
 	h.w += n
-	h.seen = h.seen || n > 0
 	return err
 }
 
@@ -170,7 +169,7 @@ func (c *Conn) readInPlace(p []byte) (int, error) {
 			break
 		}
 	}
-	if h.err == nil && len(raw) > 0 {
+	if h.err == nil {
 		c.keep(raw)
 	}
 	h.release(c.set.buffers)
@@ -179,8 +178,10 @@ func (c *Conn) readInPlace(p []byte) (int, error) {
 
 // settled handles everything of a step but its data, and says whether feeding must stop.
 func (c *Conn) settled(step tlscore.Step, err error) bool {
+	if err != nil && owesAlert(err) {
+		c.failed.Store(true)
+	}
 	if c.machine.Pending() {
-		c.failed.Store(err != nil || c.failed.Load())
 		c.flushSoon()
 	}
 	switch {
@@ -192,13 +193,27 @@ func (c *Conn) settled(step tlscore.Step, err error) bool {
 	return c.in.err != nil || step.N == 0
 }
 
+// owesAlert reports whether an alert of ours tells the peer about err.
+func owesAlert(err error) bool {
+	var te *tlscore.Error
+	if !errors.As(err, &te) || te.Received() {
+		return false
+	}
+	_, ok := te.Alert()
+	return ok
+}
+
 // keep buffers bytes that cannot be fed yet.
 func (c *Conn) keep(raw []byte) {
 	h := &c.in
+	if len(raw) == 0 {
+		return
+	}
 	if h.buf == nil {
 		h.buf = c.set.buffers.record()
 	}
 	h.r, h.w = 0, copy(h.buf[:], raw)
+	h.seen = true
 }
 
 // readFailed judges an error of the connection beneath: time-outs pass, all else stays.

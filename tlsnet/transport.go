@@ -147,16 +147,15 @@ func (t *Transport) roundTripHTTP1(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	attachInfo(resp, req, conn)
+	attachConn(resp, req, conn)
 	return resp, nil
 }
 
-// attachInfo makes InfoFromResponse work, and restores the caller's context otherwise.
-func attachInfo(resp *http.Response, req *http.Request, c *Conn) {
+// attachConn makes InfoFromResponse work, and restores the caller's context otherwise.
+func attachConn(resp *http.Response, req *http.Request, c *Conn) {
 	ctx := req.Context()
 	if c != nil {
-		i := c.Info()
-		ctx = withInfo(ctx, &i)
+		ctx = withConn(ctx, c)
 	}
 	resp.Request = req.WithContext(ctx)
 }

@@ -82,6 +82,9 @@ func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) error {
 	if err != nil {
 		return err
 	}
+	if !cmd.Flags().Changed("days") {
+		lifetime = 0 // the same, but no longer than the CA has left
+	}
 	dir, err := a.liveDir(cmd, o.out, name)
 	if err != nil {
 		return err
@@ -100,6 +103,10 @@ func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) error {
 		sans = []string{name}
 	}
 	id, err := issueFrom(ca, pki.Request{Profile: profile, CommonName: name, SANs: sans, Lifetime: lifetime}, keyType, a.now())
+	var refused *failure
+	if errors.As(err, &refused) && refused.hint == "" && len(o.sans) == 0 {
+		refused.hint = "name its hosts and addresses with --san"
+	}
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,8 @@ With --send TEXT, or with data piped in, the data is sent, and what comes back
 goes to standard output; the report goes to standard error then. After the last
 byte our direction is closed, and the command ends when the peer closes too.
 Without data, h2 and http/1.1 are offered as application protocols; with data,
-none is.
+none is. In a script, "</dev/null" keeps connect from reading what is meant for
+another command.
 
 With --http the arguments are an optional method and a URL. Redirects are
 followed, but never away from https. The report names the final URL, the status

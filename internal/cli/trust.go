@@ -58,24 +58,26 @@ type identityFlags struct{ cert, key string }
 
 func (f *identityFlags) register(cmd *cobra.Command, whose string) {
 	cmd.Flags().StringVar(&f.cert, "cert", "", whose+" certificate and its chain, PEM `FILE`")
-	cmd.Flags().StringVar(&f.key, "key", "", "private key of --cert, PEM `FILE`")
+	cmd.Flags().StringVar(&f.key, "key", "", "private key of --cert, PEM `FILE` (default: the file of --cert)")
 	_ = cmd.MarkFlagFilename("cert", "pem", "crt", "cer")
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
 }
 
-// load reads the identity; ok is false where none is named.
+// load reads the identity; ok is false where none is named. One PEM file may hold both certificate and key.
 func (f *identityFlags) load(cmd *cobra.Command) (id keystore.Identity, ok bool, err error) {
-	switch {
-	case f.cert == "" && f.key == "":
+	if f.cert == "" {
+		if f.key != "" {
+			return id, false, usagef(cmd, "--key without --cert: the certificate is missing")
+		}
 		return id, false, nil
-	case f.cert == "":
-		return id, false, usagef(cmd, "--key without --cert: the certificate is missing")
-	case f.key == "":
-		return id, false, usagef(cmd, "--cert without --key: the private key is missing")
 	}
 	id, err = keystore.LoadIdentity(f.cert, f.key)
 	if err != nil {
-		return id, false, cannotRun(err, "")
+		problem := cannotRun(err, "")
+		if f.key == "" && problem.hint == "" {
+			problem.hint = "name the file of its private key with --key"
+		}
+		return id, false, problem
 	}
 	return id, true, nil
 }
