@@ -29,7 +29,7 @@ func (s expectCertificate12) on(t *turn, m message) (state, error) {
 	if !s.suite.Auth.Fits(peer.leaf.Kind) {
 		return nil, fail(CodeWrongKeyForSuite, "%v for %v", peer.leaf.Kind, s.suite.ID)
 	}
-	s.peer = peer
+	s.peer, peer.scts = peer, s.scts
 	peer.tell(t.facts)
 	t.absorb(m)
 	return expectServerKeyExchange{s.client12}, nil
@@ -109,6 +109,7 @@ func (s expectServerHelloDone) on(t *turn, m message) (state, error) {
 	if err := parse(&wire.ServerHelloDone{}, m.raw); err != nil {
 		return nil, err
 	}
+	t.want(effectAligned)
 	t.ask(s.peer.question(t.options.ServerName))
 	return verifyingServer12{client12: s.client12}, nil
 }
@@ -134,7 +135,7 @@ func (s verifyingServer12) answered(t *turn, a Answer) (state, error) {
 		return s.exchange(t, nil, nil)
 	case t.params.c.AskIdentity:
 		w := s.request.wanted
-		t.ask(Question{Kind: NeedIdentity, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities})
+		t.ask(Question{Kind: NeedIdentity, Version: wire.VersionTLS12, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities})
 		return choosingClientIdentity12{client12: s.client12}, nil
 	}
 	id, scheme := t.params.choose(RoleClient, s.request.wanted)

@@ -15,9 +15,10 @@ type client12 struct {
 	*clientHandshake
 	suite   *suite.Suite
 	randoms keys.Randoms
-	ems     bool // extended_master_secret was agreed on (RFC 7627)
-	ticket  bool // the server announced NewSessionTicket (RFC 5077, Section 3.2)
-	status  bool // the server may send CertificateStatus (RFC 6066, Section 8)
+	ems     bool     // extended_master_secret was agreed on (RFC 7627)
+	ticket  bool     // the server announced NewSessionTicket (RFC 5077, Section 3.2)
+	status  bool     // the server may send CertificateStatus (RFC 6066, Section 8)
+	scts    [][]byte // out of the ServerHello (RFC 6962, Section 3.3.1)
 
 	peer    *peerCertificate
 	proof   *verify.KeyExchangeProof
@@ -66,6 +67,10 @@ func (s expectServerHello) check12(p *Params, hello *wire.ServerHello) error {
 	if p.allows(wire.VersionTLS13) && isSentinel(hello.Random) {
 		return fail(CodeDowngraded, "")
 	}
+	// RFC 5246, Section 7.4.1.3: our own session_id comes back only where the server resumes the session that it names.
+	if s.offered12 == nil && len(hello.SessionID) > 0 && bytes.Equal(hello.SessionID, s.hello.SessionID) {
+		return fail(CodeBadSessionID, "the server resumes a session of TLS 1.2 that was not offered")
+	}
 	if hello.CompressionMethod != 0 {
 		return fail(CodeBadCompression, "%d", hello.CompressionMethod)
 	}
@@ -106,8 +111,18 @@ func (c *client12) readExtensions(t *turn, hello *wire.ServerHello) error {
 		}
 	}
 	t.facts.ExtendedMasterSecret = c.ems
+	if _, err := ext(hello, &wire.ServerNameAck{}); err != nil {
+		return err
+	}
 	if err := c.readPointFormats(hello); err != nil {
 		return err
+	}
+	var scts wire.SCTs
+	if _, err := ext(hello, &scts); err != nil {
+		return err
+	}
+	for _, sct := range scts.List {
+		c.scts = append(c.scts, bytes.Clone(sct))
 	}
 	return c.onALPN(t, hello)
 }

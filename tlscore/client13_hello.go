@@ -118,7 +118,7 @@ func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions 
 	}
 	es.Add(&wire.StatusRequest{Type: wire.StatusTypeOCSP})
 	es.Add(&wire.EmptySCT{})
-	es.Add(&wire.SupportedGroups{Groups: p.c.Groups})
+	es.Add(&wire.SupportedGroups{Groups: p.groups()})
 	es.Add(&wire.SignatureAlgorithms{Schemes: p.c.Schemes})
 	if len(p.c.ALPN) > 0 {
 		es.Add(&wire.ALPN{Protocols: p.c.ALPN})

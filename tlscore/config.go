@@ -169,6 +169,14 @@ func (p *Params) versions() []wire.Version {
 	return out
 }
 
+// groups lists those that a client offers. The hybrids are of TLS 1.3 only.
+func (p *Params) groups() []wire.Group {
+	if p.allows(wire.VersionTLS13) {
+		return p.c.Groups
+	}
+	return slices.DeleteFunc(slices.Clone(p.c.Groups), func(id wire.Group) bool { return suite.GroupByID(id).Hybrid })
+}
+
 func (c *Config) check() error {
 	for i, id := range c.CipherSuites {
 		if suite.ByID(id) == nil && suite.ByID12(id) == nil {

@@ -28,7 +28,7 @@ func (e EarlyData) String() string {
 }
 
 // ErrEarlyDataOver is returned by SealEarly once no early data can be sent any more: none was offered, the limit is
-// reached, or the server has answered.
+// reached, or the server has refused it or finished its own handshake.
 var ErrEarlyDataOver = errors.New("tlscore: no early data can be sent now")
 
 // earlyState is a client's own view of its early data.
@@ -67,8 +67,8 @@ func (s expectEncryptedExtensions) onEarlyData(t *turn, ee *wire.EncryptedExtens
 		return err
 	}
 	if s.early != earlyOffered {
-		if accepted {
-			return fail(CodeUnsupportedExtension, "%v, although the early data could not be accepted", wire.ExtEarlyData)
+		if accepted { // it was offered, or else it was refused before as unsolicited
+			return fail(CodeMisplacedExtension, "%v, although the early data could not be accepted", wire.ExtEarlyData)
 		}
 		return nil
 	}
@@ -95,14 +95,14 @@ func (hs *clientKeys) endEarlyData(t *turn) {
 	t.writeKeys(EpochHandshake, hs.suite, hs.client)
 }
 
-// SealEarly protects 0-RTT data and appends the records to out. It may be called between Start and the moment the
-// server answers; n is less than len(data), with [ErrEarlyDataOver], where the server's limit ends it (RFC 8446,
+// SealEarly protects 0-RTT data and appends the records to out. It may be called between Start and the server's refusal,
+// or else its Finished; n is less than len(data), with [ErrEarlyDataOver], where the server's limit ends it (RFC 8446,
 // Section 4.2.10).
 //
 // Early data can be replayed by an attacker: send only what may happen twice (RFC 8446, Section 8).
 func (m *Machine) SealEarly(data, out []byte) (n int, o []byte, err error) {
 	w := &m.write
-	if m.role != RoleClient || m.established || w.epoch != EpochEarlyData || m.facts.EarlyData != EarlyDataOffered {
+	if m.role != RoleClient || m.established || w.epoch != EpochEarlyData {
 		return 0, out, ErrEarlyDataOver
 	}
 	if m.read.err != nil || w.closed {

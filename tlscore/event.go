@@ -71,6 +71,7 @@ type Question struct {
 
 	// NeedVerify on a client, NeedIdentity on a server: the name the connection is for; empty when none was given.
 	ServerName string
+	ALPN       string // NeedSession: the protocol that is agreed on; empty: none
 
 	// NeedIdentity: what the peer can take.
 	Schemes     []wire.SignatureScheme // from signature_algorithms (RFC 8446, Section 4.2.3)
@@ -85,7 +86,7 @@ type Question struct {
 	// NeedSignature: the signature asked for; see [SignWith].
 	Identity *Identity
 	Scheme   wire.SignatureScheme
-	Version  wire.Version // TLS 1.2 binds no curve to a scheme; zero: TLS 1.3
+	Version  wire.Version // also of NeedIdentity: TLS 1.2 binds no curve to a scheme; zero: TLS 1.3
 	Message  []byte       // to be signed as it is, unhashed (RFC 8446, Section 4.4.3)
 }
 

@@ -48,6 +48,7 @@ type Facts struct {
 
 	CertificateRequested bool // the server asked the client for a certificate
 	TicketsReceived      int  // NewSessionTicket messages that reached a client
+	TakesTickets         bool // server: the client can resume with tickets of ours (RFC 8446, Section 4.2.9)
 
 	ClientRandom [32]byte
 	ServerRandom [32]byte

@@ -119,6 +119,7 @@ type wanted struct {
 	authorities [][]byte
 	version     wire.Version                 // zero: TLS 1.3
 	suites      []wire.CipherSuite           // a TLS 1.2 client's: the identity's key must fit one of them; nil: all
+	groups      []wire.Group                 // likewise: an ECDSA key's curve must be one of them; empty: all
 	keys        []wire.ClientCertificateType // a TLS 1.2 server's certificate_types; nil: all
 }
 
@@ -143,6 +144,16 @@ func (w wanted) takes(k suite.KeyKind) bool {
 	return w.keys == nil || slices.Contains(w.keys, need)
 }
 
+// takesCurve reports whether a TLS 1.2 client's groups allow a key.
+//
+// RFC 8422, Section 5.3: if the client lists elliptic curves, the server's public key MUST be on one of them.
+func (w wanted) takesCurve(k suite.KeyKind) bool {
+	curve := map[suite.KeyKind]wire.Group{
+		suite.KeyECDSAP256: wire.GroupSecp256r1, suite.KeyECDSAP384: wire.GroupSecp384r1, suite.KeyECDSAP521: wire.GroupSecp521r1,
+	}[k]
+	return curve == 0 || len(w.groups) == 0 || slices.Contains(w.groups, curve)
+}
+
 // choose picks an identity and the scheme to sign with. Among those the peer can verify, a server prefers one for the
 // requested name, then one from a listed authority; a client presents nothing that the server's authorities exclude.
 func (p *Params) choose(role Role, w wanted) (*identity, *suite.Scheme) {
@@ -150,7 +161,7 @@ func (p *Params) choose(role Role, w wanted) (*identity, *suite.Scheme) {
 	var bestScheme *suite.Scheme
 	bestRank := -1
 	for _, id := range p.identities {
-		if !w.takes(id.leaf.Kind) || w.suites != nil && chooseSuite12(p, w.suites, id) == nil {
+		if !w.takes(id.leaf.Kind) || !w.takesCurve(id.leaf.Kind) || w.suites != nil && chooseSuite12(p, w.suites, id) == nil {
 			continue
 		}
 		s := id.scheme(w)

@@ -153,6 +153,9 @@ func (m *Machine) open(rec []byte, step *Step) (wire.ContentType, []byte, error)
 	}
 	if m.read.opener == nil {
 		if outer == wire.ContentApplicationData {
+			if !m.read.joiner.Empty() {
+				return 0, nil, fail(CodeInterleaved, "%v", outer)
+			}
 			if ok, err := m.read.skipped(fragment); ok || err != nil {
 				return 0, nil, err
 			}
@@ -239,6 +242,8 @@ func (m *Machine) change12(fragment []byte, step *Step) error {
 		return fail(CodeUnexpectedRecord, "%v while awaiting %s", wire.ContentChangeCipherSpec, m.state.name())
 	case len(fragment) != 1 || fragment[0] != 1:
 		return fail(CodeBadChangeCipherSpec, "")
+	case !m.read.joiner.Empty():
+		return fail(CodeInterleaved, "%v", wire.ContentChangeCipherSpec)
 	}
 	t := m.turn(step.now)
 	next, err := s.onChange(t)
@@ -324,7 +329,9 @@ func (m *Machine) alert(content []byte, step *Step) error {
 		}
 		return nil
 	}
-	if m.facts.Version == wire.VersionTLS12 && a.Level == wire.AlertLevelWarning {
+	// RFC 6066, Section 3: a server may warn of unrecognized_name before it answers. Until then it may be one of TLS 1.2.
+	older := m.facts.Version == wire.VersionTLS12 || m.facts.Version == 0 && m.params.allows(wire.VersionTLS12)
+	if older && a.Level == wire.AlertLevelWarning {
 		if m.read.warnings++; m.read.warnings > maxWarnings {
 			return fail(CodeTooManyWarnings, "")
 		}

@@ -53,7 +53,10 @@ func (s expectClientCertificate12) on(t *turn, m message) (state, error) {
 		return nil, err
 	}
 	if peer == nil && t.params.c.ClientAuth == RequireClientCert {
-		return nil, fail(CodeCertificateRequired, "")
+		// RFC 5246, Section 7.4.6: handshake_failure; certificate_required is an alert of TLS 1.3.
+		e := fail(CodeCertificateRequired, "")
+		e.alert = wire.AlertHandshakeFailure
+		return nil, e
 	}
 	if s.peer = peer; peer != nil {
 		peer.tell(t.facts)

@@ -35,6 +35,7 @@ type server12 struct {
 
 // onHello12 answers a ClientHello with TLS 1.2.
 func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) {
+	t.want(effectAligned)
 	s := &server12{wanted: o.wanted, named: o.wanted.name != "", staples: askedStaples(o.hello.Extensions)}
 	s.wanted.version = wire.VersionTLS12
 	if err := s.readOffer(t.params, o); err != nil {
@@ -60,10 +61,11 @@ func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) 
 		return nil, err
 	}
 	s.ticket = s.ticket && t.params.c.AskSession
-	if !s.ticket || len(ticket.Ticket) == 0 || len(kept.sessionID) == 0 {
+	// RFC 5077, Section 3.4: a client MAY present a ticket without a session id, and then finds out by what follows.
+	if !s.ticket || len(ticket.Ticket) == 0 {
 		return s.fully(t, kept)
 	}
-	t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, Tickets: [][]byte{bytes.Clone(ticket.Ticket)}})
+	t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: s.alpn, Tickets: [][]byte{bytes.Clone(ticket.Ticket)}})
 	return lookingUpSession12{server12: s, offer: kept}, nil
 }
 
@@ -172,11 +174,15 @@ func (s lookingUpSession12) resume(t *turn, session *Session) (state, error) {
 // fully goes on with a full handshake.
 func (s *server12) fully(t *turn, o *offer12) (state, error) {
 	if t.params.c.AskIdentity {
-		t.ask(Question{Kind: NeedIdentity, ServerName: s.wanted.name, Schemes: s.wanted.schemes, Authorities: s.wanted.authorities})
+		hello := &wire.ClientHello{}
+		if err := parse(hello, o.raw); err != nil {
+			return nil, err
+		}
+		t.ask(Question{Kind: NeedIdentity, Version: wire.VersionTLS12, ServerName: s.wanted.name, Schemes: s.wanted.schemes, Authorities: s.wanted.authorities, Hello: hello})
 		return choosingServerIdentity12{server12: s, offer: o}, nil
 	}
 	w := s.wanted
-	w.suites = o.suites
+	w.suites, w.groups = o.suites, o.groups
 	id, scheme := t.params.choose(RoleServer, w)
 	return s.present(t, o, id, scheme)
 }
@@ -201,16 +207,13 @@ func (s choosingServerIdentity12) answered(t *turn, a Answer) (state, error) {
 // present sends ServerHello to CertificateStatus, and asks for the signature of ServerKeyExchange.
 func (s *server12) present(t *turn, o *offer12, id *identity, scheme *suite.Scheme) (state, error) {
 	if s.suite = chooseSuite12(t.params, o.suites, id); s.suite == nil {
-		if id == nil && len(t.params.identities) > 0 && chooseSuite12(t.params, o.suites, nil) != nil {
-			return nil, noIdentity(t.params, s.wanted.name)
-		}
 		return nil, fail(CodeNoSharedSuite, "")
 	}
 	if s.group = chooseGroup12(t.params, o.groups); s.group == 0 {
 		return nil, fail(CodeNoSharedGroup, "")
 	}
 	if id == nil {
-		return nil, noIdentity(t.params, s.wanted.name)
+		return nil, s.noIdentity(t.params, o)
 	}
 	var err error
 	if s.share, err = suite.GroupByID(s.group).Generate(); err != nil {
@@ -232,6 +235,23 @@ func (s *server12) present(t *turn, o *offer12, id *identity, scheme *suite.Sche
 	t.ask(Question{Kind: NeedSignature, Identity: id.public, Scheme: scheme.ID, Version: wire.VersionTLS12,
 		Message: verify.ServerKeyExchangeInput(&s.randoms, ske.AppendParams(nil))})
 	return signingAsServer12{server12: s, ske: ske}, nil
+}
+
+// noIdentity says what keeps every identity from being presented.
+func (s *server12) noIdentity(p *Params, o *offer12) error {
+	w := s.wanted
+	if p.c.AskIdentity {
+		return noIdentity(p, w.name)
+	}
+	w.groups = o.groups
+	if id, _ := p.choose(RoleServer, w); id != nil {
+		return fail(CodeNoSharedSuite, "for the key of a certificate")
+	}
+	w.groups = nil
+	if id, _ := p.choose(RoleServer, w); id != nil {
+		return fail(CodeNoSharedGroup, "for the key of a certificate")
+	}
+	return noIdentity(p, w.name)
 }
 
 // sendHello sends ServerHello; sessionID echoes the client's in an abbreviated handshake.

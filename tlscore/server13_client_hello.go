@@ -31,6 +31,9 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 	if err := o.check13(t.params); err != nil {
 		return nil, err
 	}
+	if t.facts.TakesTickets, err = o.takesTickets(t.params); err != nil {
+		return nil, err
+	}
 	t.facts.Compatible = len(o.hello.SessionID) > 0
 	hs := &serverHandshake{sessionID: slices.Clone(o.hello.SessionID)}
 	if hs.suite = chooseSuite(t.params, o); hs.suite == nil {

@@ -126,3 +126,16 @@ func (o *offer) readRest() error {
 func (o *offer) mayLackShare(p *Params) bool {
 	return o.psk != nil && p.c.AskSession && p.c.InsecurePSKWithoutDHE && slices.Contains(o.psk.modes, wire.PSKModeKE)
 }
+
+// takesTickets reports whether the client lists a mode in which it could use a ticket of ours.
+//
+// RFC 8446, Section 4.2.9: servers SHOULD NOT send NewSessionTicket with tickets that are not compatible with the
+// advertised modes.
+func (o *offer) takesTickets(p *Params) (bool, error) {
+	var modes wire.PSKKeyExchangeModes
+	if _, err := ext(o.hello, &modes); err != nil {
+		return false, err
+	}
+	alone := p.c.InsecurePSKWithoutDHE && slices.Contains(modes.Modes, wire.PSKModeKE)
+	return alone || slices.Contains(modes.Modes, wire.PSKModeDHEKE), nil
+}
