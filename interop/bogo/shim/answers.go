@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/pki/cert"
@@ -13,50 +14,89 @@ import (
 
 // answerer answers the machine's questions as the flags say.
 type answerer struct {
-	settings *settings
+	*settings
 	params   *tlscore.Params
-	verified bool // NeedVerify was asked
+	facts    func() tlscore.Facts
+	witness  *witness
+	kept     *sessions
+	retried  *settings        // for a client whose early data was rejected
+	resuming bool             // not the first connection
+	found    *tlscore.Session // by a server
+	verified bool             // NeedVerify was asked
+	skew     time.Duration    // by which a client's ticket is older than it should be, if asked
 }
 
 // What an application of BoringSSL fails with of its own accord.
 var (
 	errRefused         = errors.New("the test wants this certificate refused")
 	errNoMatchingName  = errors.New(":NO_MATCHING_ISSUER: no certificate of the authorities that the peer named")
+	errWrongType       = errors.New(":UNKNOWN_CERTIFICATE_TYPE: no certificate of the types that the server takes")
+	errNoSharedCipher  = errors.New(":NO_SHARED_CIPHER: no certificate for the cipher suites of the peer")
 	errNoCommonScheme  = errors.New(":NO_COMMON_SIGNATURE_ALGORITHMS: no certificate whose key the peer can verify")
 	errCertificateCall = errors.New(":CERT_CB_ERROR: the test wants no certificate found")
+	errStatusCall      = errors.New(":OCSP_CB_ERROR: the test wants the OCSP response refused")
 	errHelloCall       = errors.New(":CONNECTION_REJECTED: the test wants this ClientHello refused")
 )
 
 func (a *answerer) answer(q *tlscore.Question) tlscore.Answer {
 	switch q.Kind {
 	case tlscore.NeedVerify:
-		a.verified = true
-		return a.verdict()
+		return a.verdict(q)
 	case tlscore.NeedIdentity:
 		return a.choice(q)
+	case tlscore.NeedSession:
+		found := a.kept.find(q.Tickets)
+		a.found = found.Session
+		return found
+	case tlscore.NeedFresh:
+		a.skew = (q.ToldAge - q.Age).Round(time.Second)
+		return tlscore.Fresh(a.skew.Abs() <= maxSkew)
+	case tlscore.NeedTicket:
+		return a.ticket(q.Resumed)
 	}
 	signature, err := tlscore.SignWith(q.Identity.Tag.(*credential).key, q)
 	return tlscore.Signed{Signature: signature, Err: err}
 }
 
+// ticket issues the ticket of a TLS 1.2 session.
+func (a *answerer) ticket(s *tlscore.Session) tlscore.Issued {
+	if a.skipTicket {
+		return tlscore.Issued{}
+	}
+	ticket, err := a.kept.issue(s)
+	if err != nil {
+		return tlscore.Issued{}
+	}
+	return tlscore.Issued{Ticket: ticket, Lifetime: ticketLifetime}
+}
+
 // verdict refuses a chain where the test demands it; the alert tells which of BoringSSL's two callbacks is played. A
-// client that was not told to verify goes on, having taken note.
-func (a *answerer) verdict() tlscore.Verified {
+// client that was not told to verify goes on, having taken note. The chain of a session is judged anew only on demand.
+func (a *answerer) verdict(q *tlscore.Question) tlscore.Verified {
 	c := a.settings
-	if !c.verifyFail || !c.server && !c.verifyPeer {
+	if !c.server && a.facts().EarlyData == tlscore.EarlyDataRejected {
+		c = a.retried
+	}
+	if q.Resumed != nil && !c.reverify {
 		return tlscore.Verified{}
 	}
-	if c.customVerify {
+	a.verified = true
+	switch {
+	case c.verifyFail && (c.server || c.verifyPeer) && c.customVerify:
 		return tlscore.Verified{Err: errRefused, Alert: wire.AlertCertificateUnknown}
+	case c.verifyFail && (c.server || c.verifyPeer):
+		return tlscore.Verified{Err: errRefused, Alert: wire.AlertHandshakeFailure}
+	case !c.server && c.ocsp.fail:
+		return tlscore.Verified{Err: errStatusCall, Alert: wire.AlertBadCertificateStatusResponse}
 	}
-	return tlscore.Verified{Err: errRefused, Alert: wire.AlertHandshakeFailure}
+	return tlscore.Verified{}
 }
 
 // chooses reports whether the application chooses the certificate, and not the machine. The runner's clients present
 // theirs whatever authorities the server names, unless told otherwise, and would rather fail than present none; the
 // machine does neither.
 func (c *settings) chooses() bool {
-	return c.askIdentity || !c.server && (len(c.credentials) > 0 || c.fallback.chainFile != "") ||
+	return c.askIdentity || c.server && c.ocsp.fail || !c.server && (len(c.credentials) > 0 || c.fallback.chainFile != "") ||
 		slices.ContainsFunc(c.credentials, func(cred *credential) bool { return cred.mustMatchIssuer })
 }
 
@@ -64,10 +104,14 @@ func (c *settings) chooses() bool {
 // authorities that the peer named.
 func (a *answerer) choice(q *tlscore.Question) tlscore.Chosen {
 	switch {
-	case a.settings.failHello:
+	case a.failHello:
 		return tlscore.Chosen{Err: errHelloCall, Alert: wire.AlertHandshakeFailure}
-	case a.settings.failCertificate:
+	case a.failCertificate:
 		return tlscore.Chosen{Err: errCertificateCall, Alert: wire.AlertInternalError}
+	case a.server && a.ocsp.fail:
+		if _, asked := q.Hello.Extensions.Find(wire.ExtStatusRequest); asked {
+			return tlscore.Chosen{Err: errStatusCall, Alert: wire.AlertInternalError}
+		}
 	}
 	var err error
 	for _, id := range a.params.Identities() {
@@ -75,8 +119,12 @@ func (a *answerer) choice(q *tlscore.Question) tlscore.Chosen {
 		switch {
 		case cred.mustMatchIssuer && !issuedByOne(id.Chain, q.Authorities):
 			err = errNoMatchingName
-		case !cred.signsOneOf(q.Schemes):
+		case !cred.signsOneOf(q):
 			err = errNoCommonScheme
+		case !a.goesWith(cred, q) && a.server:
+			err = errNoSharedCipher
+		case !a.goesWith(cred, q):
+			err = errWrongType
 		default:
 			return tlscore.Chosen{Identity: id}
 		}
@@ -85,10 +133,36 @@ func (a *answerer) choice(q *tlscore.Question) tlscore.Chosen {
 }
 
 // signsOneOf reports whether the key can sign with one of the schemes that the peer takes.
-func (c *credential) signsOneOf(peers []wire.SignatureScheme) bool {
-	return slices.ContainsFunc(peers, func(code wire.SignatureScheme) bool {
+func (c *credential) signsOneOf(q *tlscore.Question) bool {
+	return slices.ContainsFunc(q.Schemes, func(code wire.SignatureScheme) bool {
 		s := suite.SchemeByID(code)
-		return s != nil && s.TLS13 && s.Usable(c.key.Public(), false) && (len(c.schemes) == 0 || slices.Contains(c.schemes, code))
+		if s == nil || len(c.schemes) > 0 && !slices.Contains(c.schemes, code) {
+			return false
+		}
+		if q.Version == wire.VersionTLS12 {
+			return s.TLS12 && s.UsableTLS12(c.key.Public(), false)
+		}
+		return s.TLS13 && s.Usable(c.key.Public(), false)
+	})
+}
+
+// goesWith reports whether the peer takes the kind of key in TLS 1.2: a client offers a cipher suite for it, a server
+// asks for its type.
+func (a *answerer) goesWith(c *credential, q *tlscore.Question) bool {
+	if q.Version != wire.VersionTLS12 {
+		return true
+	}
+	if q.Hello == nil {
+		kind := wire.ClientCertificateECDSASign
+		if suite.AuthRSA.Fits(suite.KindOf(c.key.Public(), false)) {
+			kind = wire.ClientCertificateRSASign
+		}
+		wishes, err := a.witness.wishes()
+		return err == nil && slices.Contains(wishes.types, byte(kind))
+	}
+	return slices.ContainsFunc(q.Hello.CipherSuites, func(id wire.CipherSuite) bool {
+		s := suite.ByID12(id)
+		return s != nil && s.Auth.Fits(suite.KindOf(c.key.Public(), false))
 	})
 }
 

@@ -11,6 +11,9 @@ import (
 // maxPeerChain is how many certificates the runner takes for granted; the size of the message is the limit that it tests.
 const maxPeerChain = 100
 
+// maxEarlyData is how many bytes of early data the runner takes for granted.
+const maxEarlyData = 14336
+
 // noSuchProtocol is what it takes to refuse every application protocol: one that nobody offers.
 const noSuchProtocol = "tlswright-refuses-all"
 
@@ -20,11 +23,14 @@ func (c *settings) compile() (*tlscore.Params, error) {
 	if err != nil {
 		return nil, err
 	}
+	lowest, highest := c.versions.ours()
 	config := tlscore.Config{
+		MinVersion: lowest, MaxVersion: highest, CipherSuites: append(suite.Defaults(), c.suites()...),
 		Groups: c.groups, KeyShares: c.shares(), Schemes: c.verifyPrefs, ALPN: c.protocols,
 		Identities: identities, AskIdentity: c.chooses(),
 		CertificateAuthorities: c.authorities,
-		MaxHandshakeMessage:    c.maxMessage, MaxPeerChain: maxPeerChain,
+		NoTickets:              c.noTicket, AskSession: c.server && !c.noTicket,
+		MaxHandshakeMessage: c.maxMessage, MaxPeerChain: maxPeerChain,
 	}
 	switch {
 	case len(config.Schemes) == 0:
@@ -32,6 +38,9 @@ func (c *settings) compile() (*tlscore.Params, error) {
 	case !slices.ContainsFunc(config.Schemes, func(id wire.SignatureScheme) bool { return suite.SchemeByID(id).TLS13 }):
 		// Tests of what may not sign in TLS 1.3 name nothing else, and the machine wants one that may: none of them uses this.
 		config.Schemes = append(config.Schemes, wire.SchemeEd25519)
+	}
+	if c.earlyData {
+		config.MaxEarlyData = maxEarlyData
 	}
 	if c.rejectALPN {
 		config.ALPN = []string{noSuchProtocol}
@@ -71,4 +80,12 @@ func (c *settings) shares() []wire.Group {
 		shares = append(shares, c.groups[i])
 	}
 	return shares
+}
+
+// suites are those of TLS 1.2.
+func (c *settings) suites() []wire.CipherSuite {
+	if c.suites12 != nil {
+		return c.suites12
+	}
+	return suite.Defaults12()
 }

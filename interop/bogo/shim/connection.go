@@ -20,6 +20,8 @@ type connection struct {
 	tcp     net.Conn
 	machine *tlscore.Machine
 	answer  func(*tlscore.Question) tlscore.Answer
+	now     func() time.Time
+	pause   func() bool // whether next returns without an event
 
 	received []byte // read from tcp, not consumed by the machine
 	shown    int    // how many bytes of received the machine is shown; all, unless dripping
@@ -55,14 +57,14 @@ func dial(c *settings) (net.Conn, error) {
 	return tcp, nil
 }
 
-// next turns the machine until something happens that the script has to know: HandshakeDone, Data or PeerClosed.
+// next turns the machine until something happens that the script has to know: an event, or a reason to pause.
 // io.EOF says that the peer ended the TCP connection instead. Event.Data is valid until the next call. The answer to a
 // KeyUpdate rides on the next data sent: the runner counts, and takes one answer to several requests.
 func (c *connection) next() (tlscore.Event, error) {
 	for {
-		step, err := c.machine.Feed(time.Now(), c.received[:c.shown], nil)
+		step, err := c.machine.Feed(c.now(), c.received[:c.shown], nil)
 		event, err := c.settle(step, err)
-		if err != nil || event.Kind != tlscore.NoEvent {
+		if err != nil || event.Kind != tlscore.NoEvent || c.pause != nil && c.pause() {
 			return event, err
 		}
 		if step.N == 0 {
@@ -77,6 +79,11 @@ func (c *connection) next() (tlscore.Event, error) {
 // failed step comes back only after its alert is out.
 func (c *connection) settle(step tlscore.Step, failure error) (tlscore.Event, error) {
 	c.received, c.shown = c.received[step.N:], c.shown-step.N
+	if len(step.Out) > 0 { // what the machine says goes behind what was held back
+		if err := c.release(); err != nil && failure == nil {
+			return tlscore.Event{}, err
+		}
+	}
 	if err := c.write(step.Out); err != nil && failure == nil {
 		return tlscore.Event{}, err
 	}
@@ -96,12 +103,12 @@ func (c *connection) settle(step tlscore.Step, failure error) (tlscore.Event, er
 // wait, and take nothing in meanwhile.
 func (c *connection) resume(q *tlscore.Question) (tlscore.Event, error) {
 	if c.drip {
-		step, err := c.machine.Feed(time.Now(), c.received[:c.shown], nil)
+		step, err := c.machine.Feed(c.now(), c.received[:c.shown], nil)
 		if err != nil || step.N != 0 || len(step.Out) != 0 || step.Event.Kind != tlscore.NoEvent {
 			return tlscore.Event{}, fmt.Errorf("the machine did not wait for its answer: %+v, %v", step, err)
 		}
 	}
-	return c.settle(c.machine.Resume(time.Now(), q.ID, c.answer(q), nil))
+	return c.settle(c.machine.Resume(c.now(), q.ID, c.answer(q), nil))
 }
 
 // more shows the machine more bytes, and reads some first if all are shown.

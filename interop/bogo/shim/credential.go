@@ -16,6 +16,8 @@ type credential struct {
 	chainFile, keyFile string
 	schemes            []wire.SignatureScheme
 	mustMatchIssuer    bool
+	staple             []byte
+	scts               [][]byte
 
 	number int // as -expect-selected-credential counts: from 0 in order of the flags; -1 for the fallback
 	key    crypto.Signer
@@ -39,6 +41,9 @@ func (c *settings) identities() ([]tlscore.Identity, error) {
 		if err != nil {
 			return nil, err
 		}
+		if c.ocsp.decline {
+			id.Staple = nil
+		}
 		out = append(out, id)
 	}
 	return out, nil
@@ -53,7 +58,7 @@ func (c *credential) load() (tlscore.Identity, error) {
 		return tlscore.Identity{}, unimplemented(fmt.Sprintf("key: %v", err))
 	}
 	chain, err := readChain(c.chainFile)
-	return tlscore.Identity{Chain: chain, Schemes: c.schemes, Tag: c}, err
+	return tlscore.Identity{Chain: chain, Schemes: c.schemes, Staple: c.staple, SCTs: c.scts, Tag: c}, err
 }
 
 // readChain reads the certificates of a PEM file, as bytes: some of BoGo's are none that a parser would take.

@@ -1,5 +1,5 @@
-// Command shim is the program that BoringSSL's TLS test suite, BoGo, drives: one process per test, flags in, one TLS
-// connection to the suite's runner, an exit status out. It knows the runner's protocol - flags, exit statuses, the names
+// Command shim is the program that BoringSSL's TLS test suite, BoGo, drives: one process per test, flags in, TLS
+// connections to the suite's runner, an exit status out. It knows the runner's protocol - flags, exit statuses, the names
 // of errors - and puts it into terms of tlscore, whose machine it turns by hand over a blocking TCP connection, so that
 // what is judged is the machine and nothing around it. It does not know which tests there are, nor what they expect.
 package main
@@ -26,13 +26,13 @@ func main() { os.Exit(run(os.Args[1:])) }
 // run plays one test. The runner wants a silent standard error where all went well, and the name of the error there
 // where it did not; standard output is for people.
 func run(args []string) int {
-	c, err := parseFlags(args)
-	if err == nil && c.isHandshakerSupported {
+	p, err := parseFlags(args)
+	if err == nil && p.initial.isHandshakerSupported {
 		fmt.Println("No")
 		return exitDone
 	}
 	if err == nil {
-		err = play(c)
+		err = play(p)
 	}
 	switch {
 	case err == nil:

@@ -10,9 +10,12 @@ import (
 
 // witness watches the connection for what tests ask about and facts do not say.
 type witness struct {
-	messages strings.Builder // one line per message, change_cipher_spec and alert, as the runner writes them
-	first    []byte          // the peer's first ClientHello
-	request  []byte          // the server's CertificateRequest
+	facts    func() tlscore.Facts
+	messages strings.Builder    // one line per message, change_cipher_spec and alert, as the runner writes them
+	first    []byte             // the peer's first ClientHello
+	request  []byte             // the server's CertificateRequest
+	legacy   bool               // it is one of TLS 1.2
+	last     wire.HandshakeType // received
 
 	clientTraffic, serverTraffic []byte // the first application traffic secrets
 }
@@ -24,10 +27,12 @@ func (w *witness) Observe(o tlscore.Observation) {
 		fmt.Fprintf(&w.messages, "%s hs %d\n", verb(o.Direction), o.Raw[0])
 		if o.Direction == tlscore.Received {
 			w.keep(o.Raw)
+			w.legacy = w.legacy || o.Epoch == tlscore.EpochPlaintext && wire.HandshakeType(o.Raw[0]) == wire.TypeCertificateRequest
 		}
 	case tlscore.RecordObserved:
-		if wire.ContentType(o.Raw[0]) == wire.ContentChangeCipherSpec && o.Direction == tlscore.Sent {
-			w.messages.WriteString("write ccs\n")
+		// In TLS 1.3 the peer's means nothing, and is passed over in silence.
+		if wire.ContentType(o.Raw[0]) == wire.ContentChangeCipherSpec && (o.Direction == tlscore.Sent || w.facts().Version == wire.VersionTLS12) {
+			fmt.Fprintf(&w.messages, "%s ccs\n", verb(o.Direction))
 		}
 	case tlscore.AlertObserved:
 		fmt.Fprintf(&w.messages, "%s alert %d %d\n", verb(o.Direction), o.Alert.Level, o.Alert.Code)
@@ -42,6 +47,7 @@ func verb(d tlscore.Direction) string {
 }
 
 func (w *witness) keep(raw []byte) {
+	w.last = wire.HandshakeType(raw[0])
 	switch wire.HandshakeType(raw[0]) {
 	case wire.TypeClientHello:
 		if w.first == nil {
@@ -67,29 +73,41 @@ type peerWishes struct {
 	schemes     []wire.SignatureScheme
 	protocols   []string
 	authorities [][]byte
+	types       []byte
 }
 
 // wishes reads what was kept. Both messages passed the machine, so an error cannot be.
 func (w *witness) wishes() (peerWishes, error) {
-	var hello wire.ClientHello
-	var request wire.CertificateRequest
-	var from interface {
-		Ext(wire.ExtensionView) (bool, error)
-	}
 	switch {
 	case w.first != nil:
-		if err := hello.Parse(w.first); err != nil {
+		var hello wire.ClientHello
+		err := hello.Parse(w.first)
+		if err != nil {
 			return peerWishes{}, err
 		}
-		from = &hello
-	case w.request != nil:
-		if err := request.Parse(w.request); err != nil {
-			return peerWishes{}, err
-		}
-		from = &request
-	default:
+		return wishesIn(&hello)
+	case w.request == nil:
 		return peerWishes{}, nil
+	case w.legacy:
+		var old wire.CertificateRequest12
+		err := old.Parse(w.request)
+		out := peerWishes{schemes: old.Schemes, authorities: old.Authorities}
+		for _, t := range old.Types {
+			out.types = append(out.types, byte(t))
+		}
+		return out, err
 	}
+	var request wire.CertificateRequest
+	if err := request.Parse(w.request); err != nil {
+		return peerWishes{}, err
+	}
+	return wishesIn(&request)
+}
+
+func wishesIn(from interface {
+	Ext(wire.ExtensionView) (bool, error)
+},
+) (peerWishes, error) {
 	var algorithms wire.SignatureAlgorithms
 	var alpn wire.ALPN
 	var authorities wire.CertificateAuthorities
@@ -98,5 +116,5 @@ func (w *witness) wishes() (peerWishes, error) {
 			return peerWishes{}, err
 		}
 	}
-	return peerWishes{algorithms.Schemes, alpn.Protocols, authorities.Names}, nil
+	return peerWishes{schemes: algorithms.Schemes, protocols: alpn.Protocols, authorities: authorities.Names}, nil
 }

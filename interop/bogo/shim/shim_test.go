@@ -17,10 +17,11 @@ func TestWhatHasNoMeaningIsUnimplemented(t *testing.T) {
 		"value no number":      {"-curves", "x25519"},
 		"unknown group":        {"-curves", "1"},
 		"unknown scheme":       {"-verify-prefs", "1"},
-		"resumption":           {"-resume-count", "1"},
-		"second connection":    {"-on-resume-async"},
-		"TLS 1.2 at most":      {"-max-version", "771"},
-		"TLS 1.3 switched off": {"-no-tls13"},
+		"negative count":       {"-resume-count", "-1"},
+		"another process":      {"-on-handshaker-async"},
+		"TLS 1.1 at most":      {"-max-version", "770"},
+		"later TLS 1.1":        {"-on-resume-max-version", "770"},
+		"legacy cipher suites": {"-cipher", "3DES"},
 		"empty protocol name":  {"-advertise-alpn", "\x00"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,33 +38,58 @@ func TestTheRunnerHearsThatThereAreNoHandshakers(t *testing.T) {
 	}
 }
 
-func TestFlagsForTheFirstConnectionCount(t *testing.T) {
-	c, err := parseFlags([]string{"-on-initial-expect-version", "772", "-on-shim-cert-file", "a", "-new-x509-credential", "-cert-file", "b"})
+func TestFlagsGoToTheirConnections(t *testing.T) {
+	p, err := parseFlags([]string{
+		"-on-initial-expect-version", "771", "-on-resume-expect-version", "772", "-on-retry-verify-fail", "-async",
+		"-on-shim-cert-file", "a", "-on-resume-new-x509-credential", "-cert-file", "b",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.expect.version != wire.VersionTLS13 || c.fallback.chainFile != "a" || c.credentials[0].chainFile != "b" {
-		t.Errorf("%+v", c)
+	if p.initial.expect.version != wire.VersionTLS12 || p.resumed.expect.version != wire.VersionTLS13 || p.retried.expect.version != 0 {
+		t.Errorf("versions: %+v", p)
+	}
+	if !p.retried.verifyFail || p.initial.verifyFail || !p.initial.async || !p.resumed.async {
+		t.Errorf("switches: %+v", p)
+	}
+	if p.initial.fallback.chainFile != "b" || p.resumed.fallback.chainFile != "a" || p.resumed.credentials[0].chainFile != "b" {
+		t.Errorf("credentials: %+v", p)
 	}
 }
 
-func TestTLS12IsUnimplementedWhereItIsAllowed(t *testing.T) {
+func TestVersionsAreThoseThatAreAllowed(t *testing.T) {
 	for _, c := range []struct {
-		args []string
-		want bool
+		args            []string
+		lowest, highest wire.Version
+		older           bool
 	}{
-		{nil, true},
-		{[]string{"-no-tls1", "-no-tls11"}, true},
-		{[]string{"-no-tls1", "-no-tls11", "-no-tls12"}, false},
-		{[]string{"-min-version", "772"}, false},
-		{[]string{"-min-version", "771"}, true},
+		{nil, wire.VersionTLS12, wire.VersionTLS13, true},
+		{[]string{"-no-tls1", "-no-tls11"}, wire.VersionTLS12, wire.VersionTLS13, false},
+		{[]string{"-no-tls12"}, wire.VersionTLS13, wire.VersionTLS13, true},
+		{[]string{"-max-version", "771"}, wire.VersionTLS12, wire.VersionTLS12, true},
+		{[]string{"-min-version", "772"}, wire.VersionTLS13, wire.VersionTLS13, false},
+		{[]string{"-no-tls13"}, wire.VersionTLS12, wire.VersionTLS12, true},
 	} {
-		s, err := parseFlags(c.args)
+		p, err := parseFlags(c.args)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.versions.older(); got != c.want {
-			t.Errorf("%q: %v", c.args, got)
+		v := p.initial.versions
+		lowest, highest := v.ours()
+		if older := v.allows(wire.VersionTLS10) || v.allows(wire.VersionTLS11); lowest != c.lowest || highest != c.highest || older != c.older {
+			t.Errorf("%q: %v to %v, older %v", c.args, lowest, highest, older)
+		}
+	}
+}
+
+func TestCipherLists(t *testing.T) {
+	for list, want := range map[string]int{
+		"ALL": 6, "ALL:3DES": 6, "DEFAULT:!AES": 2, "AES128": 2,
+		"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": 1,
+	} {
+		var got []wire.CipherSuite
+		if !cipherList(&got, list) || len(got) != want {
+			t.Errorf("%q: %v", list, got)
 		}
 	}
 }
