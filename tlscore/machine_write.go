@@ -224,7 +224,8 @@ func (m *Machine) Abort(code wire.AlertCode, out []byte) ([]byte, error) {
 	if pending, ok := m.control.takeAlert(); ok {
 		code = pending
 	}
-	if !m.established && m.read.err == nil {
+	early := code == wire.AlertCloseNotify && m.mayAnswerEarly() // our answer is complete; the rest of the handshake still comes
+	if !m.established && !early && m.read.err == nil {
 		m.read.err = fail(CodeAborted, "%v", code)
 		m.question = nil
 	}

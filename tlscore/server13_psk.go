@@ -57,7 +57,7 @@ func (hs *serverHandshake) settle(t *turn, m message, o *offer) (state, error) {
 	if err := kept.check13(t.params); err != nil {
 		return nil, err
 	}
-	q := Question{Kind: NeedSession, ServerName: o.wanted.name}
+	q := Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: hs.alpn}
 	for _, id := range kept.psk.keys.Identities[:min(maxTickets, len(kept.psk.keys.Identities))] {
 		q.Tickets = append(q.Tickets, id.Identity)
 	}

@@ -56,6 +56,16 @@ func (s *Session) usable(now time.Time) error {
 	return nil
 }
 
+// Offer sets the session that a client offers, and whether early data comes with it, in place of what Options said. It is
+// called before Start, when the time has come to choose one.
+func (m *Machine) Offer(s *Session, earlyData bool) error {
+	if m.started || m.role != RoleClient {
+		return misuse("Offer other than on a client before Start")
+	}
+	m.options.Session, m.options.EarlyData = s, earlyData
+	return nil
+}
+
 // maxSessionChain is how many certificates of a peer a session holds at most.
 const maxSessionChain = 100
 
