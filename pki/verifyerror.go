@@ -24,12 +24,14 @@ const (
 	ReasonMalformed    // the leaf cannot be read
 	ReasonSignature    // a signature in the chain is wrong or cannot be checked
 	ReasonLimit        // the chain is larger than we are willing to look at
+	ReasonStaple       // the OCSP response beside the leaf is missing although it must be there, or wrong
+	ReasonRevoked      // a valid OCSP response says so
 )
 
 // String names the reason in one or two words.
 func (r Reason) String() string {
 	names := [...]string{"misuse", "unknown authority", "expired", "not yet valid", "name mismatch", "wrong usage",
-		"constraint", "malformed", "bad signature", "limit"}
+		"constraint", "malformed", "bad signature", "limit", "staple", "revoked"}
 	if int(r) < len(names) {
 		return names[r]
 	}
