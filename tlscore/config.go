@@ -53,6 +53,7 @@ type Config struct {
 	// Server.
 	ClientAuth             ClientAuth
 	CertificateAuthorities [][]byte // DER names of the CAs we accept, sent as a hint (RFC 8446, Section 4.2.4)
+	PreferClient           bool     // take the client's order of cipher suites instead of ours
 	StrictServerName       bool     // no identity for the client's name is unrecognized_name, not the first identity
 	RetryAlways            bool     // answer every first ClientHello with HelloRetryRequest and a cookie (RFC 8446, Section 4.2.2)
 

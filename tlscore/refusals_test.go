@@ -321,7 +321,7 @@ func retryRefusals() []refusal {
 		}),
 		retry("suite changed", tlscore.CodeBadSuite, wire.AlertIllegalParameter, wire.GroupSecp384r1, func(h *wire.ServerHello) {
 			if !h.IsHelloRetryRequest() {
-				h.CipherSuite = wire.TLS_AES_256_GCM_SHA384
+				h.CipherSuite = wire.TLS_CHACHA20_POLY1305_SHA256
 			}
 		}),
 	}

@@ -104,7 +104,7 @@ func TestSessionsAreResumed(t *testing.T) {
 		"plainly":        func(c, s *tlscore.Config) {},
 		"after retry":    func(c, s *tlscore.Config) { c.KeyShares = []wire.Group{} },
 		"with cookie":    func(c, s *tlscore.Config) { s.RetryAlways = true },
-		"with SHA-384":   func(c, s *tlscore.Config) { c.CipherSuites = []wire.CipherSuite{wire.TLS_AES_256_GCM_SHA384} },
+		"with SHA-256":   func(c, s *tlscore.Config) { c.CipherSuites = []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256} },
 		"in plain style": func(c, s *tlscore.Config) { c.NoCompatibilityMode = true },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,11 +131,11 @@ func TestSessionsThatDoNotFitLeadToAFullHandshake(t *testing.T) {
 		"server does not ask":   func(s *shop, x *tlscore.Session) *tlscore.Session { s.server.AskSession = false; return x },
 		"client wants none":     func(s *shop, x *tlscore.Session) *tlscore.Session { s.client.NoTickets = true; return x },
 		"other hash": func(s *shop, x *tlscore.Session) *tlscore.Session {
-			s.client.CipherSuites = []wire.CipherSuite{wire.TLS_AES_256_GCM_SHA384}
+			s.client.CipherSuites = []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256}
 			return x
 		},
 		"other hash at the server": func(s *shop, x *tlscore.Session) *tlscore.Session {
-			s.server.CipherSuites = []wire.CipherSuite{wire.TLS_AES_256_GCM_SHA384}
+			s.server.CipherSuites = []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256}
 			return x
 		},
 		"client certificate required now": func(s *shop, x *tlscore.Session) *tlscore.Session {

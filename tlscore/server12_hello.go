@@ -290,16 +290,15 @@ func (s *server12) sendHello(t *turn, sessionID []byte) {
 	t.send(msg)
 }
 
-// chooseSuite12 takes the first of our TLS 1.2 suites that the client offers and the identity's key fits; a nil identity
-// fits all.
+// chooseSuite12 chooses among the TLS 1.2 suites that the identity's key fits; a nil identity fits all.
 func chooseSuite12(p *Params, offered []wire.CipherSuite, id *identity) *suite.Suite {
-	for _, code := range p.c.CipherSuites {
+	return chooseSuite(p, offered, func(code wire.CipherSuite) *suite.Suite {
 		s := suite.ByID12(code)
-		if s != nil && slices.Contains(offered, code) && (id == nil || s.Auth.Fits(id.leaf.Kind)) {
-			return s
+		if s == nil || id != nil && !s.Auth.Fits(id.leaf.Kind) {
+			return nil
 		}
-	}
-	return nil
+		return s
+	})
 }
 
 // chooseGroup12 takes the first of our groups that the client lists; hybrids are of TLS 1.3 only. A client without a

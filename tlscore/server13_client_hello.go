@@ -36,7 +36,7 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 	}
 	t.facts.Compatible = len(o.hello.SessionID) > 0
 	hs := &serverHandshake{sessionID: slices.Clone(o.hello.SessionID)}
-	if hs.suite = chooseSuite(t.params, o); hs.suite == nil {
+	if hs.suite = chooseSuite(t.params, o.hello.CipherSuites, fits13); hs.suite == nil {
 		return nil, fail(CodeNoSharedSuite, "")
 	}
 	if hs.group = chooseGroup(t.params, o); hs.group == 0 && !o.mayLackShare(t.params) {
@@ -73,16 +73,6 @@ func chooseVersion(p *Params, hello *wire.ClientHello) (wire.Version, error) {
 		}
 	}
 	return 0, fail(CodeUnsupportedVersion, "the client offers %v", offered.Versions)
-}
-
-// chooseSuite takes the first of our suites that the client offers: server preference (RFC 8446, Section 4.1.1).
-func chooseSuite(p *Params, o *offer) *suite.Suite {
-	for _, id := range p.c.CipherSuites {
-		if suite.ByID(id) != nil && slices.Contains(o.hello.CipherSuites, id) {
-			return suite.ByID(id)
-		}
-	}
-	return nil
 }
 
 // chooseGroup prefers a post-quantum hybrid even at the price of a HelloRetryRequest, then a group that the client sent

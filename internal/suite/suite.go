@@ -138,9 +138,9 @@ func ByID(id wire.CipherSuite) *Suite {
 // Defaults returns the TLS 1.3 cipher suites we offer unasked, in our order of preference and in a fresh slice.
 func Defaults() []wire.CipherSuite {
 	return []wire.CipherSuite{
-		wire.TLS_AES_128_GCM_SHA256,
 		wire.TLS_AES_256_GCM_SHA384,
 		wire.TLS_CHACHA20_POLY1305_SHA256,
+		wire.TLS_AES_128_GCM_SHA256,
 	}
 }
 
