@@ -34,11 +34,15 @@ func (s expectCertificateOrRequest) on(t *turn, m message) (state, error) {
 	if err := needExt(&req, &algorithms); err != nil {
 		return nil, err
 	}
+	var chains wire.SignatureAlgorithmsCert
+	if _, err := ext(&req, &chains); err != nil {
+		return nil, err
+	}
 	var authorities wire.CertificateAuthorities
 	if _, err := ext(&req, &authorities); err != nil {
 		return nil, err
 	}
-	s.request = &certificateRequest{wanted: wanted{schemes: slices.Clone(algorithms.Schemes)}, staples: askedStaples(req.Extensions)}
+	s.request = &certificateRequest{wanted: wanted{schemes: slices.Clone(algorithms.Schemes), chains: chains.Schemes}, staples: askedStaples(req.Extensions)}
 	for _, name := range authorities.Names {
 		s.request.wanted.authorities = append(s.request.wanted.authorities, bytes.Clone(name))
 	}

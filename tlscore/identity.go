@@ -30,7 +30,8 @@ type identity struct {
 	public  *Identity
 	leaf    verify.LeafKey
 	names   []string
-	issuers [][]byte // DER issuer names along the chain
+	issuers [][]byte               // DER issuer names along the chain
+	signed  []wire.SignatureScheme // what its certificates are signed with, a self-signed one left out
 }
 
 func compileIdentity(in *Identity) (*identity, error) {
@@ -56,6 +57,9 @@ func compileIdentity(in *Identity) (*identity, error) {
 			return nil, fmt.Errorf("chain[%d]: %w", i, err)
 		}
 		id.issuers = append(id.issuers, c.RawIssuer)
+		if !bytes.Equal(c.RawIssuer, c.RawSubject) {
+			id.signed = append(id.signed, schemeOf(c.SignatureAlgorithm))
+		}
 		if i == 0 && len(id.names) == 0 {
 			id.names = c.DNSNames
 		}
@@ -116,6 +120,7 @@ func (id *identity) issuedBy(authorities [][]byte) bool {
 type wanted struct {
 	name        string // server_name; empty: none
 	schemes     []wire.SignatureScheme
+	chains      []wire.SignatureScheme // signature_algorithms_cert, else the same as schemes
 	authorities [][]byte
 	version     wire.Version                 // zero: TLS 1.3
 	suites      []wire.CipherSuite           // a TLS 1.2 client's: the identity's key must fit one of them; nil: all
@@ -125,7 +130,7 @@ type wanted struct {
 
 // clone copies what borrows from a message.
 func (w wanted) clone() wanted {
-	w.schemes, w.keys = slices.Clone(w.schemes), slices.Clone(w.keys)
+	w.schemes, w.chains, w.keys = slices.Clone(w.schemes), slices.Clone(w.chains), slices.Clone(w.keys)
 	authorities := w.authorities
 	w.authorities = nil
 	for _, a := range authorities {
@@ -152,36 +157,6 @@ func (w wanted) takesCurve(k suite.KeyKind) bool {
 		suite.KeyECDSAP256: wire.GroupSecp256r1, suite.KeyECDSAP384: wire.GroupSecp384r1, suite.KeyECDSAP521: wire.GroupSecp521r1,
 	}[k]
 	return curve == 0 || len(w.groups) == 0 || slices.Contains(w.groups, curve)
-}
-
-// choose picks an identity and the scheme to sign with. Among those the peer can verify, a server prefers one for the
-// requested name, then one from a listed authority; a client presents nothing that the server's authorities exclude.
-func (p *Params) choose(role Role, w wanted) (*identity, *suite.Scheme) {
-	var best *identity
-	var bestScheme *suite.Scheme
-	bestRank := -1
-	for _, id := range p.identities {
-		if !w.takes(id.leaf.Kind) || !w.takesCurve(id.leaf.Kind) || w.suites != nil && chooseSuite12(p, w.suites, id) == nil {
-			continue
-		}
-		s := id.scheme(w)
-		named := w.name != "" && id.serves(w.name)
-		listed := id.issuedBy(w.authorities)
-		if s == nil || role == RoleClient && !listed || role == RoleServer && p.c.StrictServerName && w.name != "" && !named {
-			continue
-		}
-		rank := 0
-		if named {
-			rank += 2
-		}
-		if listed {
-			rank++
-		}
-		if rank > bestRank {
-			best, bestScheme, bestRank = id, s, rank
-		}
-	}
-	return best, bestScheme
 }
 
 // find returns the compiled form of an identity that a NeedIdentity answer chose; one that the configuration does not

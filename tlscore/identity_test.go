@@ -1,9 +1,13 @@
 package tlscore_test
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -222,5 +226,34 @@ func TestStaplesAndSCTsTravelWithTheLeaf(t *testing.T) {
 	}
 	if string(asked.Staple) != "an OCSP response" || len(asked.SCTs) != 2 {
 		t.Errorf("question: %q %q", asked.Staple, asked.SCTs)
+	}
+}
+
+func TestChainThatThePeerCanVerifyIsPreferred(t *testing.T) {
+	root, err := x509.ParseCertificate(selfSigned(t, p256(t)).Chain[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	under := func(caKey crypto.Signer, key crypto.Signer) tlscore.Identity {
+		tmpl := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"a.example"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter}
+		issuer := &x509.Certificate{Subject: pkix.Name{CommonName: "issuer"}, PublicKey: caKey.Public()}
+		der, err := x509.CreateCertificate(rand.Reader, tmpl, issuer, key.Public(), caKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tlscore.Identity{Chain: [][]byte{der}, Tag: key}
+	}
+	byEd, byECDSA := under(ed(t), p256(t)), under(p256(t), p256(t))
+	for name, want := range map[wire.SignatureScheme]tlscore.Identity{wire.SchemeEd25519: byEd, wire.SchemeECDSASecp256r1SHA256: byECDSA} {
+		p := &tlstest.Puppet{Edit: inHello(func(h *wire.ClientHello) {
+			h.Extensions.Add(&wire.SignatureAlgorithmsCert{Schemes: []wire.SignatureScheme{name}})
+		})}
+		m := tlscore.NewServer(compile(t, tlscore.Config{Identities: []tlscore.Identity{byECDSA, byEd}}), tlscore.Options{})
+		if o := p.Connect(m); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		if got := m.Facts().OwnIdentity; !slices.Equal(got.Chain[0], want.Chain[0]) {
+			t.Errorf("%v: another chain was presented", name)
+		}
 	}
 }

@@ -33,7 +33,7 @@ type readHalf struct {
 
 // maxFragment is the longest record the peer may send now (RFC 8446, Sections 5.1 and 5.2).
 func (r *readHalf) maxFragment() int {
-	if r.opener == nil {
+	if r.opener == nil && r.skip == 0 {
 		return wire.MaxPlaintext
 	}
 	if r.v12 {
@@ -162,6 +162,9 @@ func (m *Machine) open(rec []byte, step *Step) (wire.ContentType, []byte, error)
 		}
 		if outer != wire.ContentHandshake && outer != wire.ContentAlert {
 			return 0, nil, fail(CodeUnexpectedRecord, "%v in plaintext", outer)
+		}
+		if len(fragment) > wire.MaxPlaintext { // only early data to be skipped may be longer
+			return 0, nil, fail(CodeRecordTooLong, "record of %d bytes", len(fragment))
 		}
 		return outer, fragment, nil
 	}

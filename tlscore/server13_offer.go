@@ -41,12 +41,13 @@ func readOffer(m message) (*offer, error) {
 	}
 	var algorithms wire.SignatureAlgorithms
 	var groups wire.SupportedGroups
-	for _, v := range []wire.ExtensionView{&algorithms, &groups} {
+	var chains wire.SignatureAlgorithmsCert
+	for _, v := range []wire.ExtensionView{&algorithms, &groups, &chains} {
 		if _, err := ext(o.hello, v); err != nil {
 			return nil, err
 		}
 	}
-	o.groups, o.wanted.schemes = groups.Groups, algorithms.Schemes
+	o.groups, o.wanted.schemes, o.wanted.chains = groups.Groups, algorithms.Schemes, chains.Schemes
 	return o, o.readRest()
 }
 
