@@ -42,11 +42,12 @@ fuzz: ## fuzz every target for FUZZTIME (10s) each
 bench: ## measurements, side by side with crypto/tls in one run (BENCHFLAGS="-run bulk -rounds 9")
 	$(GO) run ./bench $(BENCHFLAGS)
 
-accept: ## a newcomer's two commands, in a fresh clone with an empty home
+accept: peers ## what each milestone must show, whole: a fresh clone, big files, many clients, a million hostile flights
 	@scripts/accept.sh
+	TLSWRIGHT_ACCEPT=1 $(GO) test -count=1 -timeout 60m -v -run 'Accept|RandomFlights' ./...
 
-soak: peers ## the long loads: many clients for a while, big files, growth of memory and goroutines
-	TLSWRIGHT_SOAK=1 $(GO) test -count=1 -timeout 60m -v -run 'Soak' ./...
+soak: ## over five minutes: every fuzz target for half a minute
+	@scripts/fuzz.sh -each 30s
 
 cover: ## coverage of all packages by all tests
 	@mkdir -p .tools

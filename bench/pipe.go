@@ -93,3 +93,15 @@ func (end) RemoteAddr() net.Addr             { return pipeAddr{} }
 func (end) SetDeadline(time.Time) error      { return nil }
 func (end) SetReadDeadline(time.Time) error  { return nil }
 func (end) SetWriteDeadline(time.Time) error { return nil }
+
+// pipeListener hands out what is put into it, so that a Listener's configuration serves pipes too.
+type pipeListener chan net.Conn
+
+// Accept returns the next connection that was put in.
+func (l pipeListener) Accept() (net.Conn, error) { return <-l, nil }
+
+// Close does nothing: a pipeListener holds nothing.
+func (pipeListener) Close() error { return nil }
+
+// Addr returns the address of all pipes.
+func (pipeListener) Addr() net.Addr { return pipeAddr{} }

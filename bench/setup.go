@@ -100,10 +100,18 @@ func ourStack(c *certificates, g wire.Group) (stack, error) {
 	if err != nil {
 		return stack{}, err
 	}
+	pipes := make(pipeListener, 1)
+	listener, err := tlsnet.NewListener(pipes, server)
+	if err != nil {
+		return stack{}, err
+	}
 	return stack{
 		name:   "tlsnet",
-		client: func(nc net.Conn) (secure, error) { return tlsnet.Client(nc, client) },
-		server: func(nc net.Conn) (secure, error) { return tlsnet.Server(nc, server) },
+		client: func(nc net.Conn) (secure, error) { return dialer.Upgrade(nc, serverName) },
+		server: func(nc net.Conn) (secure, error) {
+			pipes <- nc
+			return listener.AcceptConn()
+		},
 		dial: func(addr string) (secure, error) {
 			return dialer.Dial(context.Background(), "tcp", addr)
 		},

@@ -6,5 +6,5 @@
 // read from its Facts and compared with what the case asked for.
 //
 // A program that is not installed is a skip with a reason, and a failure where CI=true. The long ones, loads on
-// the built binary, run where TLSWRIGHT_SOAK=1 ("make soak").
+// the built binary, run where TLSWRIGHT_ACCEPT=1 ("make accept").
 package interop

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"sync/atomic"
 
@@ -106,7 +107,7 @@ func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener, down, up payloa
 	}
 	var rw io.ReadWriter = c
 	if a.updateKeys {
-		rw = &updating{Conn: c}
+		rw = &updating{Conn: c, keys: c}
 	}
 	if err := pump(rw, down, up, "client to us"); err != nil {
 		return c.Facts(), err
@@ -162,8 +163,9 @@ func (v verdict) check(f tlscore.Facts) error {
 // updating changes the keys once half of a payload is sent, and asks the peer to change its own
 // (RFC 8446, Section 4.6.3). It is for one writer.
 type updating struct {
-	*tlsnet.Conn
-	sent int
+	net.Conn // the interface, so that all that is sent passes through Write
+	keys     interface{ KeyUpdate(ask bool) error }
+	sent     int
 }
 
 func (u *updating) Write(b []byte) (int, error) {
@@ -176,7 +178,7 @@ func (u *updating) Write(b []byte) (int, error) {
 	if err != nil || n == len(b) {
 		return n, err
 	}
-	if err := u.KeyUpdate(true); err != nil {
+	if err := u.keys.KeyUpdate(true); err != nil {
 		return n, err
 	}
 	m, err := u.Conn.Write(b[n:])

@@ -96,7 +96,7 @@ func weConnect(ctx context.Context, p *pki, s peerServer, a asks, want verdict) 
 	}
 	var nc net.Conn = c
 	if a.updateKeys {
-		nc = &updating{Conn: c}
+		nc = &updating{Conn: c, keys: c}
 	}
 	if err := s.exchange(nc); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/tlswright/tlswright/tlscore"
@@ -198,8 +199,14 @@ func (c *Conn) CloseWrite() error {
 
 // closeWrite half-closes nc where it can be: a TCP or Unix connection.
 func closeWrite(nc net.Conn) error {
-	if half, ok := nc.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+	half, ok := nc.(interface{ CloseWrite() error })
+	if !ok {
+		return nil
+	}
+	// A peer that has closed already, with bytes of ours unread, left nothing to close: ours were sent, and that is all
+	// that was asked for.
+	if err := half.CloseWrite(); !errors.Is(err, syscall.ENOTCONN) {
+		return err
 	}
 	return nil
 }

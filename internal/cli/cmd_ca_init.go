@@ -88,6 +88,9 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 	if err != nil {
 		return err
 	}
+	if keyType == pki.RSA4096 && a.ui.err.width > 0 {
+		a.ui.notef("making two RSA keys of 4096 bits, which takes a while")
+	}
 	ca, err := keystore.CreateCA(home, keystore.CAOptions{
 		KeyType: keyType, Name: o.name, RootLifetime: lifetime, IntermediateLifetime: max(lifetime/2, day),
 	}, a.now())

@@ -106,8 +106,8 @@ func (t *tour) end() error {
 		if skipped > 0 {
 			text += fmt.Sprintf(", %d skipped", skipped)
 		}
-		text += ". Nothing is left behind.\n"
-		t.app.ui.write(&t.app.ui.out, "\n"+t.app.ui.out.paint(good, text)+tourNext)
+		text += ". Nothing is left behind."
+		t.app.ui.write(&t.app.ui.out, "\n"+t.app.ui.out.paint(good, text)+"\n"+tourNext)
 	}
 	if f != nil {
 		return f

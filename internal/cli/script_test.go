@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 //	stop NAME                   end it with SIGINT and demand that it ends well
 //	tcp NAME DOES               a TCP server that is no TLS server: closes, talks, or stays mute
 //	big FILE BYTES              make a file
+//	alone                       forget all programs but tlswright
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -55,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"stop":   stopServer,
 			"tcp":    startTCP,
 			"big":    makeBig,
+			"alone":  beAlone,
 		},
 	})
 }
@@ -174,4 +176,26 @@ func makeBig(ts *testscript.TestScript, _ bool, args []string) {
 	line := "All work and no play makes Jack a dull boy.\n"
 	text := strings.Repeat(line, size/len(line)+1)[:size]
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+func beAlone(ts *testscript.TestScript, _ bool, _ []string) {
+	// testscript puts the folder with the commands of the test first.
+	first, _, _ := strings.Cut(ts.Getenv("PATH"), string(filepath.ListSeparator))
+	ts.Setenv("PATH", first)
+}
+
+// TestOtherProgramsAreThere makes the lines of the scripts that need other programs count: a machine without them skips
+// those lines, but one that builds this project for others must have them.
+func TestOtherProgramsAreThere(t *testing.T) {
+	for _, name := range []string{"curl", "openssl", "nginx"} {
+		t.Run(name, func(t *testing.T) {
+			switch {
+			case findProgram(name) != "":
+			case os.Getenv("CI") == "true":
+				t.Errorf("%s is not installed, and CI=true", name)
+			default:
+				t.Skipf("%s is not installed: the lines of testdata/script and of the tour that need it are skipped", name)
+			}
+		})
+	}
 }

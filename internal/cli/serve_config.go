@@ -61,7 +61,14 @@ func (a *app) ownIdentity(listen string) (keystore.Identity, error) {
 		return id, err
 	}
 	sans := localNames(listen)
-	id, err = issueFrom(ca, pki.Request{Profile: pki.ProfileServer, CommonName: "localhost", SANs: sans}, pki.P256, a.now())
+	req := pki.Request{Profile: pki.ProfileServer, CommonName: "localhost", SANs: sans}
+	id, err = issueFrom(ca, req, pki.P256, a.now())
+	if err != nil && len(sans) > len(loopbackNames()) {
+		// A machine may be called what no certificate can say.
+		sans = loopbackNames()
+		req.SANs = sans
+		id, err = issueFrom(ca, req, pki.P256, a.now())
+	}
 	if err != nil {
 		return id, err
 	}
@@ -100,7 +107,7 @@ func (a *app) openOrMakeCA() (*keystore.CA, error) {
 // localNames are the names under which a server that listens on addr is reached from this machine, and the address
 // itself. One that listens everywhere is also reached by the machine's name.
 func localNames(addr string) []string {
-	names := []string{"localhost", "127.0.0.1", "::1"}
+	names := loopbackNames()
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return names
@@ -113,3 +120,5 @@ func localNames(addr string) []string {
 	}
 	return names
 }
+
+func loopbackNames() []string { return []string{"localhost", "127.0.0.1", "::1"} }

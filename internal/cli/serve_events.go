@@ -170,7 +170,10 @@ func refusalText(err error) (reason, alert string, byPeer bool) {
 	}
 	switch {
 	case errors.As(err, &trust):
-		reason = "client certificate: " + strings.TrimPrefix(trust.Text, "the certificate ")
+		reason = "its chain: " + trust.Text
+		if about, ok := strings.CutPrefix(trust.Text, "the certificate "); ok {
+			reason = "its certificate " + about
+		}
 	case isTLS && tls.Code == tlscore.CodePeerAlert:
 		code, _ := tls.Alert()
 		reason, _ = explainAlert(code)

@@ -27,11 +27,11 @@ const (
 	loadFile     = 64 << 10 // bytes
 )
 
-// TestSoakTwoHundredClientsForHalfAMinute: half of them are ours, half are crypto/tls; half speak HTTP/1.1, half HTTP/2.
+// TestAcceptTwoHundredClientsForHalfAMinute: half of them are ours, half are crypto/tls; half speak HTTP/1.1, half HTTP/2.
 // Each makes a new connection after every ten requests. Not one request may fail, and when the clients are gone, the
 // server has as many goroutines and open files as before them, and hardly more memory.
-func TestSoakTwoHundredClientsForHalfAMinute(t *testing.T) {
-	needSoak(t)
+func TestAcceptTwoHundredClientsForHalfAMinute(t *testing.T) {
+	needAccept(t)
 	p, dir := newPKI(t), t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "file"), upPayload()[:loadFile], 0o600); err != nil {
 		t.Fatal(err)

@@ -18,11 +18,11 @@ import (
 	"time"
 )
 
-// needSoak keeps the long tests out of "go test ./...".
-func needSoak(t testing.TB) {
+// needAccept keeps the long tests out of "go test ./...".
+func needAccept(t testing.TB) {
 	t.Helper()
-	if os.Getenv("TLSWRIGHT_SOAK") == "" {
-		t.Skip(`a long load: "make soak" runs it (TLSWRIGHT_SOAK=1)`)
+	if os.Getenv("TLSWRIGHT_ACCEPT") == "" {
+		t.Skip(`a long load: "make accept" runs it (TLSWRIGHT_ACCEPT=1)`)
 	}
 }
 
@@ -132,8 +132,8 @@ func gigabyte(t testing.TB, path string) [32]byte {
 	return sum.value()
 }
 
-func TestSoakServeDirHandsOutAGigabyteIntact(t *testing.T) {
-	needSoak(t)
+func TestAcceptServeDirHandsOutAGigabyteIntact(t *testing.T) {
+	needAccept(t)
 	needProgram(t, "curl")
 	p, dir := newPKI(t), t.TempDir()
 	want := gigabyte(t, filepath.Join(dir, "gigabyte.bin"))
@@ -165,10 +165,10 @@ func TestSoakServeDirHandsOutAGigabyteIntact(t *testing.T) {
 
 const refusedClients = 200
 
-// TestSoakRefusedClientsReadTheAlert: a server that refuses and closes at once makes the kernel answer what the client is
+// TestAcceptRefusedClientsReadTheAlert: a server that refuses and closes at once makes the kernel answer what the client is
 // still sending with a reset, which takes the alert away from it.
-func TestSoakRefusedClientsReadTheAlert(t *testing.T) {
-	needSoak(t)
+func TestAcceptRefusedClientsReadTheAlert(t *testing.T) {
+	needAccept(t)
 	needProgram(t, "curl")
 	p, dir := newPKI(t), t.TempDir()
 	body := filepath.Join(dir, "body")
