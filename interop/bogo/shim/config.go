@@ -25,7 +25,7 @@ func (c *settings) compile() (*tlscore.Params, error) {
 	}
 	lowest, highest := c.versions.ours()
 	config := tlscore.Config{
-		MinVersion: lowest, MaxVersion: highest, CipherSuites: append(suite.Defaults(), c.suites()...),
+		MinVersion: lowest, MaxVersion: highest, CipherSuites: append(defaultSuites(), c.suites()...),
 		Groups: c.groups, KeyShares: c.shares(), Schemes: c.verifyPrefs, ALPN: c.protocols,
 		Identities: identities, AskIdentity: c.chooses(),
 		CertificateAuthorities: c.authorities,
@@ -57,6 +57,11 @@ func (c *settings) compile() (*tlscore.Params, error) {
 		return nil, unimplemented(err.Error())
 	}
 	return params, nil
+}
+
+// defaultSuites are the cipher suites of TLS 1.3 in the order that the runner takes for granted.
+func defaultSuites() []wire.CipherSuite {
+	return []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_CHACHA20_POLY1305_SHA256}
 }
 
 // defaultVerifyPrefs are the schemes that the runner takes for granted where no flag speaks of them: fewer than ours.

@@ -92,8 +92,7 @@ var finer = []struct {
 	{tlscore.CodeUnexpectedMessage, "finished while awaiting 1.2: WAIT_CCS", "UNEXPECTED_RECORD"}, // to BoringSSL it awaits the record, not the message
 	{tlscore.CodeMalformed, "] status_request", "ERROR_PARSING_EXTENSION: :DECODE_ERROR"},         // TLS 1.2, TLS 1.3
 	{tlscore.CodeMisplacedExtension, "early_data", "UNEXPECTED_EXTENSION: :CIPHER_MISMATCH_ON_EARLY_DATA"},
-	{tlscore.CodeMisplacedExtension, "ec_point_formats", "ERROR_PARSING_EXTENSION"},
-	{tlscore.CodeMisplacedExtension, "session_ticket", "ERROR_PARSING_EXTENSION"},
+	{tlscore.CodeMisplacedExtension, "in EncryptedExtensions", "UNEXPECTED_EXTENSION: :ERROR_PARSING_EXTENSION"},
 	{tlscore.CodeBadVersionSelected, "early data", "WRONG_VERSION_ON_EARLY_DATA"},
 	{tlscore.CodeBadVersionSelected, "TLS 1.2", "UNSUPPORTED_PROTOCOL: :SECOND_SERVERHELLO_VERSION_MISMATCH: :UNEXPECTED_EXTENSION"},
 	{tlscore.CodeBadSessionID, "of TLS 1.2", "SERVER_ECHOED_INVALID_SESSION_ID: :OLD_SESSION_VERSION_NOT_RETURNED"},
@@ -108,6 +107,7 @@ var finer = []struct {
 	{tlscore.CodeMissingExtension, "supported_groups", "NO_SHARED_GROUP"},
 	{tlscore.CodeMissingExtension, "signature_algorithms", "NO_COMMON_SIGNATURE_ALGORITHMS"},
 	{tlscore.CodeUnsupportedExtension, "ec_point_formats", "ERROR_PARSING_EXTENSION"},
+	{tlscore.CodeUnsupportedExtension, "pre_shared_key", "UNEXPECTED_EXTENSION: :OLD_SESSION_VERSION_NOT_RETURNED"}, // before 2023
 	{tlscore.CodeBadCompression, "legacy_compression_methods", "INVALID_COMPRESSION_LIST"},
 	{tlscore.CodeBadKeyShare, "two shares", "DUPLICATE_KEY_SHARE"},
 }

@@ -21,7 +21,7 @@ func play(p *plan) error {
 		if err := connect(c, p.retried, kept, i > 0); err != nil {
 			return fmt.Errorf("connection %d: %w", i+1, err)
 		}
-		kept.ahead += c.delay
+		kept.time = kept.time.Add(c.delay)
 	}
 	return nil
 }

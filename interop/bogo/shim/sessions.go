@@ -9,17 +9,17 @@ import (
 	"github.com/tlswright/tlswright/tlscore"
 )
 
-// sessions is what outlives a connection: a clock that tests can put forward, a client's last session, and a server's
-// sessions by their tickets. All of them are kept encoded, as an application would keep them.
+// sessions is what outlives a connection: a clock that stands still unless a test puts it forward, a client's last
+// session, and a server's sessions by their tickets. All of them are kept encoded, as an application would keep them.
 type sessions struct {
-	ahead  time.Duration // the clock's lead
-	client []byte        // nil: none came with the last connection
+	time   time.Time
+	client []byte // nil: none came with the last connection
 	server map[string][]byte
 }
 
-func newSessions() *sessions { return &sessions{server: make(map[string][]byte)} }
+func newSessions() *sessions { return &sessions{time: time.Now(), server: make(map[string][]byte)} }
 
-func (s *sessions) now() time.Time { return time.Now().Add(s.ahead) }
+func (s *sessions) now() time.Time { return s.time }
 
 // errNoSession ends a test that wants to resume without anything to resume.
 var errNoSession = errors.New("no session to offer")
