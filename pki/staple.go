@@ -81,6 +81,32 @@ func CheckStaple(der []byte, leaf, issuer *x509.Certificate, now time.Time) (*St
 	return s, nil
 }
 
+// VerifyStaple judges the OCSP response that a server stapled, DER or nil, by its verified chain, leaf first. The error is
+// a *[VerifyError]: ReasonRevoked where a valid response says so, ReasonStaple where the leaf demands a valid response and
+// there is none (RFC 7633, Section 4.2.2: a client MAY end the connection then; we do). A response that is not valid
+// and not demanded is as good as none: nil, nil.
+func VerifyStaple(chain []*x509.Certificate, staple []byte, now time.Time) (*Staple, error) {
+	leaf, issuer := chain[0], chain[min(1, len(chain)-1)]
+	demanded := MustStaple(leaf)
+	if len(staple) == 0 {
+		if demanded {
+			return nil, &VerifyError{Reason: ReasonStaple, Text: "the certificate demands a stapled OCSP response, and there is none",
+				Certificate: leaf, Subject: describe(leaf), Hint: "the server must staple an OCSP response (RFC 7633)"}
+		}
+		return nil, nil
+	}
+	s, err := CheckStaple(staple, leaf, issuer, now)
+	switch {
+	case err != nil && demanded:
+		return nil, err
+	case err != nil:
+		return nil, nil
+	case s.Revoked:
+		return nil, &VerifyError{Reason: ReasonRevoked, Text: "the certificate was revoked at " + stamp(s.RevokedAt), Certificate: leaf, Subject: describe(leaf)}
+	}
+	return s, nil
+}
+
 // checkResponder says what is wrong with a responder's certificate inside a response. Its signature has been checked.
 //
 // RFC 6960, Section 4.2.2.2: the certificate MUST include id-kp-OCSPSigning and be issued directly by the CA.

@@ -29,14 +29,17 @@ func (c *Conn) Close() error {
 	if !c.failed.Load() {
 		c.nc.SetReadDeadline(time.Unix(1, 0)) // a blocked Read returns, whatever the farewell takes
 	}
+	c.stopEarlyTimer()
+	linger := c.inEarly() // the client's Finished is on its way
 	rest := c.farewell()
-	if len(rest) == 0 && !c.failed.Load() {
+	linger = linger || c.failed.Load()
+	if len(rest) == 0 && !linger {
 		return c.nc.Close()
 	}
 	if c.host != nil {
-		return c.host.lingers.leave(c, rest)
+		return c.host.lingers.leave(c, rest, linger)
 	}
-	return c.depart(rest)
+	return c.depart(rest, linger)
 }
 
 // farewell sends close_notify behind everything that was written. It returns the bytes that did not leave in time.
@@ -44,7 +47,7 @@ func (c *Conn) Close() error {
 // A Write under way means that Close is there to break it off, so nothing is sent then. The control records of the read
 // half are waited for instead: they are short, and one of them may be the alert.
 func (c *Conn) farewell() (rest []byte) {
-	if !c.shake.done.Load() || c.writers.Load() > 0 && !c.failed.Load() {
+	if !c.shake.done.Load() && !c.shake.early.Load() || c.writers.Load() > 0 && !c.failed.Load() {
 		return nil
 	}
 	wait := closeTimeout
@@ -69,13 +72,13 @@ func (c *Conn) farewell() (rest []byte) {
 	return nil
 }
 
-// depart sends what is left, lets a refused peer read its alert, and closes.
-func (c *Conn) depart(rest []byte) error {
+// depart sends what is left, lets a peer read it who would otherwise be reset, and closes.
+func (c *Conn) depart(rest []byte, linger bool) error {
 	if len(rest) > 0 {
 		c.nc.SetWriteDeadline(time.Now().Add(closeTimeout))
 		c.nc.Write(rest)
 	}
-	if c.failed.Load() {
+	if linger {
 		closeWrite(c.nc)
 		c.drain()
 	}
@@ -104,7 +107,7 @@ type lingers struct {
 }
 
 // leave lets c take its leave in the background, or at once if there are too many already.
-func (l *lingers) leave(c *Conn, rest []byte) error {
+func (l *lingers) leave(c *Conn, rest []byte, linger bool) error {
 	l.mu.Lock()
 	full := l.count >= maxLingers
 	if !full {
@@ -115,7 +118,7 @@ func (l *lingers) leave(c *Conn, rest []byte) error {
 		return c.nc.Close()
 	}
 	go func() {
-		c.depart(rest)
+		c.depart(rest, linger)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.count--

@@ -53,6 +53,22 @@ type Config struct {
 	// Section 6.2), or with the alert of a [RefusalError]. It is not called for a client without a certificate.
 	VerifyPeer func(ctx context.Context, p Peer, f tlscore.Facts) error
 
+	// Sessions keeps what a client needs to resume connections (RFC 8446, Section 2.2). Nil: a [Dialer] keeps them in
+	// memory, and [Client] keeps none. Core.NoTickets turns resumption off, at a server too. What a certificate is good for
+	// is verified again whenever a session is resumed.
+	Sessions SessionStore
+
+	// TicketKeys are the keys of a server's tickets. Nil: a [Listener] makes its own, and [Server] hands out no tickets.
+	TicketKeys *TicketKeys
+	// ServerSessions keeps a server's sessions in the place of tickets that hold them.
+	ServerSessions ServerSessions
+	// Tickets is how many tickets a server sends after a full TLS 1.3 handshake; 0: DefaultTickets, negative: none, at most
+	// 16.
+	Tickets int
+	// TicketLifetime is how long a ticket may be used; 0: DefaultTicketLifetime, at most seven days. Core.MaxEarlyData
+	// allows early data with them, which nobody gets who does not ask: see [Conn.ReadEarly].
+	TicketLifetime time.Duration
+
 	// HandshakeTimeout bounds the handshake; 0 is DefaultHandshakeTimeout, negative is no bound.
 	HandshakeTimeout time.Duration
 	// MaxHandshakes bounds how many handshakes of a listener are computed at the same time, waiting for its keys to sign
@@ -103,6 +119,11 @@ type settings struct {
 	observer   func() tlscore.Observer
 	secrets    func() tlscore.Secrets
 	maxShakes  int
+	noTickets  bool
+	maxEarly   uint32       // server: bytes of early data
+	issuer     issuer       // server
+	sessions   SessionStore // client; nil: none
+	digest     string       // client: see trustDigest
 }
 
 // compile checks c for one role.
@@ -123,6 +144,14 @@ func (c *Config) compile(role tlscore.Role) (*settings, error) {
 		observer:   c.Observer,
 		secrets:    c.Secrets,
 		maxShakes:  c.MaxHandshakes,
+		noTickets:  c.Core.NoTickets,
+		maxEarly:   c.Core.MaxEarlyData,
+		sessions:   c.Sessions,
+	}
+	if role == tlscore.RoleServer {
+		s.issuer = newIssuer(c)
+	} else {
+		s.digest = trustDigest(c)
 	}
 	if s.timeout == 0 {
 		s.timeout = DefaultHandshakeTimeout
@@ -188,6 +217,7 @@ func (c *Config) core(role tlscore.Role) (tlscore.Config, error) {
 		core.Identities = append(core.Identities, tlscore.Identity{Chain: id.Chain, Names: id.Names, Tag: id.Key})
 	}
 	core.AskIdentity = c.ChooseIdentity != nil
+	core.AskSession = role == tlscore.RoleServer && !core.NoTickets
 	return core, nil
 }
 

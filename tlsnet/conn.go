@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/ticket"
 	"github.com/tlswright/tlswright/tlscore"
 )
 
@@ -28,8 +29,10 @@ type Conn struct {
 	shake   handshake
 	in      readHalf
 	out     writeHalf
+	early   *early                   // nil: nobody asked for early data
 	peer    atomic.Pointer[keptPeer] // verified
 	refused atomic.Pointer[Peer]     // not verified
+	stapled time.Time                // client: the end of the staple that the certificate demanded; zero: it demanded none
 
 	closed  atomic.Bool
 	writers atomic.Int32 // Write calls under way
@@ -42,6 +45,8 @@ type Conn struct {
 type host struct {
 	shakes  chan struct{} // one element per handshake under computation
 	lingers lingers
+	keys    *TicketKeys   // of connections whose configuration has none
+	guard   *ticket.Guard // of early data
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -60,6 +65,11 @@ func Client(nc net.Conn, c *Config) (*Conn, error) {
 // Server makes the server end of a TLS connection over nc. To serve many, use [NewListener] or [Listener.Upgrade], which
 // check the configuration once. The error says what is wrong with the configuration; nc is left alone then.
 func Server(nc net.Conn, c *Config) (*Conn, error) {
+	if c != nil && c.TicketKeys == nil && c.ServerSessions == nil {
+		without := *c
+		without.Core.NoTickets = true // there is nothing that a later connection could open a ticket with
+		c = &without
+	}
 	s, err := c.compile(tlscore.RoleServer)
 	if err != nil {
 		return nil, err
@@ -111,11 +121,15 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.nc.SetWriteDeadline(t)
 }
 
-// Facts returns what the connection has settled so far. During a handshake it waits for the end of it.
+// Facts returns what the connection has settled so far. During a handshake it waits for the end of it, and while early
+// data comes it returns what was settled before that.
 func (c *Conn) Facts() tlscore.Facts {
-	if !c.shake.done.Load() {
+	if !c.shake.done.Load() && !c.shake.early.Load() {
 		c.shake.mu.Lock()
 		defer c.shake.mu.Unlock()
+	}
+	if c.inEarly() {
+		return c.early.facts
 	}
 	return c.machine.Facts()
 }

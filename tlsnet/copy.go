@@ -1,10 +1,6 @@
 package tlsnet
 
-import (
-	"io"
-
-	"github.com/tlswright/tlswright/tlscore"
-)
+import "io"
 
 var (
 	_ io.WriterTo   = (*Conn)(nil)
@@ -17,7 +13,7 @@ const firstCopyLen = 4 << 10
 // WriteTo copies application data to w until the peer's close_notify; io.Copy uses it. Data goes from the place where it
 // was opened straight to w, and while none comes no buffer is held.
 func (c *Conn) WriteTo(w io.Writer) (n int64, err error) {
-	if err := c.Handshake(); err != nil {
+	if err := c.readable(); err != nil {
 		return 0, err
 	}
 	for {
@@ -51,9 +47,9 @@ func (c *Conn) writeNext(w io.Writer) (int, error) {
 	case h.buf == nil:
 		return 0, c.readSmall()
 	}
-	step, err := c.machine.Feed(c.set.now(), h.unread(), nil)
+	step, err := c.feed(c.set.now(), h.unread())
 	h.consume(step.N)
-	if step.Event.Kind == tlscore.Data {
+	if len(step.Event.Data) > 0 {
 		h.plain = step.Event.Data
 	}
 	wait := c.settled(step, err)
@@ -61,6 +57,7 @@ func (c *Conn) writeNext(w io.Writer) (int, error) {
 	if !wait || h.err != nil || h.buf == nil {
 		return 0, nil
 	}
+	c.ticketsSoon()
 	if err := h.fill(c.nc, step.Need); err != nil {
 		return 0, c.readFailed(err)
 	}

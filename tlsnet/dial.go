@@ -21,6 +21,9 @@ func NewDialer(c *Config) (*Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.sessions == nil {
+		s.sessions = NewMemorySessions(0)
+	}
 	return &Dialer{set: s, Net: net.Dialer{Timeout: DefaultConnectTimeout}}, nil
 }
 
@@ -46,6 +49,36 @@ func (d *Dialer) Upgrade(nc net.Conn, host string) (*Conn, error) {
 // Dial connects to addr, as net.Dial takes it, and makes the handshake. Without Config.ServerName the host of addr is
 // verified. The error is a *[DialError].
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Conn, error) {
+	return d.dial(ctx, network, addr, func(*Conn) error { return nil })
+}
+
+// dial connects, prepares the connection, and makes the handshake.
+func (d *Dialer) dial(ctx context.Context, network, addr string, prepare func(*Conn) error) (*Conn, error) {
+	c, err := d.connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(c); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if err := c.handshakeOf(ctx, addr); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// handshakeOf makes the handshake of a connection that was dialed.
+func (c *Conn) handshakeOf(ctx context.Context, addr string) error {
+	if err := c.HandshakeContext(ctx); err != nil {
+		return &DialError{Failure: handshakeFailure(ctx, err), Address: addr, Peer: c.Peer(), Handshake: true, Err: err}
+	}
+	return nil
+}
+
+// connect makes the connection beneath.
+func (d *Dialer) connect(ctx context.Context, network, addr string) (*Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil && d.set.serverName == "" && !d.set.insecure {
 		return nil, &DialError{Failure: FailureNetwork, Address: addr, Err: err}
@@ -58,10 +91,6 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Conn, error) 
 	if err != nil {
 		nc.Close()
 		return nil, err
-	}
-	if err := c.HandshakeContext(ctx); err != nil {
-		c.Close()
-		return nil, &DialError{Failure: handshakeFailure(ctx, err), Address: addr, Peer: c.Peer(), Handshake: true, Err: err}
 	}
 	return c, nil
 }

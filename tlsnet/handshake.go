@@ -17,10 +17,12 @@ import (
 // handshake is the part of a Conn that runs once.
 type handshake struct {
 	mu   sync.Mutex
-	done atomic.Bool // it succeeded; set under mu
+	done atomic.Bool // it succeeded
 	err  error       // it failed, and how; under mu
 
-	started bool // Machine.Start was called
+	started bool        // Machine.Start was called
+	early   atomic.Bool // a server's is done but for the client's Finished, before which early data comes
+	offered *offered    // the session that a client offers, during the handshake
 }
 
 // ErrHandshakeTimeout says that Config.HandshakeTimeout passed before the handshake was done. It is a net.Error whose
@@ -47,12 +49,23 @@ func (c *Conn) Handshake() error {
 // is a *tlscore.Error, which says who is to blame; it wraps the *pki.VerifyError where a certificate was refused. The
 // caller closes the connection after an error; Close waits a moment for a refused peer to read the alert.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
-	if c.shake.done.Load() {
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	if !c.shake.done.Load() {
+		return ErrEarlyDataUnread
+	}
+	return nil
+}
+
+// begin makes the handshake, or as much of it as comes before the client's early data.
+func (c *Conn) begin(ctx context.Context) error {
+	if c.shake.done.Load() || c.shake.early.Load() {
 		return nil
 	}
 	c.shake.mu.Lock()
 	defer c.shake.mu.Unlock()
-	if c.shake.done.Load() || c.shake.err != nil {
+	if c.shake.done.Load() || c.shake.early.Load() || c.shake.err != nil {
 		return c.shake.err
 	}
 	if c.closed.Load() {
@@ -73,7 +86,9 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 		c.shake.err = err
 		return err
 	}
-	c.shake.done.Store(true)
+	if !c.shake.early.Load() {
+		c.shake.done.Store(true)
+	}
 	return nil
 }
 
@@ -94,13 +109,31 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 	}
 	for {
 		step, err := c.answerFlight(ctx)
-		if err != nil || step.Event.Kind == tlscore.HandshakeDone {
+		switch {
+		case err != nil:
+			c.handshakeOver(err)
 			return err
+		case step.Event.Kind == tlscore.HandshakeDone:
+			c.established(step)
+			return nil
+		case c.earlyBegins():
+			return nil
 		}
 		if err := c.fillHandshake(step.Need); err != nil {
 			return err
 		}
 	}
+}
+
+// established settles what follows from a handshake that is done. All locks are held.
+func (c *Conn) established(step tlscore.Step) {
+	if c.set.role == tlscore.RoleServer {
+		c.oweTickets()
+		return
+	}
+	c.settleEarly()
+	c.handshakeOver(nil)
+	c.keepSession(step.Event.Session)
 }
 
 // answerFlight feeds what has come and sends all that follows from it in one write.
@@ -135,7 +168,7 @@ func (c *Conn) compute(ctx context.Context, out []byte) (step tlscore.Step, err 
 	}
 	if !c.shake.started {
 		c.shake.started = true
-		if out, err = c.machine.Start(c.set.now(), out); err != nil {
+		if out, err = c.start(ctx, out); err != nil {
 			return step, err
 		}
 	}
@@ -152,11 +185,27 @@ func (c *Conn) compute(ctx context.Context, out []byte) (step tlscore.Step, err 
 			step, err = c.machine.Resume(c.set.now(), q.ID, answer, step.Out)
 			progress = true
 		}
+		if step.Event.Kind == tlscore.EarlyDataReceived {
+			c.in.plain = step.Event.Data
+			return step, err
+		}
 		if err != nil || step.Event.Kind == tlscore.HandshakeDone || !progress {
 			return step, err
 		}
 		out = step.Out
 	}
+}
+
+// start makes a client's first flight.
+func (c *Conn) start(ctx context.Context, out []byte) ([]byte, error) {
+	if c.set.role == tlscore.RoleClient {
+		c.offerSession(ctx)
+	}
+	out, err := c.machine.Start(c.set.now(), out)
+	if err != nil {
+		return out, err
+	}
+	return c.sendEarly(out)
 }
 
 // fillHandshake waits for more of the peer's flight.

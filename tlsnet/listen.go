@@ -41,7 +41,7 @@ func NewListener(nl net.Listener, c *Config) (*Listener, error) {
 }
 
 func newListener(nl net.Listener, s *settings) *Listener {
-	l := &Listener{nl: nl, host: &host{shakes: make(chan struct{}, s.maxShakes)}}
+	l := &Listener{nl: nl, host: newHost(s)}
 	l.set.Store(s)
 	return l
 }

@@ -19,6 +19,12 @@ type Peer struct {
 	Leaf *x509.Certificate
 	// Raw are the certificates as sent, DER, leaf first.
 	Raw [][]byte
+	// Staple is the OCSP response that came with the leaf, DER, and SCTs the signed certificate timestamps of the
+	// handshake; neither comes again when a session is resumed. Only Status was checked: what a valid Staple says; nil: there
+	// is none.
+	Staple []byte
+	SCTs   [][]byte
+	Status *pki.Staple
 	// Problem is why the chain is not trusted. With Config.Insecure the connection is made all the same.
 	Problem error
 }
@@ -54,12 +60,61 @@ func (e *RefusalError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *RefusalError) Unwrap() error { return e.Err }
 
-// verify answers whether the peer's chain is acceptable, and keeps who the peer is.
+// verify answers whether the peer's chain is acceptable, and keeps who the peer is. The chain of a session is judged like
+// one that was just sent; but if a server does not accept it any more, the handshake goes on, and that chain is
+// forgotten.
 func (c *Conn) verify(ctx context.Context, q *tlscore.Question) tlscore.Verified {
+	p, err := c.judgeQuestion(q)
+	if err != nil {
+		p.Problem = err
+	}
+	recoverable := q.Resumed != nil && c.set.role == tlscore.RoleServer
+	switch {
+	case err == nil:
+		c.peer.Store(keepPeer(p, c.set.roots))
+	case !recoverable || c.set.insecure:
+		c.refused.Store(p)
+	}
+	if err != nil && !c.set.insecure {
+		return tlscore.Verified{Err: err, Alert: alertFor(err)}
+	}
+	v := c.askVerifyPeer(ctx, p)
+	if v.Err != nil && recoverable {
+		c.peer.Store(nil)
+		c.refused.Store(nil)
+	}
+	return v
+}
+
+// judgeQuestion judges the chain of a question. The chain of the session that a client offers has been judged already.
+func (c *Conn) judgeQuestion(q *tlscore.Question) (*Peer, error) {
+	if o := c.shake.offered; o != nil && o.session == q.Resumed {
+		return o.peer, o.err
+	}
+	p, err := c.judge(q.Chain)
+	if q.Resumed != nil || c.set.role == tlscore.RoleServer {
+		return p, err
+	}
+	p.Staple, p.SCTs = q.Staple, q.SCTs
+	if err != nil {
+		return p, err
+	}
+	if p.Status, err = pki.VerifyStaple(p.Chain, q.Staple, c.set.now()); err != nil {
+		p.Chain = nil
+		return p, err
+	}
+	if p.Status != nil && pki.MustStaple(p.Leaf) {
+		c.stapled = p.Status.NextUpdate
+	}
+	return p, nil
+}
+
+// judge verifies a chain. The Peer is never nil.
+func (c *Conn) judge(chain [][]byte) (*Peer, error) {
 	o := pki.VerifyOptions{
 		Roots:         c.set.roots,
 		SystemRoots:   c.set.system,
-		Intermediates: q.Chain[1:],
+		Intermediates: chain[1:],
 		Time:          c.set.now(),
 		ServerName:    c.name,
 		Usage:         pki.UsageServer,
@@ -67,23 +122,22 @@ func (c *Conn) verify(ctx context.Context, q *tlscore.Question) tlscore.Verified
 	if c.set.role == tlscore.RoleServer {
 		o.ServerName, o.Usage = "", pki.UsageClient
 	}
-	p := &Peer{Raw: q.Chain}
-	chain, err := pki.Verify(q.Chain[0], o)
+	p := &Peer{Raw: chain}
+	verified, err := pki.Verify(chain[0], o)
 	if err != nil {
-		p.Problem = err
-		p.Leaf, _ = x509.ParseCertificate(q.Chain[0]) // nil is documented
-		c.refused.Store(p)
-	} else {
-		p.Chain, p.Leaf = chain.Certificates, chain.Certificates[0]
-		c.peer.Store(keepPeer(p, c.set.roots))
+		p.Leaf, _ = x509.ParseCertificate(chain[0]) // nil is documented
+		return p, err
 	}
-	if err != nil && !c.set.insecure {
-		return tlscore.Verified{Err: err, Alert: alertFor(err)}
-	}
+	p.Chain, p.Leaf = verified.Certificates, verified.Certificates[0]
+	return p, nil
+}
+
+// askVerifyPeer makes the caller's own check.
+func (c *Conn) askVerifyPeer(ctx context.Context, p *Peer) tlscore.Verified {
 	if c.set.verifyPeer == nil {
 		return tlscore.Verified{}
 	}
-	err = c.set.verifyPeer(ctx, *p, c.machine.Facts())
+	err := c.set.verifyPeer(ctx, *p, c.machine.Facts())
 	if err == nil {
 		return tlscore.Verified{}
 	}
@@ -100,7 +154,7 @@ func (c *Conn) verify(ctx context.Context, q *tlscore.Question) tlscore.Verified
 //
 // RFC 8446, Section 6.2: unknown_ca if no known trust anchor was found, certificate_expired if it has expired or is not
 // currently valid, bad_certificate if it was corrupt or a signature did not verify, certificate_unknown for some other
-// issue.
+// issue; bad_certificate_status_response for an OCSP response that will not do, certificate_revoked for one that says so.
 func alertFor(err error) wire.AlertCode {
 	var v *pki.VerifyError
 	if !errors.As(err, &v) {
@@ -113,6 +167,10 @@ func alertFor(err error) wire.AlertCode {
 		return wire.AlertCertificateExpired
 	case pki.ReasonMalformed, pki.ReasonSignature, pki.ReasonUsage, pki.ReasonConstraint, pki.ReasonLimit:
 		return wire.AlertBadCertificate
+	case pki.ReasonStaple:
+		return wire.AlertBadCertificateStatusResponse
+	case pki.ReasonRevoked:
+		return wire.AlertCertificateRevoked
 	case pki.ReasonMisuse:
 		return wire.AlertInternalError
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"slices"
 	"weak"
+
+	"github.com/tlswright/tlswright/pki"
 )
 
 // keptPeer is a verified Peer for as long as its connection lives. A parsed certificate takes several kilobytes, which
@@ -13,7 +15,15 @@ import (
 type keptPeer struct {
 	raw    [][]byte // as sent
 	chain  []keptCertificate
+	extra  *keptExtra // nil: none of it
 	parsed weak.Pointer[Peer]
+}
+
+// keptExtra is what few peers have.
+type keptExtra struct {
+	staple []byte
+	scts   [][]byte
+	status *pki.Staple
 }
 
 // keptCertificate is one of the two: a certificate that others keep anyway, or bytes.
@@ -24,6 +34,9 @@ type keptCertificate struct {
 
 func keepPeer(p *Peer, roots []*x509.Certificate) *keptPeer {
 	k := &keptPeer{raw: p.Raw, parsed: weak.Make(p)}
+	if len(p.Staple) > 0 || len(p.SCTs) > 0 {
+		k.extra = &keptExtra{p.Staple, p.SCTs, p.Status}
+	}
 	for _, c := range p.Chain {
 		sent := slices.IndexFunc(p.Raw, func(der []byte) bool { return bytes.Equal(der, c.Raw) })
 		switch {
@@ -52,5 +65,23 @@ func (k *keptPeer) again() (*Peer, *keptPeer) {
 		p.Chain = append(p.Chain, c)
 	}
 	p.Leaf = p.Chain[0]
-	return p, &keptPeer{raw: k.raw, chain: k.chain, parsed: weak.Make(p)}
+	if e := k.extra; e != nil {
+		p.Staple, p.SCTs, p.Status = e.staple, e.scts, e.status
+	}
+	return p, &keptPeer{raw: k.raw, chain: k.chain, extra: k.extra, parsed: weak.Make(p)}
+}
+
+// path returns the verified chain without its root, in DER.
+func (k *keptPeer) path() [][]byte {
+	var out [][]byte
+	for i, kept := range k.chain {
+		switch {
+		case i > 0 && i == len(k.chain)-1:
+		case kept.root != nil:
+			out = append(out, kept.root.Raw)
+		default:
+			out = append(out, kept.der)
+		}
+	}
+	return out
 }

@@ -21,6 +21,12 @@ func (c *Conn) answer(ctx context.Context, q *tlscore.Question) tlscore.Answer {
 	case tlscore.NeedIdentity:
 		id, err := c.set.choose(ctx, q, c.set.params.Identities())
 		return tlscore.Chosen{Identity: id, Err: err}
+	case tlscore.NeedSession:
+		return c.findSession(q)
+	case tlscore.NeedFresh:
+		return tlscore.Fresh(c.fresh(q))
+	case tlscore.NeedTicket:
+		return c.issue(q)
 	}
 	return nil // the machine refuses it as misuse: there is no such question
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/tlswright/tlswright/tlscore"
 )
@@ -72,7 +73,7 @@ func readOnce(nc net.Conn, b []byte) (int, error) {
 
 // Read reads application data. It may use all of p as scratch space. See [Conn] for how the end of the stream is told.
 func (c *Conn) Read(p []byte) (int, error) {
-	if err := c.Handshake(); err != nil {
+	if err := c.readable(); err != nil {
 		return 0, err
 	}
 	if len(p) == 0 {
@@ -110,6 +111,7 @@ func (c *Conn) readOnce(p []byte) (int, error) {
 	case h.buf == nil:
 		return 0, c.readSmall()
 	default:
+		c.ticketsSoon()
 		if err := h.fill(c.nc, need); err != nil {
 			return 0, c.readFailed(err)
 		}
@@ -119,6 +121,7 @@ func (c *Conn) readOnce(p []byte) (int, error) {
 
 // readSmall waits for data without a buffer, and takes one when some has come.
 func (c *Conn) readSmall() error {
+	c.ticketsSoon()
 	k, err := readOnce(c.nc, c.in.small[:])
 	if err != nil {
 		return c.readFailed(err)
@@ -133,9 +136,9 @@ func (c *Conn) openBuffered(p []byte) (n, need int) {
 	h := &c.in
 	now := c.set.now()
 	for h.r < h.w && n < len(p) && len(h.plain) == 0 && h.err == nil {
-		step, err := c.machine.Feed(now, h.buf[h.r:h.w], nil)
+		step, err := c.feed(now, h.buf[h.r:h.w])
 		h.r += step.N
-		if step.Event.Kind == tlscore.Data {
+		if len(step.Event.Data) > 0 {
 			k := copy(p[n:], step.Event.Data)
 			n += k
 			h.plain = step.Event.Data[k:]
@@ -154,6 +157,7 @@ func (c *Conn) openBuffered(p []byte) (n, need int) {
 func (c *Conn) readInPlace(p []byte) (int, error) {
 	h := &c.in
 	held := copy(p, h.unread())
+	c.ticketsSoon()
 	k, err := readOnce(c.nc, p[held:])
 	if err != nil {
 		return 0, c.readFailed(err)
@@ -162,7 +166,7 @@ func (c *Conn) readInPlace(p []byte) (int, error) {
 	now := c.set.now()
 	raw, n := p[:held+k], 0
 	for len(raw) > 0 {
-		step, err := c.machine.Feed(now, raw, nil)
+		step, err := c.feed(now, raw)
 		raw = raw[step.N:]
 		n += copy(p[n:], step.Event.Data) // content is shorter than its record, so this overwrites nothing unread
 		if c.settled(step, err) {
@@ -189,8 +193,20 @@ func (c *Conn) settled(step tlscore.Step, err error) bool {
 		c.in.stop(c.set.buffers, err)
 	case step.Event.Kind == tlscore.PeerClosed:
 		c.in.stop(c.set.buffers, io.EOF)
+	case step.Event.Kind == tlscore.TicketReceived:
+		c.keepSession(step.Event.Session)
+	case step.Event.Kind == tlscore.HandshakeDone:
+		return true // what follows is not early data any more
 	}
 	return c.in.err != nil || step.N == 0
+}
+
+// feed gives the machine what has come. The data of its step is early data until the handshake is done.
+func (c *Conn) feed(now time.Time, in []byte) (tlscore.Step, error) {
+	if !c.shake.done.Load() {
+		return c.feedEarly(now, in)
+	}
+	return c.machine.Feed(now, in, nil)
 }
 
 // owesAlert reports whether an alert of ours tells the peer about err.

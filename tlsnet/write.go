@@ -1,6 +1,7 @@
 package tlsnet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +23,7 @@ type writeHalf struct {
 	mu       sync.Mutex
 	err      error        // final
 	deadline atomic.Int64 // of Write, in Unix nanoseconds; 0: none
+	owed     atomic.Int32 // tickets that a server has still to send; changed under mu
 }
 
 func (h *writeHalf) setDeadline(t time.Time) {
@@ -57,7 +59,7 @@ var errWriteClosed = fmt.Errorf("tlsnet: %w", tlscore.ErrWriteClosed)
 // Write protects p and sends it, up to 64 KiB in one system call. On error n counts the bytes that were handed down
 // whole; how much of the rest went out is not known.
 func (c *Conn) Write(p []byte) (n int, err error) {
-	if err := c.Handshake(); err != nil {
+	if err := c.writable(); err != nil {
 		return 0, err
 	}
 	c.writers.Add(1)
@@ -92,6 +94,9 @@ func (c *Conn) sealAndSend(p, out []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	n, out, err := c.machine.Seal(p, out)
+	if err == nil && h.owed.Load() > 0 {
+		out = c.appendTickets(out)
+	}
 	if werr := c.transmit(out); werr != nil {
 		return 0, werr
 	}
@@ -122,7 +127,7 @@ func (c *Conn) transmit(out []byte) error {
 func (c *Conn) unlockWrite() {
 	for {
 		c.out.mu.Unlock()
-		if !c.machine.Pending() || !c.out.mu.TryLock() {
+		if !c.shake.done.Load() || !c.machine.Pending() || !c.out.mu.TryLock() {
 			return
 		}
 		if !c.flush() {
@@ -180,7 +185,7 @@ func (c *Conn) KeyUpdate(ask bool) error {
 // CloseWrite sends close_notify and closes the sending half of the connection beneath, if it has halves. The peer may
 // go on sending, and Read goes on reading (RFC 8446, Section 6.1).
 func (c *Conn) CloseWrite() error {
-	if err := c.Handshake(); err != nil {
+	if err := c.begin(context.Background()); err != nil {
 		return err
 	}
 	c.out.mu.Lock()
