@@ -27,7 +27,7 @@ type group struct {
 var groups = []group{
 	{name: "1 language", pure: true, packages: []string{"wire", "acme"}},
 	{name: "2a craft", pure: true, packages: []string{"pki/cert", "internal/suite", "internal/legacy"}},
-	{name: "2b craft", pure: true, packages: []string{"internal/keys", "pki/crl", "pki/ocsp", "pki/ct"}},
+	{name: "2b craft", pure: true, packages: []string{"internal/keys", "internal/ciphers", "pki/crl", "pki/ocsp", "pki/ct"}},
 	{name: "2c craft", pure: true, packages: []string{"internal/record", "internal/ticket", "pki"}},
 	{name: "2d craft", pure: true, packages: []string{"pki/lint", "pki/pkcs12", "pki/jks", "internal/verify"}},
 	{name: "3 core", pure: true, packages: []string{"tlscore", "grade", "minitls", "internal/issue", "internal/order"}},
