@@ -68,7 +68,7 @@ type Config struct {
 
 	MaxHandshakeMessage int // bytes; 0: DefaultMaxHandshakeMessage
 	MaxPeerChain        int // certificates that a peer may send; 0: DefaultMaxPeerChain
-	MaxUselessRecords   int // 0: DefaultMaxUselessRecords
+	MaxUselessRecords   int // empty records, and key updates and tickets without data, in a row; 0: DefaultMaxUselessRecords
 	PadTo               int // pad each application record's content to a multiple of this many bytes; 0 or 1: no padding (RFC 8446, Section 5.4)
 }
 

@@ -25,6 +25,7 @@ const (
 	CodeTooManyUselessRecords
 	CodeTooManyWarnings
 	CodeTooManyKeyUpdates
+	CodeTooManyTickets
 	CodeKeysExhausted
 	// messages
 	CodeMalformed
@@ -130,6 +131,7 @@ var codeTable = [codeCount]codeRow{
 	{CodeTooManyUselessRecords, "too_many_useless_records", "too many records in a row that carry nothing", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.1"},
 	{CodeTooManyWarnings, "too_many_warnings", "too many warning alerts", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 6.1"},
 	{CodeTooManyKeyUpdates, "too_many_key_updates", "too many key updates without data", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4.6.3"},
+	{CodeTooManyTickets, "too_many_tickets", "too many session tickets without data", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4.6.1"},
 	{CodeKeysExhausted, "keys_exhausted", "the peer protected more records with one key than the cipher allows", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.5"},
 
 	{CodeMalformed, "malformed", "message cannot be decoded", wire.AlertDecodeError, BlamePeer, "RFC 8446, Section 6.2"},

@@ -252,7 +252,9 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 	case effectAnswerUpdate:
 		m.control.answerUpdate.Store(true)
 	case effectTicket:
-		m.control.tickets.Add(1)
+		if err := m.read.ticket(m); err != nil {
+			return err
+		}
 		if e.session != nil {
 			step.Event = Event{Kind: TicketReceived, Session: e.session}
 		}

@@ -27,6 +27,7 @@ type readHalf struct {
 	useless  int // records in a row that carried nothing
 	warnings int // user_canceled alerts in a row
 	updates  int // KeyUpdates in a row without data
+	tickets  int // NewSessionTickets in a row without data
 	closed   bool
 	err      error
 }
@@ -92,6 +93,15 @@ func (r *readHalf) update(m *Machine) error {
 	if o := m.options.Observer; o != nil {
 		o.Observe(KeyChanged{Received, r.epoch, suiteCode(r.suite), true})
 	}
+	return nil
+}
+
+// ticket counts a NewSessionTicket: each costs a key derivation and the memory of a session.
+func (r *readHalf) ticket(m *Machine) error {
+	if r.tickets++; r.tickets > m.params.c.MaxUselessRecords {
+		return fail(CodeTooManyTickets, "%d", r.tickets)
+	}
+	m.control.tickets.Add(1)
 	return nil
 }
 
@@ -296,7 +306,7 @@ func (m *Machine) applicationData(content []byte, step *Step) error {
 	if len(content) == 0 {
 		return m.uselessRecord()
 	}
-	m.read.useless, m.read.warnings, m.read.updates = 0, 0, 0
+	m.read.useless, m.read.warnings, m.read.updates, m.read.tickets = 0, 0, 0, 0
 	step.Event = Event{Kind: Data, Data: content}
 	return nil
 }

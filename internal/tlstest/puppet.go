@@ -3,8 +3,7 @@ package tlstest
 import (
 	"bytes"
 	"crypto"
-	"crypto/rand"
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/tlswright/tlswright/internal/keys"
@@ -15,27 +14,46 @@ import (
 	"github.com/tlswright/tlswright/wire"
 )
 
-// Puppet speaks TLS 1.3 by a fixed script against one machine, and lets a test put any bytes in the place of any
-// message. It uses wire, keys and record directly, so that it can say what no machine would.
+// Puppet speaks TLS by a fixed script against one machine, and lets a test put any bytes in the place of any message. It
+// uses wire, keys and record directly, so that it can say what no machine would. It derives its keys from what it really
+// sent, edits included, and believes whatever the machine says.
 type Puppet struct {
 	// Edit sees each handshake message before it is sent, header included, and returns what is sent (and hashed) in its
 	// place: several messages, changed ones, or nothing. Nil: the message as it is.
 	Edit func(kind wire.HandshakeType, raw []byte) []byte
 	// Before returns records, in the clear, to be sent before a message; nil: none.
 	Before func(kind wire.HandshakeType) []byte
-
+	// Aside returns content to be sent before a message under the keys of the moment, not hashed; no content: nothing.
+	Aside func(kind wire.HandshakeType) (wire.ContentType, []byte)
 	// Behind returns bytes to send in the same record behind a message; they are not hashed.
 	Behind func(kind wire.HandshakeType) []byte
+	// Change sees the change_cipher_spec record of TLS 1.2 and returns what is sent in its place. Where that is nothing,
+	// the keys do not change either. Nil: the record as it is.
+	Change func(rec []byte) []byte
+	// Answer answers the machine's questions; nil, or a nil answer: kindly, with Session as the one that is known.
+	Answer func(*tlscore.Question) tlscore.Answer
 
+	Version  wire.Version     // zero: TLS 1.3
+	Suite    wire.CipherSuite // zero: as server the client's first that fits, as client one with AES-128-GCM
 	Identity tlscore.Identity // of a server, or of a client that is asked; its Tag is the crypto.Signer
 	Request  bool             // as server: ask for a certificate
 	Retry    wire.Group       // as server: ask for a share of this group first; zero: do not
+	Session  *tlscore.Session // as client: offered; as server: accepted where it is offered
+
+	Early     [][]byte // as client: records of early data; nil: none is offered
+	TakeEarly bool     // as server: accept early data
+	Ticket    []byte   // as server of TLS 1.2: announced and sent in NewSessionTicket; nil: none
+	Staple    []byte   // as server of TLS 1.2: announced and sent in CertificateStatus; nil: none
 
 	suite      *suite.Suite
 	transcript keys.Transcript
 	sealer     *record.Sealer
-	opener     *record.Opener
-	plain      []byte // the machine's output, not read yet
+	traffic    keys.Traffic     // of the sealer
+	theirs     keys.Traffic     // of the newest opener
+	openers    []*record.Opener // of TLS 1.3, tried in turn: which one fits depends on how far the machine came
+	opener12   *record.Opener   // of TLS 1.2
+	next12     *record.Opener   // likewise, from the machine's change_cipher_spec on
+	plain      []byte           // the machine's output, not read yet
 	joiner     wire.Joiner
 	outcome    Outcome
 }
@@ -45,25 +63,37 @@ type Outcome struct {
 	Err   error       // the machine's error
 	Alert *wire.Alert // the alert it sent, as the puppet could read it
 	Done  bool        // it reported HandshakeDone
+	Early []byte      // the early data that it reported
+	Stuck error       // why the puppet could not go on, though the machine had not failed
 }
 
-// say sends a message in the current epoch, and feeds it to the machine.
-func (p *Puppet) say(m *tlscore.Machine, msg wire.Message) {
+// errSilence: the machine has said less than the script needs.
+var errSilence = errors.New("tlstest: the machine says nothing")
+
+// say sends a message in the current epoch, and feeds it to the machine. It returns what was sent.
+func (p *Puppet) say(m *tlscore.Machine, msg wire.Message) []byte {
 	raw := wire.AppendMessage(nil, msg)
 	if p.Before != nil {
 		p.feed(m, p.Before(msg.Type()))
+	}
+	if p.Aside != nil {
+		if kind, content := p.Aside(msg.Type()); content != nil {
+			p.feed(m, p.protect(kind, content))
+		}
 	}
 	if p.Edit != nil {
 		raw = p.Edit(msg.Type(), raw)
 	}
 	if len(raw) == 0 {
-		return
+		return nil
 	}
 	p.transcript.Add(raw)
+	sent := raw
 	if p.Behind != nil {
-		raw = append(raw, p.Behind(msg.Type())...)
+		sent = append(bytes.Clone(raw), p.Behind(msg.Type())...)
 	}
-	p.feed(m, p.protect(wire.ContentHandshake, raw))
+	p.feed(m, p.protect(wire.ContentHandshake, sent))
+	return raw
 }
 
 // Say sends any content in the current epoch, after the script has ended.
@@ -90,7 +120,7 @@ func (p *Puppet) protect(kind wire.ContentType, content []byte) []byte {
 	return out
 }
 
-// feed gives bytes to the machine, answers its questions kindly, and keeps what it sends.
+// feed gives bytes to the machine, answers its questions, and keeps what it sends.
 func (p *Puppet) feed(m *tlscore.Machine, b []byte) {
 	for p.outcome.Err == nil {
 		step, err := m.Feed(Now, b, nil)
@@ -98,11 +128,14 @@ func (p *Puppet) feed(m *tlscore.Machine, b []byte) {
 		for {
 			p.plain = append(p.plain, step.Out...)
 			p.outcome.Done = p.outcome.Done || step.Event.Kind == tlscore.HandshakeDone
+			if step.Event.Kind == tlscore.EarlyDataReceived {
+				p.outcome.Early = append(p.outcome.Early, step.Event.Data...)
+			}
 			q := step.Event.Question
 			if err != nil || q == nil {
 				break
 			}
-			step, err = m.Resume(Now, q.ID, (&End{}).answer(q), nil)
+			step, err = m.Resume(Now, q.ID, (&End{Answer: p.answer}).answer(q), nil)
 		}
 		if p.outcome.Err = err; m.Pending() {
 			out, _ := m.Flush(nil)
@@ -114,19 +147,41 @@ func (p *Puppet) feed(m *tlscore.Machine, b []byte) {
 	}
 }
 
+func (p *Puppet) answer(q *tlscore.Question) tlscore.Answer {
+	if p.Answer != nil {
+		if a := p.Answer(q); a != nil {
+			return a
+		}
+	}
+	switch {
+	case q.Kind == tlscore.NeedSession && p.Session != nil:
+		return tlscore.Found{Session: p.Session}
+	case q.Kind == tlscore.NeedFresh:
+		return tlscore.Fresh(true)
+	}
+	return nil
+}
+
 // read takes in the machine's output: an alert into the outcome, handshake messages into the joiner.
 func (p *Puppet) read() {
 	for len(p.plain) > 0 {
-		rec, _, err := wire.Deframe(p.plain, wire.MaxCiphertext13)
+		rec, _, err := wire.Deframe(p.plain, wire.MaxCiphertext12)
 		if err != nil || rec == nil {
 			return
 		}
 		kind, content := wire.ContentType(rec[0]), rec[wire.RecordHeaderLen:]
-		if kind == wire.ContentApplicationData {
-			if p.opener == nil {
-				return // for keys that are not known yet
+		switch {
+		case p.opener12 != nil:
+			if kind, content, err = p.opener12.Open(bytes.Clone(rec)); err != nil {
+				return
 			}
-			if kind, content, err = p.opener.Open(bytes.Clone(rec)); err != nil {
+		case kind == wire.ContentChangeCipherSpec && p.Version == wire.VersionTLS12:
+			if p.next12 == nil {
+				return // its keys are not known yet
+			}
+			p.opener12 = p.next12
+		case kind == wire.ContentApplicationData:
+			if kind, content = p.open(rec); kind == 0 {
 				return
 			}
 		}
@@ -138,8 +193,21 @@ func (p *Puppet) read() {
 			}
 		case wire.ContentHandshake:
 			p.joiner.Add(content)
+			if wire.HandshakeType(content[0]) == wire.TypeKeyUpdate && !p.theirs.IsZero() {
+				p.learn(p.suite, p.theirs.Next())
+			}
 		}
 	}
+}
+
+// open tries the keys of TLS 1.3 in turn; type 0: none fits.
+func (p *Puppet) open(rec []byte) (wire.ContentType, []byte) {
+	for _, o := range p.openers {
+		if kind, content, err := o.Open(bytes.Clone(rec)); err == nil {
+			return kind, content
+		}
+	}
+	return 0, nil
 }
 
 // hear reads the machine's next handshake message, or nil.
@@ -155,14 +223,17 @@ func (p *Puppet) hear() []byte {
 	return bytes.Clone(raw)
 }
 
-func (p *Puppet) keys(write, read keys.Traffic) {
-	var err error
-	if p.sealer, err = record.NewSealer(p.suite, write); err != nil {
-		panic(err)
+// hearAs reads the machine's next handshake message into msg and hashes it.
+func (p *Puppet) hearAs(msg interface{ Parse([]byte) error }) error {
+	raw := p.hear()
+	if raw == nil {
+		return errSilence
 	}
-	if p.opener, err = record.NewOpener(p.suite, read); err != nil {
-		panic(err)
+	if err := msg.Parse(raw); err != nil {
+		return err
 	}
+	p.transcript.Add(raw)
+	return nil
 }
 
 // Serve plays the server against a client machine that was not started yet.
@@ -173,180 +244,54 @@ func (p *Puppet) Serve(m *tlscore.Machine) Outcome {
 		return p.outcome
 	}
 	p.plain = append(p.plain, hello...)
-	p.serve(m)
-	p.read()
-	return p.outcome
+	if p.Version == wire.VersionTLS12 {
+		return p.ended(p.serve12(m))
+	}
+	return p.ended(p.serve13(m))
 }
 
-func (p *Puppet) serve(m *tlscore.Machine) {
-	raw := p.hear()
-	var hello wire.ClientHello
-	if err := hello.Parse(raw); err != nil {
-		panic(err)
-	}
-	p.suite = suite.ByID(hello.CipherSuites[0])
-	p.transcript.Add(raw)
-	p.transcript.Begin(p.suite.Hash)
-	if p.Retry != 0 {
-		p.transcript.Retry()
-		p.say(m, p.serverHello(&hello, wire.HelloRetryRequestRandom(), &wire.KeyShareRetry{Group: p.Retry}))
-		if raw = p.hear(); raw == nil {
-			return
-		}
-		p.transcript.Add(raw)
-		if err := hello.Parse(raw); err != nil {
-			panic(err)
-		}
-	}
-	var shares wire.KeyShares
-	if _, err := hello.Ext(&shares); err != nil || len(shares.Entries) == 0 {
-		panic(fmt.Sprint("no share: ", err))
-	}
-	group := shares.Entries[len(shares.Entries)-1].Group
-	ours, shared, err := suite.GroupByID(group).Respond(shares.Entries[len(shares.Entries)-1].KeyExchange)
-	if err != nil {
-		panic(err)
-	}
-	var random [32]byte
-	rand.Read(random[:])
-	p.say(m, p.serverHello(&hello, random, &wire.KeyShareHello{Entry: wire.KeyShareEntry{Group: group, KeyExchange: ours}}))
-	h := keys.NewEarly(p.suite.Hash, nil).Handshake(shared)
-	th := p.transcript.Sum()
-	server, client := h.ServerTraffic(th), h.ClientTraffic(th)
-	p.keys(server, client)
-	p.say(m, &wire.EncryptedExtensions{Extensions: wire.Extensions{}})
-	if p.Request {
-		req := &wire.CertificateRequest{Extensions: wire.Extensions{}}
-		req.Extensions.Add(&wire.SignatureAlgorithms{Schemes: suite.DefaultSchemes()})
-		p.say(m, req)
-	}
-	p.authenticate(m, verify.ServerSigner)
-	p.say(m, &wire.Finished{VerifyData: server.Finished(p.transcript.Sum())})
-	main, th := h.Main(), p.transcript.Sum()
-	p.read()
-	p.keys(main.ServerTraffic(th), main.ClientTraffic(th))
-}
-
-func (p *Puppet) serverHello(hello *wire.ClientHello, random [32]byte, share wire.ExtensionView) *wire.ServerHello {
-	msg := &wire.ServerHello{LegacyVersion: wire.VersionTLS12, Random: random, SessionID: hello.SessionID, CipherSuite: p.suite.ID, Extensions: wire.Extensions{}}
-	msg.Extensions.Add(&wire.SelectedVersion{Version: wire.VersionTLS13})
-	msg.Extensions.Add(share)
-	return msg
-}
-
-// authenticate sends Certificate and CertificateVerify.
-func (p *Puppet) authenticate(m *tlscore.Machine, by verify.Signer) {
-	cert := &wire.Certificate{}
-	for _, der := range p.Identity.Chain {
-		cert.Entries = append(cert.Entries, wire.CertificateEntry{Data: der, Extensions: wire.Extensions{}})
-	}
-	p.say(m, cert)
-	key, ok := p.Identity.Tag.(crypto.Signer)
-	if !ok {
-		return
-	}
-	leaf, err := verify.Leaf(p.Identity.Chain[0])
-	if err != nil {
-		panic(err)
-	}
-	i := slices.IndexFunc(suite.DefaultSchemes(), func(id wire.SignatureScheme) bool { return suite.SchemeByID(id).Fits(leaf.Kind) })
-	scheme := suite.SchemeByID(suite.DefaultSchemes()[i])
-	sig, err := suite.Sign(key, scheme, verify.CertificateVerifyInput(by, p.transcript.Sum()))
-	if err != nil {
-		panic(err)
-	}
-	p.say(m, &wire.CertificateVerify{Scheme: scheme.ID, Signature: sig})
-}
-
-// Connect plays the client against a server machine, with X25519 and AES-128-GCM.
+// Connect plays the client against a server machine.
 func (p *Puppet) Connect(m *tlscore.Machine) Outcome {
 	if _, err := m.Start(Now, nil); err != nil {
 		p.outcome.Err = err
 		return p.outcome
 	}
-	p.connect(m)
+	if p.Version == wire.VersionTLS12 {
+		return p.ended(p.connect12(m))
+	}
+	return p.ended(p.connect13(m))
+}
+
+func (p *Puppet) ended(stuck error) Outcome {
 	p.read()
+	if p.outcome.Err == nil {
+		p.outcome.Stuck = stuck
+	}
 	return p.outcome
 }
 
-func (p *Puppet) connect(m *tlscore.Machine) {
-	p.suite = suite.ByID(wire.TLS_AES_128_GCM_SHA256)
-	share, err := suite.GroupByID(wire.GroupX25519).Generate()
+// sign makes a signature with the identity's key, nil without one. The scheme is the first that fits the key.
+func (p *Puppet) sign(input []byte) (wire.SignatureScheme, []byte, error) {
+	key, ok := p.Identity.Tag.(crypto.Signer)
+	if !ok {
+		return 0, nil, nil
+	}
+	leaf, err := verify.Leaf(p.Identity.Chain[0])
 	if err != nil {
-		panic(err)
+		return 0, nil, err
 	}
-	hello := &wire.ClientHello{LegacyVersion: wire.VersionTLS12, SessionID: make([]byte, 32), CipherSuites: []wire.CipherSuite{p.suite.ID}, CompressionMethods: []byte{0}, Extensions: wire.Extensions{}}
-	rand.Read(hello.Random[:])
-	es := &hello.Extensions
-	es.Add(&wire.SupportedGroups{Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp256r1}})
-	es.Add(&wire.SignatureAlgorithms{Schemes: suite.DefaultSchemes()})
-	es.Add(&wire.SupportedVersions{Versions: []wire.Version{wire.VersionTLS13}})
-	es.Add(&wire.KeyShares{Entries: []wire.KeyShareEntry{{Group: share.Group(), KeyExchange: share.Public()}}})
-	p.say(m, hello)
-	raw := p.hear()
-	if raw == nil {
-		return
+	fits, sign := leaf.Fits, suite.Sign
+	if p.Version == wire.VersionTLS12 {
+		fits, sign = leaf.FitsTLS12, suite.SignTLS12
 	}
-	p.transcript.Begin(p.suite.Hash)
-	var sh wire.ServerHello
-	if err := sh.Parse(raw); err != nil {
-		panic(err)
-	}
-	if sh.IsHelloRetryRequest() {
-		if sh, raw = p.retried(m, hello, raw); raw == nil {
-			return
-		}
-	}
-	p.transcript.Add(raw)
-	var theirs wire.KeyShareHello
-	if _, err := sh.Ext(&theirs); err != nil {
-		panic(err)
-	}
-	shared, err := share.Shared(theirs.Entry.KeyExchange)
-	if err != nil {
-		panic(err)
-	}
-	h := keys.NewEarly(p.suite.Hash, nil).Handshake(shared)
-	th := p.transcript.Sum()
-	client, server := h.ClientTraffic(th), h.ServerTraffic(th)
-	p.opener, _ = record.NewOpener(p.suite, server)
-	requested := false
-	for raw = p.hear(); raw != nil; raw = p.hear() {
-		p.transcript.Add(raw)
-		requested = requested || wire.HandshakeType(raw[0]) == wire.TypeCertificateRequest
-		if wire.HandshakeType(raw[0]) == wire.TypeFinished {
-			break
-		}
-	}
-	main, th := h.Main(), p.transcript.Sum()
-	p.keys(client, main.ServerTraffic(th))
-	if requested {
-		p.authenticate(m, verify.ClientSigner)
-	}
-	p.say(m, &wire.Finished{VerifyData: client.Finished(p.transcript.Sum())})
-	p.read()
-	p.sealer, _ = record.NewSealer(p.suite, main.ClientTraffic(th))
+	i := slices.IndexFunc(suite.DefaultSchemes(), func(id wire.SignatureScheme) bool { return fits(suite.SchemeByID(id)) })
+	scheme := suite.SchemeByID(suite.DefaultSchemes()[i])
+	sig, err := sign(key, scheme, input)
+	return scheme.ID, sig, err
 }
 
-// retried answers a HelloRetryRequest that only wants its cookie back.
-func (p *Puppet) retried(m *tlscore.Machine, hello *wire.ClientHello, request []byte) (sh wire.ServerHello, raw []byte) {
-	if err := sh.Parse(request); err != nil {
-		panic(err)
-	}
-	var cookie wire.Cookie
-	if _, err := sh.Ext(&cookie); err != nil {
-		panic(err)
-	}
-	p.transcript.Retry()
-	p.transcript.Add(request)
-	if cookie.Cookie != nil {
-		hello.Extensions.Add(&cookie)
-	}
-	p.say(m, hello)
-	if raw = p.hear(); raw != nil {
-		if err := sh.Parse(raw); err != nil {
-			panic(err)
-		}
-	}
-	return sh, raw
+// offers reports whether a ClientHello carries an extension.
+func offers(hello *wire.ClientHello, kind wire.ExtensionType) bool {
+	_, ok := hello.Extensions.Find(kind)
+	return ok
 }
