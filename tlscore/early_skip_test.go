@@ -68,3 +68,31 @@ func TestPlaintextRecordsStayShortWhereEarlyDataIsSkipped(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 }
+
+// TestEarlyDataGoesOnUntilTheServersFinished: that the server accepts it does not end it.
+func TestEarlyDataGoesOnUntilTheServersFinished(t *testing.T) {
+	s := earlyShop(t)
+	session := s.first()
+	l := s.visit(session, true, time.Minute)
+	l.Client.Answer = func(q *tlscore.Question) tlscore.Answer {
+		if q.Kind != tlscore.NeedVerify {
+			return nil
+		}
+		if got := l.Client.Machine.Facts().EarlyData; got != tlscore.EarlyDataAccepted {
+			t.Errorf("early data is %v when the certificate is looked at", got)
+		}
+		_, out, err := l.Client.Machine.SealEarly([]byte("more"), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		l.Carry(l.Client, out)
+		return nil
+	}
+	if err := l.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if string(l.Server.Early) != "more" {
+		t.Errorf("%q came early", l.Server.Early)
+	}
+	exchange(t, l)
+}
