@@ -1,0 +1,80 @@
+package starttls
+
+import "strings"
+
+// Protocol is a protocol that can go over to TLS on its plain-text port.
+type Protocol uint8
+
+// The protocols.
+const (
+	SMTP Protocol = iota + 1
+	IMAP
+	POP3
+	FTP
+	NNTP
+	LDAP
+	Postgres
+)
+
+// row is what there is to know about a protocol.
+type row struct {
+	name     string
+	port     string // of the plain-text protocol
+	tlsPort  string // where TLS begins with the first byte; empty: none is registered
+	dialogue func(*dialogue) error
+}
+
+// about returns the row of p; an unknown protocol has an empty one.
+func (p Protocol) about() row {
+	switch p {
+	case SMTP:
+		return row{"smtp", "25", "465", (*dialogue).smtp}
+	case IMAP:
+		return row{"imap", "143", "993", (*dialogue).imap}
+	case POP3:
+		return row{"pop3", "110", "995", (*dialogue).pop3}
+	case FTP:
+		return row{"ftp", "21", "990", (*dialogue).ftp}
+	case NNTP:
+		return row{"nntp", "119", "563", (*dialogue).nntp}
+	case LDAP:
+		return row{"ldap", "389", "636", (*dialogue).ldap}
+	case Postgres:
+		return row{"postgres", "5432", "", (*dialogue).postgres}
+	}
+	return row{}
+}
+
+// String returns the name that Parse reads: "smtp".
+func (p Protocol) String() string {
+	if name := p.about().name; name != "" {
+		return name
+	}
+	return "unknown protocol"
+}
+
+// Port is the port of the plain-text protocol, in digits.
+func (p Protocol) Port() string { return p.about().port }
+
+// Protocols lists all of them.
+func Protocols() []Protocol { return []Protocol{SMTP, IMAP, POP3, FTP, NNTP, LDAP, Postgres} }
+
+// Parse finds a protocol by its name, in small or capital letters.
+func Parse(name string) (Protocol, bool) {
+	for _, p := range Protocols() {
+		if strings.EqualFold(p.String(), name) {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
+// ByTLSPort finds the protocol that speaks TLS from the first byte on a port: 465, 993, 995, 990, 563 and 636.
+func ByTLSPort(port string) (Protocol, bool) {
+	for _, p := range Protocols() {
+		if port != "" && p.about().tlsPort == port {
+			return p, true
+		}
+	}
+	return 0, false
+}
