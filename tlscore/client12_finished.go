@@ -34,8 +34,8 @@ func (s expectServerChange) on(t *turn, m message) (state, error) {
 	}
 	s.ticket = false
 	if len(msg.Ticket) > 0 {
-		fresh := newSession(t.now, t.facts, bytes.Clone(s.master.Secret()), s.resumed)
-		fresh.Ticket, fresh.ExtendedMasterSecret = bytes.Clone(msg.Ticket), s.ems
+		fresh := s.remember(t)
+		fresh.Ticket = bytes.Clone(msg.Ticket)
 		fresh.Lifetime = min(time.Duration(msg.LifetimeHint)*time.Second, MaxTicketLifetime)
 		if msg.LifetimeHint == 0 {
 			fresh.Lifetime = unspecifiedLifetime
@@ -44,6 +44,13 @@ func (s expectServerChange) on(t *turn, m message) (state, error) {
 	}
 	t.absorb(m)
 	return s, nil
+}
+
+// remember makes the session of this connection, without a name yet.
+func (c *client12) remember(t *turn) *Session {
+	s := newSession(t.now, t.facts, bytes.Clone(c.master.Secret()), c.resumed)
+	s.ExtendedMasterSecret = c.ems
+	return s
 }
 
 // unspecifiedLifetime is how long a ticket is kept whose server leaves that to us (RFC 5077, Section 3.3).
@@ -78,6 +85,10 @@ func (s expectServerFinished12) on(t *turn, m message) (state, error) {
 		s.sendFinished(t)
 	}
 	t.done12(s.master, &s.randoms, s.ems, s.resumed)
+	if s.session == nil && len(s.id) > 0 && !t.params.c.NoTickets {
+		s.session = s.remember(t)
+		s.session.SessionID, s.session.Lifetime = s.id, unspecifiedLifetime
+	}
 	if s.session != s.resumed {
 		t.received = s.session
 	}

@@ -135,7 +135,7 @@ func (s verifyingServer12) answered(t *turn, a Answer) (state, error) {
 		return s.exchange(t, nil, nil)
 	case t.params.c.AskIdentity:
 		w := s.request.wanted
-		t.ask(Question{Kind: NeedIdentity, Version: wire.VersionTLS12, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities})
+		t.ask(Question{Kind: NeedIdentity, Version: wire.VersionTLS12, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities, KeyTypes: w.keys})
 		return choosingClientIdentity12{client12: s.client12}, nil
 	}
 	id, scheme := t.params.choose(RoleClient, s.request.wanted)

@@ -27,6 +27,7 @@ type client12 struct {
 	request *certificateRequest
 	master  keys.Master12
 	block   keys.KeyBlock12
+	id      []byte   // the session_id under which the server remembers this session; may be empty
 	session *Session // resumed, or brought by NewSessionTicket
 }
 
@@ -46,6 +47,7 @@ func (s expectServerHello) onHello12(t *turn, m message, hello *wire.ServerHello
 	t.transcript.Begin(c.suite.Hash)
 	t.absorb(m)
 	if s.offered12 == nil || !bytes.Equal(hello.SessionID, s.hello.SessionID) || len(hello.SessionID) == 0 {
+		c.id = bytes.Clone(hello.SessionID)
 		return expectCertificate12{c}, nil
 	}
 	return c.resume(t)
@@ -87,6 +89,8 @@ func (c *client12) readExtensions(t *turn, hello *wire.ServerHello) error {
 			return fail(CodeUnsupportedExtension, "%v in ServerHello", e.Type)
 		}
 		switch e.Type {
+		case wire.ExtSupportedGroups:
+			// RFC 8422, Section 5.2: nobody may answer it in a ServerHello; some old servers do, and nobody minds.
 		case wire.ExtServerName, wire.ExtALPN, wire.ExtExtendedMasterSecret, wire.ExtSessionTicket, wire.ExtStatusRequest,
 			wire.ExtRenegotiationInfo, wire.ExtECPointFormats, wire.ExtSignedCertificateTimestamp:
 		default:

@@ -167,7 +167,7 @@ func (t *turn) chosen(a Chosen, w wanted) (*identity, *suite.Scheme, error) {
 		return nil, nil, because(CodeInternal, err)
 	}
 	s := id.scheme(w)
-	if s == nil {
+	if s == nil || !w.takes(id.leaf.Kind) {
 		return nil, nil, fail(CodeNoSharedScheme, "the chosen certificate's key does not fit")
 	}
 	return id, s, nil

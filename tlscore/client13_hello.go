@@ -52,7 +52,10 @@ func newClientHandshake(t *turn) (state, error) {
 	t.facts.Compatible = hs.compatible
 	t.facts.ServerName = hs.serverName
 	hs.offerPSK(t)
-	if hs.compatible || hs.offered12 != nil {
+	switch {
+	case hs.offered12 != nil && len(hs.offered12.SessionID) > 0:
+		hs.hello.SessionID = hs.offered12.SessionID
+	case hs.compatible || hs.offered12 != nil:
 		hs.hello.SessionID = make([]byte, 32)
 		randomBytes(hs.hello.SessionID)
 	}

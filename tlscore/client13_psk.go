@@ -21,7 +21,7 @@ type clientPSK struct {
 // cannot is not an error: the handshake is a full one.
 func (hs *clientHandshake) offerPSK(t *turn) {
 	s := t.options.Session
-	if s == nil || t.params.c.NoTickets || s.usable(t.now) != nil || s.ServerName != hs.serverName || len(s.Ticket) == 0 {
+	if s == nil || t.params.c.NoTickets || s.usable(t.now) != nil || s.ServerName != hs.serverName || len(s.Ticket)+len(s.SessionID) == 0 {
 		return
 	}
 	if s.Version == wire.VersionTLS12 {

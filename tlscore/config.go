@@ -63,6 +63,7 @@ type Config struct {
 	// Resumption (RFC 8446, Section 2.2).
 	NoTickets             bool   // client: offer no resumption and want no tickets
 	AskSession            bool   // server: ask NeedSession for the tickets that clients offer; otherwise none is resumed
+	SessionIDs            bool   // server with AskSession: offer TLS 1.2 clients without tickets to remember their sessions by id
 	MaxEarlyData          uint32 // server: bytes of 0-RTT data to take with a ticket; 0: none
 	InsecurePSKWithoutDHE bool   // allow psk_ke: a stolen ticket key then opens recorded connections
 

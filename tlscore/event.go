@@ -83,6 +83,10 @@ type Question struct {
 	Tickets      [][]byte
 	Age, ToldAge time.Duration
 
+	// NeedIdentity on a TLS 1.2 client: certificate_types of the request; an identity whose key is of no such kind is
+	// refused (RFC 5246, Section 7.4.4).
+	KeyTypes []wire.ClientCertificateType
+
 	// NeedSignature: the signature asked for; see [SignWith].
 	Identity *Identity
 	Scheme   wire.SignatureScheme
@@ -126,7 +130,8 @@ type Found struct {
 type Fresh bool
 
 // Issued answers NeedTicket: the name of the session for the client to present, and for how long. An empty Ticket gives
-// none.
+// none. Where Question.Resumed has a SessionID, that is the name, and Ticket is not looked at: the session is to be kept
+// under it, or forgotten.
 type Issued struct {
 	Ticket   []byte
 	Lifetime time.Duration

@@ -145,9 +145,9 @@ func (m *Machine) Resume(now time.Time, id uint64, a Answer, out []byte) (Step, 
 var ErrNoExporter = errors.New("tlscore: no keying material without the extended master secret")
 
 // Export returns n bytes of keying material bound to the connection (RFC 8446, Section 7.5; RFC 5705), after
-// HandshakeDone.
+// HandshakeDone or, on a server that took early data, from its Finished on.
 func (m *Machine) Export(label string, context []byte, n int) ([]byte, error) {
-	if !m.established {
+	if !m.established && !m.mayAnswerEarly() {
 		return nil, misuse("Export before HandshakeDone")
 	}
 	if m.exporter == nil {
@@ -219,6 +219,9 @@ func (m *Machine) finishTurn(t *turn, next state, err error, step *Step) {
 			return
 		}
 	}
+	if t.exporter != nil {
+		m.exporter = t.exporter
+	}
 	for _, secret := range t.spent {
 		secret.Wipe()
 	}
@@ -240,7 +243,7 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 	case effectWriteKeys:
 		return m.write.install(m, e)
 	case effectHandshakeDone:
-		m.exporter, m.resumption, m.resumed = t.exporter, t.resumption, t.resumed
+		m.resumption, m.resumed = t.resumption, t.resumed
 		m.established, m.facts.HandshakeComplete = true, true
 		m.transcript = keys.Transcript{}
 		m.flight, m.effects = nil, nil

@@ -2,7 +2,6 @@ package tlscore_test
 
 import (
 	"bytes"
-	"crypto"
 	"slices"
 	"testing"
 
@@ -13,11 +12,79 @@ import (
 
 // refusal is one thing a peer may not do, and what must become of it.
 type refusal struct {
-	name  string
-	code  tlscore.Code
-	alert wire.AlertCode
-	edit  func(kind wire.HandshakeType, raw []byte) []byte
-	setup func(*tlstest.Puppet, *tlscore.Config)
+	name    string
+	code    tlscore.Code
+	alert   wire.AlertCode
+	edit    func(kind wire.HandshakeType, raw []byte) []byte
+	setup   func(*tlstest.Puppet, *tlscore.Config)
+	options func(*tlscore.Options)
+	then    func(*tlstest.Puppet, *tlscore.Machine) tlstest.Outcome // after the script
+}
+
+// refusalSet is a table of refusals for machines of one role.
+type refusalSet struct {
+	name   string
+	client bool // the machine; the puppet plays the other
+	puppet tlstest.Puppet
+	config tlscore.Config
+	list   []refusal
+}
+
+// run plays one refusal.
+func (s *refusalSet) run(t *testing.T, r refusal) tlstest.Outcome {
+	t.Helper()
+	p, c, o := s.puppet, s.config, tlscore.Options{}
+	c.Identities = slices.Clone(c.Identities)
+	p.Edit = r.edit
+	if r.setup != nil {
+		r.setup(&p, &c)
+	}
+	if r.options != nil {
+		r.options(&o)
+	}
+	play, m := p.Connect, (*tlscore.Machine)(nil)
+	if s.client {
+		m, play = tlscore.NewClient(compile(t, c), o), p.Serve
+	} else {
+		m = tlscore.NewServer(compile(t, c), o)
+	}
+	out := play(m)
+	if r.then != nil {
+		if !out.Done {
+			t.Fatalf("before it could begin: %+v", out)
+		}
+		out = r.then(&p, m)
+	}
+	return out
+}
+
+func refusalSets(t *testing.T) []refusalSet {
+	server, s13 := serverConfig(t), serverConfig(t)
+	s13.MinVersion = wire.VersionTLS13
+	c13 := tlscore.Config{MinVersion: wire.VersionTLS13, Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp384r1}}
+	c12 := tlscore.Config{Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp384r1}}
+	some := tlstest.Puppet{Identity: selfSigned(t, ed(t))}
+	p12 := tlstest.Puppet{Version: wire.VersionTLS12, Identity: selfSigned(t, p256(t))}
+	psk := tlstest.Puppet{Session: sessionOf(wire.VersionTLS13)}
+	asking := s13
+	asking.AskSession, asking.MaxEarlyData = true, 40_000
+	return []refusalSet{
+		{"server", false, some, s13, serverRefusals()},
+		{"client", true, some, c13, clientRefusals(t)},
+		{"server with a session", false, psk, asking, serverPSKRefusals()},
+		{"client with a session", true, psk, c12, clientPSKRefusals(t)},
+		{"established", true, some, c13, establishedRefusals()},
+		{"TLS 1.2 server", false, p12, server, server12Refusals(t)},
+		{"TLS 1.2 client", true, p12, c12, client12Refusals(t)},
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, s := range refusalSets(t) {
+		for _, r := range s.list {
+			t.Run(s.name+"/"+r.name, func(t *testing.T) { r.check(t, s.run(t, r)) })
+		}
+	}
 }
 
 // check compares the outcome with the refusal, the alert on the wire included.
@@ -251,20 +318,6 @@ func clientFlightRefusals() []refusal {
 	}
 }
 
-func TestServerRefuses(t *testing.T) {
-	for _, r := range serverRefusals() {
-		t.Run(r.name, func(t *testing.T) {
-			p := &tlstest.Puppet{Edit: r.edit, Identity: selfSigned(t, ed(t))}
-			c := serverConfig(t)
-			c.MinVersion = wire.VersionTLS13
-			if r.setup != nil {
-				r.setup(p, &c)
-			}
-			r.check(t, p.Connect(tlscore.NewServer(compile(t, c), tlscore.Options{})))
-		})
-	}
-}
-
 func clientRefusals(t *testing.T) []refusal {
 	return slices.Concat(serverHelloRefusals(), retryRefusals(), encryptedExtensionsRefusals(), serverCertificateRefusals(t), serverFinishedRefusals())
 }
@@ -387,20 +440,6 @@ func serverFinishedRefusals() []refusal {
 			setup: behind(wire.TypeServerHello, wire.TypeEncryptedExtensions)},
 		{name: "data behind Finished", code: tlscore.CodeExcessHandshakeData, alert: wire.AlertUnexpectedMessage,
 			setup: behind(wire.TypeFinished, wire.TypeNewSessionTicket)},
-	}
-}
-
-func TestClientRefuses(t *testing.T) {
-	for _, r := range clientRefusals(t) {
-		t.Run(r.name, func(t *testing.T) {
-			var key crypto.Signer = ed(t)
-			p := &tlstest.Puppet{Edit: r.edit, Identity: selfSigned(t, key)}
-			c := tlscore.Config{MinVersion: wire.VersionTLS13, Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp384r1}}
-			if r.setup != nil {
-				r.setup(p, &c)
-			}
-			r.check(t, p.Serve(tlscore.NewClient(compile(t, c), tlscore.Options{})))
-		})
 	}
 }
 

@@ -172,12 +172,12 @@ func (s expectClientFinished12) on(t *turn, m message) (state, error) {
 	if s.resumed != nil {
 		return s.end(t)
 	}
-	if !s.ticket {
+	if !s.ticket && len(s.newID) == 0 {
 		s.sendFinished(t)
 		return s.end(t)
 	}
 	session := newSession(t.now, t.facts, bytes.Clone(s.master.Secret()), nil)
-	session.ExtendedMasterSecret, session.Lifetime = s.ems, MaxTicketLifetime
+	session.ExtendedMasterSecret, session.Lifetime, session.SessionID = s.ems, MaxTicketLifetime, s.newID
 	t.ask(Question{Kind: NeedTicket, Resumed: session})
 	return issuingTicket12{server12: s.server12}, nil
 }
@@ -190,11 +190,15 @@ type issuingTicket12 struct {
 
 func (issuingTicket12) name() string { return "1.2: issuing a ticket" }
 
-// answered sends NewSessionTicket; it was announced, so an empty one stands for none (RFC 5077, Section 3.3).
+// answered sends NewSessionTicket, unless the session is remembered by its id; it was announced, so an empty one stands for none (RFC 5077, Section 3.3).
 func (s issuingTicket12) answered(t *turn, a Answer) (state, error) {
 	issued := a.(Issued)
 	if len(issued.Ticket) > 1<<16-1 {
 		return nil, fail(CodeTooLongToSend, "ticket of %d bytes", len(issued.Ticket))
+	}
+	if !s.ticket {
+		s.sendFinished(t)
+		return s.end(t)
 	}
 	t.send(&wire.NewSessionTicket12{LifetimeHint: uint32(issued.Lifetime / time.Second), Ticket: issued.Ticket})
 	s.sendFinished(t)

@@ -30,6 +30,7 @@ type server12 struct {
 	peer    *peerCertificate
 	master  keys.Master12
 	block   keys.KeyBlock12
+	newID   []byte // the session_id of a session that we shall remember; empty: none
 	resumed *Session
 }
 
@@ -56,16 +57,21 @@ func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) 
 	kept.wanted = s.wanted.clone()
 	s.wanted = kept.wanted
 	var ticket wire.SessionTicket
-	s.ticket, err = ext(o.hello, &ticket)
+	takesTickets, err := ext(o.hello, &ticket)
 	if err != nil {
 		return nil, err
 	}
-	s.ticket = s.ticket && t.params.c.AskSession
+	s.ticket = takesTickets && t.params.c.AskSession
 	// RFC 5077, Section 3.4: a client MAY present a ticket without a session id, and then finds out by what follows.
-	if !s.ticket || len(ticket.Ticket) == 0 {
+	name := bytes.Clone(ticket.Ticket)
+	if !takesTickets && t.params.c.AskSession && t.params.c.SessionIDs {
+		name, s.newID = kept.sessionID, make([]byte, maxSessionID)
+		randomBytes(s.newID)
+	}
+	if len(name) == 0 || !t.params.c.AskSession {
 		return s.fully(t, kept)
 	}
-	t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: s.alpn, Tickets: [][]byte{bytes.Clone(ticket.Ticket)}})
+	t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: s.alpn, Tickets: [][]byte{name}})
 	return lookingUpSession12{server12: s, offer: kept}, nil
 }
 
@@ -159,7 +165,7 @@ func (s verifyingResumed12) answered(t *turn, a Answer) (state, error) {
 
 // resume sends the flight of an abbreviated handshake.
 func (s lookingUpSession12) resume(t *turn, session *Session) (state, error) {
-	s.suite, s.resumed, s.ticket = suite.ByID12(session.CipherSuite), session, false
+	s.suite, s.resumed, s.ticket, s.newID = suite.ByID12(session.CipherSuite), session, false, nil
 	t.facts.Resumed = true
 	t.facts.PeerChain, t.facts.PeerScheme = session.PeerChain, session.PeerScheme
 	t.transcript.Begin(s.suite.Hash)
@@ -226,7 +232,7 @@ func (s *server12) present(t *turn, o *offer12, id *identity, scheme *suite.Sche
 	}
 	t.transcript.Begin(s.suite.Hash)
 	t.transcript.Add(o.raw)
-	s.sendHello(t, nil)
+	s.sendHello(t, s.newID)
 	t.send(&wire.Certificate12{Chain: id.public.Chain})
 	if s.staples.status && len(id.public.Staple) > 0 {
 		t.send(&wire.CertificateStatus12{Response: id.public.Staple})
@@ -254,7 +260,8 @@ func (s *server12) noIdentity(p *Params, o *offer12) error {
 	return noIdentity(p, w.name)
 }
 
-// sendHello sends ServerHello; sessionID echoes the client's in an abbreviated handshake.
+// sendHello sends ServerHello; sessionID echoes the client's in an abbreviated handshake, and names the session in a full
+// one.
 func (s *server12) sendHello(t *turn, sessionID []byte) {
 	t.facts.Version, t.facts.CipherSuite, t.facts.ALPN = wire.VersionTLS12, s.suite.ID, s.alpn
 	t.facts.ExtendedMasterSecret, t.facts.SecureRenegotiation = s.ems, s.secure

@@ -218,6 +218,7 @@ func (r resumption) hello(t *turn, limit uint32) (state, error) {
 	}
 	t.send(&wire.EncryptedExtensions{Extensions: es})
 	f := k.finish(t)
+	t.exporter = k.main.Exporter(f.finished)
 	if limit == 0 {
 		t.readKeys(EpochHandshake, r.suite, k.client)
 		return expectClientFinished{serverFlight: f}, nil

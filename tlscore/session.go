@@ -36,8 +36,10 @@ type Session struct {
 
 	ExtendedMasterSecret bool // TLS 1.2 (RFC 7627)
 
-	Ticket  []byte // client: what to present
-	Binding []byte // the caller's, opaque: what the ticket is bound to beyond the above
+	Ticket []byte // client: what to present
+	// SessionID names a TLS 1.2 session that the server remembers (RFC 5246, Appendix F.1.4); Ticket is empty then.
+	SessionID []byte
+	Binding   []byte // the caller's, opaque: what the ticket is bound to beyond the above
 
 	nonce []byte // ticket_nonce, between NewSession and SendTicket
 }
@@ -77,8 +79,11 @@ func (s *Session) suite() *suite.Suite {
 	return suite.ByID(s.CipherSuite)
 }
 
+// maxSessionID is the longest session_id (RFC 5246, Section 7.4.1.2).
+const maxSessionID = 32
+
 // sessionFormat is the first byte of an encoded Session; another layout gets another number.
-const sessionFormat = 1
+const sessionFormat = 2
 
 // AppendBinary appends an encoding of the session, for a ticket or a file. It holds the secret in the clear: seal it.
 func (s *Session) AppendBinary(out []byte) ([]byte, error) {
@@ -94,7 +99,7 @@ func (s *Session) AppendBinary(out []byte) ([]byte, error) {
 	b.AddUint32(s.MaxEarlyData)
 	b.AddUint16(uint16(s.PeerScheme))
 	b.AddUint8(map[bool]uint8{true: 1}[s.ExtendedMasterSecret])
-	for _, field := range [][]byte{[]byte(s.ServerName), []byte(s.ALPN), s.Ticket, s.Binding} {
+	for _, field := range [][]byte{[]byte(s.ServerName), []byte(s.ALPN), s.Ticket, s.SessionID, s.Binding} {
 		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(field) })
 	}
 	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
@@ -113,15 +118,16 @@ func ParseSession(data []byte) (*Session, error) {
 	var format, ems uint8
 	var version, cipher, scheme uint16
 	var issued, lifetime, authenticated uint64
-	var secret, name, alpn, ticket, binding, chain cryptobyte.String
+	var secret, name, alpn, ticket, id, binding, chain cryptobyte.String
 	ok := in.ReadUint8(&format) && format == sessionFormat &&
 		in.ReadUint16(&version) && in.ReadUint16(&cipher) && in.ReadUint8LengthPrefixed(&secret) &&
 		in.ReadUint64(&issued) && in.ReadUint64(&lifetime) && in.ReadUint64(&authenticated) &&
 		in.ReadUint32(&s.AgeAdd) && in.ReadUint32(&s.MaxEarlyData) && in.ReadUint16(&scheme) && in.ReadUint8(&ems) && ems <= 1 &&
 		in.ReadUint16LengthPrefixed(&name) && in.ReadUint16LengthPrefixed(&alpn) &&
-		in.ReadUint16LengthPrefixed(&ticket) && in.ReadUint16LengthPrefixed(&binding) &&
+		in.ReadUint16LengthPrefixed(&ticket) &&
+		in.ReadUint16LengthPrefixed(&id) && in.ReadUint16LengthPrefixed(&binding) &&
 		in.ReadUint24LengthPrefixed(&chain) && in.Empty()
-	if !ok || lifetime > uint64(MaxTicketLifetime/time.Millisecond) {
+	if !ok || lifetime > uint64(MaxTicketLifetime/time.Millisecond) || len(id) > maxSessionID {
 		return nil, bad
 	}
 	for !chain.Empty() {
@@ -132,7 +138,7 @@ func ParseSession(data []byte) (*Session, error) {
 		s.PeerChain = append(s.PeerChain, der)
 	}
 	s.Version, s.CipherSuite, s.PeerScheme = wire.Version(version), wire.CipherSuite(cipher), wire.SignatureScheme(scheme)
-	s.Secret, s.Ticket, s.Binding = secret, ticket, binding
+	s.Secret, s.Ticket, s.SessionID, s.Binding = secret, ticket, id, binding
 	s.ExtendedMasterSecret = ems == 1
 	s.ServerName, s.ALPN = string(name), string(alpn)
 	s.Issued, s.Authenticated = time.UnixMilli(int64(issued)), time.UnixMilli(int64(authenticated))
