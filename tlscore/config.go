@@ -61,9 +61,9 @@ type Config struct {
 	NoCompatibilityMode bool // send no legacy_session_id and no change_cipher_spec (RFC 8446, Appendix D.4)
 
 	// Resumption (RFC 8446, Section 2.2).
-	NoTickets             bool   // client: offer no resumption and want no tickets
+	NoTickets             bool   // client: offer no resumption and want no tickets; server: neither take tickets nor announce any
 	AskSession            bool   // server: ask NeedSession for the tickets that clients offer; otherwise none is resumed
-	SessionIDs            bool   // server with AskSession: offer TLS 1.2 clients without tickets to remember their sessions by id
+	SessionIDs            bool   // server with AskSession: remember TLS 1.2 sessions by id where tickets are not used
 	MaxEarlyData          uint32 // server: bytes of 0-RTT data to take with a ticket; 0: none
 	InsecurePSKWithoutDHE bool   // allow psk_ke: a stolen ticket key then opens recorded connections
 

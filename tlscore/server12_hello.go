@@ -61,18 +61,33 @@ func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) 
 	if err != nil {
 		return nil, err
 	}
-	s.ticket = takesTickets && t.params.c.AskSession
-	// RFC 5077, Section 3.4: a client MAY present a ticket without a session id, and then finds out by what follows.
-	name := bytes.Clone(ticket.Ticket)
-	if !takesTickets && t.params.c.AskSession && t.params.c.SessionIDs {
-		name, s.newID = kept.sessionID, make([]byte, maxSessionID)
+	if name := s.sessionName(t.params, kept, takesTickets, ticket.Ticket); len(name) > 0 {
+		t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: s.alpn, Tickets: [][]byte{name}})
+		return lookingUpSession12{server12: s, offer: kept}, nil
+	}
+	return s.fully(t, kept)
+}
+
+// sessionName returns a copy of the name of the session that the client offers, if it does and we would resume it, and
+// settles how a new one shall be remembered: by ticket, by id, or not at all.
+func (s *server12) sessionName(p *Params, o *offer12, takesTickets bool, ticket []byte) []byte {
+	if !p.c.AskSession {
+		return nil
+	}
+	s.ticket = takesTickets && p.looksUpTickets()
+	if !s.ticket && p.c.SessionIDs {
+		s.newID = make([]byte, maxSessionID)
 		randomBytes(s.newID)
 	}
-	if len(name) == 0 || !t.params.c.AskSession {
-		return s.fully(t, kept)
+	switch {
+	// RFC 5077, Section 3.4: a client MAY present a ticket without a session id, and then finds out by what follows.
+	case s.ticket && len(ticket) > 0:
+		return bytes.Clone(ticket)
+	// It may have got an id in a time without tickets.
+	case p.c.SessionIDs:
+		return o.sessionID
 	}
-	t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: s.alpn, Tickets: [][]byte{name}})
-	return lookingUpSession12{server12: s, offer: kept}, nil
+	return nil
 }
 
 // offer12 is what is kept of a ClientHello over a question.

@@ -125,7 +125,7 @@ func (o *offer) readRest() error {
 
 // mayLackShare reports whether the client can do without a key exchange, by a PSK alone.
 func (o *offer) mayLackShare(p *Params) bool {
-	return o.psk != nil && p.c.AskSession && p.c.InsecurePSKWithoutDHE && slices.Contains(o.psk.modes, wire.PSKModeKE)
+	return o.psk != nil && p.looksUpTickets() && p.c.InsecurePSKWithoutDHE && slices.Contains(o.psk.modes, wire.PSKModeKE)
 }
 
 // takesTickets reports whether the client lists a mode in which it could use a ticket of ours.

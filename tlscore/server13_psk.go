@@ -39,13 +39,16 @@ func (o *offer) readPSK() error {
 // maxTickets is how many of a client's tickets are looked up: each costs a decryption.
 const maxTickets = 8
 
+// looksUpTickets reports whether a server asks for the sessions that tickets stand for.
+func (p *Params) looksUpTickets() bool { return p.c.AskSession && !p.c.NoTickets }
+
 // settle goes on from a ClientHello that needs no retry: to the look-up of a session, or to a full handshake.
 func (hs *serverHandshake) settle(t *turn, m message, o *offer) (state, error) {
 	if o.early {
 		t.want(effectSkipEarlyData) // unless it is accepted below
 		t.facts.EarlyData = EarlyDataRejected
 	}
-	if o.psk == nil || !t.params.c.AskSession || hs.mode(t.params, o) == noPSK {
+	if o.psk == nil || !t.params.looksUpTickets() || hs.mode(t.params, o) == noPSK {
 		t.absorb(m)
 		return hs.chooseIdentity(t, o)
 	}
