@@ -23,6 +23,7 @@ type answerer struct {
 	resuming bool             // not the first connection
 	found    *tlscore.Session // by a server
 	verified bool             // NeedVerify was asked
+	keptByID bool             // a server's session got an id, and no ticket
 	skew     time.Duration    // by which a client's ticket is older than it should be, if asked
 }
 
@@ -58,8 +59,12 @@ func (a *answerer) answer(q *tlscore.Question) tlscore.Answer {
 	return tlscore.Signed{Signature: signature, Err: err}
 }
 
-// ticket issues the ticket of a TLS 1.2 session.
+// ticket issues the ticket of a TLS 1.2 session, or keeps it under its id.
 func (a *answerer) ticket(s *tlscore.Session) tlscore.Issued {
+	if len(s.SessionID) > 0 {
+		a.keptByID = a.kept.store(s.SessionID, s) == nil
+		return tlscore.Issued{}
+	}
 	if a.skipTicket {
 		return tlscore.Issued{}
 	}
@@ -157,8 +162,7 @@ func (a *answerer) goesWith(c *credential, q *tlscore.Question) bool {
 		if suite.AuthRSA.Fits(suite.KindOf(c.key.Public(), false)) {
 			kind = wire.ClientCertificateRSASign
 		}
-		wishes, err := a.witness.wishes()
-		return err == nil && slices.Contains(wishes.types, byte(kind))
+		return slices.Contains(q.KeyTypes, kind)
 	}
 	return slices.ContainsFunc(q.Hello.CipherSuites, func(id wire.CipherSuite) bool {
 		s := suite.ByID12(id)

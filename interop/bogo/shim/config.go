@@ -29,7 +29,7 @@ func (c *settings) compile() (*tlscore.Params, error) {
 		Groups: c.groups, KeyShares: c.shares(), Schemes: c.verifyPrefs, ALPN: c.protocols,
 		Identities: identities, AskIdentity: c.chooses(),
 		CertificateAuthorities: c.authorities,
-		NoTickets:              c.noTicket, AskSession: c.server && !c.noTicket,
+		NoTickets:              c.noTicket, AskSession: c.server, SessionIDs: c.server,
 		MaxHandshakeMessage: c.maxMessage, MaxPeerChain: maxPeerChain,
 	}
 	switch {

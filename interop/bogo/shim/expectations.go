@@ -37,6 +37,8 @@ type expectations struct {
 
 	sessionMiss   bool
 	noSession     bool // none comes
+	sessionID     bool // the first session is kept by its id
+	noSessionID   bool
 	renewal       bool // the session is replaced when resumed
 	earlyTicket   bool // the session allows early data
 	earlyAccepted bool
@@ -133,6 +135,7 @@ func (p *player) checkSession(f tlscore.Facts) []expectation {
 	return []expectation{
 		{"resumption", f.Resumed != (p.resuming && !e.sessionMiss)},
 		{"session of TLS 1.2", !p.server && older && p.newSession != (!e.noSession && (!f.Resumed || e.renewal))},
+		{"session kept by its id", !p.resuming && (e.sessionID && !p.keptByID || e.noSessionID && p.keptByID)},
 		{"early data accepted", e.earlyAccepted && f.EarlyData != tlscore.EarlyDataAccepted},
 		{"early data rejected", e.earlyRejected && f.EarlyData == tlscore.EarlyDataAccepted},
 		{"fate of early data: " + p.earlyReason(f), e.earlyReason != "" && p.earlyReason(f) != e.earlyReason},

@@ -10,7 +10,7 @@ import (
 )
 
 // sessions is what outlives a connection: a clock that stands still unless a test puts it forward, a client's last
-// session, and a server's sessions by their tickets. All of them are kept encoded, as an application would keep them.
+// session, and a server's sessions by their tickets and ids. All of them are kept encoded, as an application would keep them.
 type sessions struct {
 	time   time.Time
 	client []byte // nil: none came with the last connection
@@ -50,9 +50,14 @@ const (
 func (s *sessions) issue(session *tlscore.Session) ([]byte, error) {
 	ticket := make([]byte, ticketLength)
 	rand.Read(ticket)
+	return ticket, s.store(ticket, session)
+}
+
+// store keeps the session of a server under its ticket or its id.
+func (s *sessions) store(name []byte, session *tlscore.Session) error {
 	encoded, err := session.AppendBinary(nil)
-	s.server[string(ticket)] = encoded
-	return ticket, err
+	s.server[string(name)] = encoded
+	return err
 }
 
 // find answers NeedSession.

@@ -59,6 +59,8 @@ var switches = map[string]func(*settings){
 	"-expect-verify-result":              func(c *settings) { c.expect.verified = true },
 	"-expect-session-miss":               func(c *settings) { c.expect.sessionMiss = true },
 	"-expect-no-session":                 func(c *settings) { c.expect.noSession = true },
+	"-expect-session-id":                 func(c *settings) { c.expect.sessionID = true },
+	"-expect-no-session-id":              func(c *settings) { c.expect.noSessionID = true },
 	"-expect-ticket-renewal":             func(c *settings) { c.expect.renewal = true },
 	"-expect-ticket-supports-early-data": func(c *settings) { c.expect.earlyTicket = true },
 	"-expect-accept-early-data":          func(c *settings) { c.expect.earlyAccepted = true },
@@ -70,8 +72,6 @@ var switches = map[string]func(*settings){
 	"-handshake-never-done":              func(c *settings) { c.expect.neverDone = true },
 
 	"-use-export-context": func(c *settings) { c.script.exportWithContext = true },
-	// A server keeps no sessions by their id.
-	"-expect-no-session-id": ignore,
 	// The machine has no call that does a handshake: it is fed, and the handshake happens.
 	"-implicit-handshake":    ignore,
 	"-handshake-twice":       ignore,
