@@ -88,6 +88,13 @@ func TestServerMayAnswerEarlyDataAtOnce(t *testing.T) {
 	if string(l.Client.Received) != "answer" {
 		t.Errorf("the client received %q", l.Client.Received)
 	}
+	theirs, err := l.Client.Machine.Export("label", nil, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ours, err := l.Server.Machine.Export("label", nil, 32); err != nil || !bytes.Equal(ours, theirs) {
+		t.Errorf("the server's keying material is %x, %v, the client's %x", ours, err, theirs)
+	}
 }
 
 func TestRefusedEarlyDataIsSkipped(t *testing.T) {

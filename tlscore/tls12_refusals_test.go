@@ -73,7 +73,7 @@ func Test12IdentityIsAskedForWithTheHello(t *testing.T) {
 				return nil
 			}
 			asked++
-			if q.Version != wire.VersionTLS12 || server != (q.Hello != nil && len(q.Hello.CipherSuites) > 0) {
+			if q.Version != wire.VersionTLS12 || server == (len(q.KeyTypes) > 0) || server != (q.Hello != nil && len(q.Hello.CipherSuites) > 0) {
 				t.Errorf("%+v", q)
 			}
 			return tlscore.Chosen{Identity: own}
@@ -202,5 +202,26 @@ func TestWarningBeforeTheServerHelloIsNoErrorWhereTLS12MayFollow(t *testing.T) {
 		if err := l.Run(); (err == nil) != want {
 			t.Errorf("%v: %v", lowest, err)
 		}
+	}
+}
+
+func Test12ChosenKeyIsOfATypeThatTheServerTakes(t *testing.T) {
+	own := selfSigned(t, p256(t))
+	p := tlstest.Puppet{Version: wire.VersionTLS12, Identity: selfSigned(t, p256(t)), Request: true}
+	p.Edit = instead(wire.TypeCertificateRequest, &wire.CertificateRequest12{
+		Types: []wire.ClientCertificateType{wire.ClientCertificateRSASign}, Schemes: []wire.SignatureScheme{wire.SchemeECDSASecp256r1SHA256},
+	})
+	c := compile(t, tlscore.Config{Identities: []tlscore.Identity{own}, AskIdentity: true})
+	p.Answer = func(q *tlscore.Question) tlscore.Answer {
+		if q.Kind != tlscore.NeedIdentity {
+			return nil
+		}
+		if len(q.KeyTypes) != 1 || q.KeyTypes[0] != wire.ClientCertificateRSASign {
+			t.Errorf("the server takes %v", q.KeyTypes)
+		}
+		return tlscore.Chosen{Identity: c.Identities()[0]}
+	}
+	if out := p.Serve(tlscore.NewClient(c, tlscore.Options{})); !codeIs(out.Err, tlscore.CodeNoSharedScheme) {
+		t.Errorf("%+v", out)
 	}
 }
