@@ -83,20 +83,8 @@ func TestBombsAreRefused(t *testing.T) {
 			role = "client"
 		}
 		t.Run(b.name+"/"+role+"/"+b.at.String(), func(t *testing.T) {
-			p := &tlstest.Puppet{Version: b.at, Identity: selfSigned(t, p256(t))}
-			m, o := established(t, p, b.client)
-			if !o.Done {
-				t.Fatalf("%+v", o)
-			}
-			memory, taken := newGauge(), 0
-			for ; taken < 10_000; taken++ {
-				if o = p.Say(m, b.kind, b.each); o.Err != nil {
-					break
-				}
-				if wire.HandshakeType(append(b.each, 0)[0]) == wire.TypeKeyUpdate && b.kind == wire.ContentHandshake {
-					p.UpdateKeys()
-				}
-			}
+			memory := newGauge()
+			m, taken, o := b.explode(t)
 			t.Logf("%d taken, then %v", taken, o.Err)
 			memory.grown(t, 64<<10)
 			refusal{code: b.code, alert: b.alert}.check(t, o)
@@ -106,6 +94,25 @@ func TestBombsAreRefused(t *testing.T) {
 			runtime.KeepAlive(m)
 		})
 	}
+}
+
+// explode runs a handshake and sends the bomb; it returns how many were taken.
+func (b *bomb) explode(t *testing.T) (m *tlscore.Machine, taken int, o tlstest.Outcome) {
+	t.Helper()
+	p := &tlstest.Puppet{Version: b.at, Identity: selfSigned(t, p256(t))}
+	m, o = established(t, p, b.client)
+	if !o.Done {
+		t.Fatalf("%+v", o)
+	}
+	for ; taken < 10_000; taken++ {
+		if o = p.Say(m, b.kind, b.each); o.Err != nil {
+			break
+		}
+		if b.kind == wire.ContentHandshake && wire.HandshakeType(b.each[0]) == wire.TypeKeyUpdate {
+			p.UpdateKeys()
+		}
+	}
+	return m, taken, o
 }
 
 // established runs a puppet's script against a machine of the other role.

@@ -107,12 +107,17 @@ func (c *client12) readExtensions(t *turn, hello *wire.ServerHello) error {
 		return fail(CodeBadRenegotiationInfo, "")
 	}
 	t.facts.SecureRenegotiation = secure
+	var ticket wire.SessionTicket
 	for view, into := range map[wire.ExtensionView]*bool{
-		&wire.ExtendedMasterSecret{}: &c.ems, &wire.SessionTicket{}: &c.ticket, &wire.EmptyStatusRequest{}: &c.status,
+		&wire.ExtendedMasterSecret{}: &c.ems, &ticket: &c.ticket, &wire.EmptyStatusRequest{}: &c.status,
 	} {
 		if *into, err = ext(hello, view); err != nil {
 			return err
 		}
+	}
+	// RFC 5077, Section 3.2: the server sends an empty SessionTicket extension.
+	if len(ticket.Ticket) != 0 {
+		return fail(CodeMalformed, "%v with %d bytes", wire.ExtSessionTicket, len(ticket.Ticket))
 	}
 	t.facts.ExtendedMasterSecret = c.ems
 	if _, err := ext(hello, &wire.ServerNameAck{}); err != nil {

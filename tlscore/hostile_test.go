@@ -144,24 +144,25 @@ func TestDisorderIsNoticed(t *testing.T) {
 	}
 }
 
-// TestRecordRulesAreEnforced sends single records that no peer may send.
-func TestRecordRulesAreEnforced(t *testing.T) {
-	hello := func() []byte {
-		out, err := tlscore.NewClient(compile(t, tlscore.Config{}), tlscore.Options{}).Start(tlstest.Now, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
+// recordRule is a stream of records that no client may send.
+type recordRule struct {
+	name  string
+	in    []byte
+	code  tlscore.Code
+	alert wire.AlertCode
+}
+
+func recordRules(t *testing.T) []recordRule {
+	t.Helper()
+	first, err := tlscore.NewClient(compile(t, tlscore.Config{}), tlscore.Options{}).Start(tlstest.Now, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	hello := func() []byte { return bytes.Clone(first) }
 	plain := func(kind wire.ContentType, b ...byte) []byte {
 		return record.AppendPlaintext(nil, kind, wire.VersionTLS12, b)
 	}
-	for _, c := range []struct {
-		name  string
-		in    []byte
-		code  tlscore.Code
-		alert wire.AlertCode
-	}{
+	return []recordRule{
 		{"plain HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), tlscore.CodeNotTLS, wire.AlertUnexpectedMessage},
 		{"another major version", []byte{22, 4, 0, 0, 1, 0}, tlscore.CodeRecordVersion, wire.AlertProtocolVersion},
 		{"too long", []byte{22, 3, 3, 0x40, 1}, tlscore.CodeRecordTooLong, wire.AlertRecordOverflow},
@@ -179,14 +180,25 @@ func TestRecordRulesAreEnforced(t *testing.T) {
 		{"protected record too long", append(hello(), 23, 3, 3, 0x41, 1), tlscore.CodeRecordTooLong, wire.AlertRecordOverflow},
 		{"flood of change_cipher_spec", append(hello(), bytes.Repeat(plain(wire.ContentChangeCipherSpec, 1), 40)...), tlscore.CodeTooManyUselessRecords, wire.AlertUnexpectedMessage},
 		{"flood of warnings", bytes.Repeat(plain(wire.ContentAlert, 1, byte(wire.AlertUserCanceled)), 6), tlscore.CodeTooManyWarnings, wire.AlertUnexpectedMessage},
-	} {
+	}
+}
+
+// run feeds the stream to a server.
+func (c *recordRule) run(t *testing.T, watch tlscore.Observer) error {
+	t.Helper()
+	m := tlscore.NewServer(compile(t, serverConfig(t)), tlscore.Options{Observer: watch})
+	if _, err := m.Start(tlstest.Now, nil); err != nil {
+		t.Fatal(err)
+	}
+	return drive(m, c.in)
+}
+
+// TestRecordRulesAreEnforced sends single records that no peer may send.
+func TestRecordRulesAreEnforced(t *testing.T) {
+	for _, c := range recordRules(t) {
 		t.Run(c.name, func(t *testing.T) {
 			var seen alerts
-			m := tlscore.NewServer(compile(t, serverConfig(t)), tlscore.Options{Observer: &seen})
-			if _, err := m.Start(tlstest.Now, nil); err != nil {
-				t.Fatal(err)
-			}
-			err := drive(m, c.in)
+			err := c.run(t, &seen)
 			if code, _ := tlscore.CodeOf(err); code != c.code {
 				t.Fatalf("ended with %v, want %v", err, c.code)
 			}

@@ -266,7 +266,7 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 	case effectSkipEarlyData:
 		m.skipEarlyData()
 	case effectAcceptEarlyData:
-		m.read.earlyLimit = e.limit
+		m.read.earlyLimit, m.read.skip = e.limit, 0 // from here on it can be read
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type refusal struct {
 	setup   func(*tlstest.Puppet, *tlscore.Config)
 	options func(*tlscore.Options)
 	then    func(*tlstest.Puppet, *tlscore.Machine) tlstest.Outcome // after the script
+	apart   bool                                                    // the two share no keys, so the alert cannot be read
 }
 
 // refusalSet is a table of refusals for machines of one role.
@@ -30,10 +31,10 @@ type refusalSet struct {
 	list   []refusal
 }
 
-// run plays one refusal.
-func (s *refusalSet) run(t *testing.T, r refusal) tlstest.Outcome {
+// run plays one refusal, watched.
+func (s *refusalSet) run(t *testing.T, r refusal, watch tlscore.Observer) tlstest.Outcome {
 	t.Helper()
-	p, c, o := s.puppet, s.config, tlscore.Options{}
+	p, c, o := s.puppet, s.config, tlscore.Options{Observer: watch}
 	c.Identities = slices.Clone(c.Identities)
 	p.Edit = r.edit
 	if r.setup != nil {
@@ -82,7 +83,18 @@ func refusalSets(t *testing.T) []refusalSet {
 func TestRefusals(t *testing.T) {
 	for _, s := range refusalSets(t) {
 		for _, r := range s.list {
-			t.Run(s.name+"/"+r.name, func(t *testing.T) { r.check(t, s.run(t, r)) })
+			t.Run(s.name+"/"+r.name, func(t *testing.T) {
+				var sent alerts
+				out := s.run(t, r, &sent)
+				if len(sent) != 1 || sent[0] != r.alert {
+					t.Errorf("sent alerts %v, want %v", sent, r.alert)
+				}
+				if r.apart {
+					r.checkCode(t, out)
+				} else {
+					r.check(t, out)
+				}
+			})
 		}
 	}
 }
@@ -90,12 +102,17 @@ func TestRefusals(t *testing.T) {
 // check compares the outcome with the refusal, the alert on the wire included.
 func (r refusal) check(t *testing.T, o tlstest.Outcome) {
 	t.Helper()
+	r.checkCode(t, o)
+	if o.Alert == nil || o.Alert.Code != r.alert || o.Alert.Level != wire.AlertLevelFatal {
+		t.Errorf("alert %v on the wire, want fatal %v", o.Alert, r.alert)
+	}
+}
+
+func (r refusal) checkCode(t *testing.T, o tlstest.Outcome) {
+	t.Helper()
 	code, ok := tlscore.CodeOf(o.Err)
 	if !ok || code != r.code {
 		t.Fatalf("ended with %v, want %v", o.Err, r.code)
-	}
-	if o.Alert == nil || o.Alert.Code != r.alert || o.Alert.Level != wire.AlertLevelFatal {
-		t.Errorf("alert %v on the wire, want fatal %v", o.Alert, r.alert)
 	}
 }
 
@@ -440,24 +457,5 @@ func serverFinishedRefusals() []refusal {
 			setup: behind(wire.TypeServerHello, wire.TypeEncryptedExtensions)},
 		{name: "data behind Finished", code: tlscore.CodeExcessHandshakeData, alert: wire.AlertUnexpectedMessage,
 			setup: behind(wire.TypeFinished, wire.TypeNewSessionTicket)},
-	}
-}
-
-func TestPuppetsSucceedWhenTheyBehave(t *testing.T) {
-	for _, ask := range []bool{false, true} {
-		p := &tlstest.Puppet{Identity: selfSigned(t, ed(t)), Request: ask}
-		if o := p.Serve(tlscore.NewClient(compile(t, tlscore.Config{}), tlscore.Options{})); o.Err != nil || !o.Done {
-			t.Errorf("as server, asking %v: %+v", ask, o)
-		}
-		c := serverConfig(t)
-		if ask {
-			c.ClientAuth = tlscore.RequireClientCert
-		}
-		for _, c.RetryAlways = range []bool{false, true} {
-			p = &tlstest.Puppet{Identity: selfSigned(t, ed(t))}
-			if o := p.Connect(tlscore.NewServer(compile(t, c), tlscore.Options{})); o.Err != nil || !o.Done {
-				t.Errorf("as client, asked %v, retried %v: %+v", ask, c.RetryAlways, o)
-			}
-		}
 	}
 }

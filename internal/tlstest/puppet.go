@@ -45,6 +45,7 @@ type Puppet struct {
 	Ticket    []byte   // as server of TLS 1.2: announced and sent in NewSessionTicket; nil: none
 	Staple    []byte   // as server of TLS 1.2: announced and sent in CertificateStatus; nil: none
 
+	random     [32]byte // the client's
 	suite      *suite.Suite
 	transcript keys.Transcript
 	sealer     *record.Sealer
@@ -102,6 +103,16 @@ func (p *Puppet) Say(m *tlscore.Machine, kind wire.ContentType, content []byte) 
 	p.read()
 	return p.outcome
 }
+
+// Feed gives the machine any bytes, after the script has ended.
+func (p *Puppet) Feed(m *tlscore.Machine, b []byte) Outcome {
+	p.feed(m, b)
+	p.read()
+	return p.outcome
+}
+
+// ClientRandom is that of the client's last ClientHello, for a puppet that serves.
+func (p *Puppet) ClientRandom() [32]byte { return p.random }
 
 func (p *Puppet) protect(kind wire.ContentType, content []byte) []byte {
 	var out []byte

@@ -89,6 +89,7 @@ func (p *Puppet) serve12(m *tlscore.Machine) error {
 	if err := p.hearAs(&hello); err != nil {
 		return err
 	}
+	p.random = hello.Random
 	var err error
 	if p.suite, err = p.fits12(hello.CipherSuites); err != nil {
 		return err
@@ -113,6 +114,7 @@ func (p *Puppet) serve12(m *tlscore.Machine) error {
 	_, c.ems = sh.Extensions.Find(wire.ExtExtendedMasterSecret)
 	if resumed {
 		p.derive(c, nil)
+		p.sayTicket(m)
 		p.finish12(m, c, true)
 		p.next12Is(c.block.ClientKey, c.block.ClientIV)
 		p.hear()
@@ -186,11 +188,15 @@ func (p *Puppet) serveFully12(m *tlscore.Machine, c *puppet12) error {
 	if err := p.hearAs(&wire.Finished{}); err != nil {
 		return err
 	}
+	p.sayTicket(m)
+	p.finish12(m, c, true)
+	return nil
+}
+
+func (p *Puppet) sayTicket(m *tlscore.Machine) {
 	if p.Ticket != nil {
 		p.say(m, &wire.NewSessionTicket12{LifetimeHint: uint32(time.Hour / time.Second), Ticket: p.Ticket})
 	}
-	p.finish12(m, c, true)
-	return nil
 }
 
 // finish12 sends change_cipher_spec and Finished.
@@ -253,8 +259,8 @@ func (p *Puppet) connect12(m *tlscore.Machine) error {
 	}
 	p.derive(c, nil)
 	p.next12Is(c.block.ServerKey, c.block.ServerIV)
-	if err := p.hearAs(&wire.Finished{}); err != nil {
-		return err
+	if err := p.hearAs(&wire.Finished{}); err != nil && p.outcome.Err != nil {
+		return err // otherwise we go on, though we could not understand it
 	}
 	p.finish12(m, c, false)
 	return nil
