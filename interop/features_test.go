@@ -63,13 +63,20 @@ func allFeatures() []feature {
 	)
 }
 
-// TestFeaturesWithEveryPeer provokes what the plain handshake does not show, and keeps the second table of the page.
+// TestFeaturesWithEveryPeer provokes what the plain handshake of TLS 1.3 does not show, and keeps a table of the page.
 func TestFeaturesWithEveryPeer(t *testing.T) {
+	runFeatures(t, "features", wire.VersionTLS13, allFeatures())
+}
+
+// runFeatures tries every feature with every peer, which speaks no other version than this one unless the feature has it
+// otherwise.
+func runFeatures(t *testing.T, page string, v wire.Version, features []feature) {
 	p := newPKI(t)
 	cells := newGrid()
 	t.Run("feature", func(t *testing.T) {
 		for _, pr := range allPeers() {
-			for _, f := range allFeatures() {
+			pr = pr.at(v)
+			for _, f := range features {
 				if f.role == weAreClient && pr.serve == nil || f.role == weAreServer && pr.dial == nil {
 					continue
 				}
@@ -91,18 +98,18 @@ func TestFeaturesWithEveryPeer(t *testing.T) {
 			}
 		}
 	})
-	checkPage(t, "features", featureTable(cells))
+	checkPage(t, page, featureTable(features, cells))
 }
 
 func (f feature) line() string { return fmt.Sprintf("| %s | %s |", f.what, f.role) }
 
-func featureTable(cells *grid) []string {
+func featureTable(features []feature, cells *grid) []string {
 	lines := []string{"| what | we are |", "| --- | --- |"}
 	for _, pr := range allPeers() {
 		lines[0] += " " + pr.name + " |"
 		lines[1] += " --- |"
 	}
-	for _, f := range allFeatures() {
+	for _, f := range features {
 		line := f.line()
 		for _, pr := range allPeers() {
 			line += " " + cells.get(f.line(), pr.name) + " |"
@@ -161,7 +168,7 @@ func retriedClient(g wire.Group) func(context.Context, *pki, peer) (string, erro
 		theirs := asks{identity: p.leaves[ecdsaP256], groups: one(g)}
 		return okIf(withServer(ctx, p, pr, theirs, func(s peerServer) error {
 			ours := asks{groups: []wire.Group{other, g}, shares: one(other), name: serverName}
-			return weConnect(ctx, p, s, ours, verdict{group: g, retried: true})
+			return weConnect(ctx, p, pr, s, ours, verdict{group: g, retried: true})
 		}))
 	}
 }
@@ -201,7 +208,7 @@ func clientCertificate(k keyKind) func(context.Context, *pki, peer) (string, err
 		theirs := asks{identity: p.leaves[ecdsaP256], requireClient: true}
 		return okIf(withServer(ctx, p, pr, theirs, func(s peerServer) error {
 			ours := asks{identity: p.leaves[k], name: serverName}
-			return weConnect(ctx, p, s, ours, verdict{own: k.schemes()})
+			return weConnect(ctx, p, pr, s, ours, verdict{own: k.schemes(pr.speaks)})
 		}))
 	}
 }
@@ -213,17 +220,20 @@ func clientCertificateChecked(k keyKind) func(context.Context, *pki, peer) (stri
 		}
 		ours := asks{identity: p.leaves[ecdsaP256], requireClient: true}
 		theirs := asks{identity: p.leaves[k], name: serverName}
-		return okIf(weServe(ctx, p, pr, ours, theirs, verdict{peer: k.schemes(), name: serverName}))
+		return okIf(weServe(ctx, p, pr, ours, theirs, verdict{peer: k.schemes(pr.speaks), name: serverName}))
 	}
 }
 
-// refusedClient: the server's refusal comes after our handshake is done (RFC 8446, Section 4.4.2.4 leaves it that way),
-// so it arrives with the first Read.
+// refusedClient: in TLS 1.3 the server's refusal comes after our handshake is done (RFC 8446, Section 4.4.2.4 leaves it that
+// way), so it arrives with the first Read; in TLS 1.2 it comes in the handshake.
 func refusedClient(impostor bool) func(context.Context, *pki, peer) (string, error) {
 	return func(ctx context.Context, p *pki, pr peer) (cell string, err error) {
 		theirs := asks{identity: p.leaves[ecdsaP256], requireClient: true}
 		ours := asks{name: serverName}
-		want := []wire.AlertCode{wire.AlertCertificateRequired}
+		want := one(wire.AlertCertificateRequired)
+		if pr.speaks == wire.VersionTLS12 {
+			want = []wire.AlertCode{wire.AlertHandshakeFailure, wire.AlertBadCertificate} // RFC 5246 has no alert for this
+		}
 		if impostor {
 			ours.identity = p.impostor
 			want = []wire.AlertCode{wire.AlertUnknownCA, wire.AlertBadCertificate, wire.AlertAccessDenied} // RFC 8446 leaves a choice
@@ -231,6 +241,9 @@ func refusedClient(impostor bool) func(context.Context, *pki, peer) (string, err
 		err = withServer(ctx, p, pr, theirs, func(s peerServer) error {
 			c, err := ours.dial(ctx, p, s.addr())
 			if err != nil {
+				if pr.speaks == wire.VersionTLS12 {
+					cell, err = pr.alertFor(err, want...)
+				}
 				return err
 			}
 			defer c.Close()
@@ -253,6 +266,16 @@ func wantHTTP400(c *tlsnet.Conn, s peerServer) error {
 	return nil
 }
 
+// alertFor is wantAlert for a peer that may have an alert of its own for the first of these; then it is what goes into the
+// cell.
+func (pr peer) alertFor(err error, want ...wire.AlertCode) (cell string, _ error) {
+	got, ok := receivedAlert(err)
+	if own, has := pr.ownAlert[want[0]]; ok && has && got == own {
+		return got.String(), nil
+	}
+	return okIf(wantAlert(err, want...))
+}
+
 // wantAlert checks that err is one of these alerts from the peer.
 func wantAlert(err error, want ...wire.AlertCode) error {
 	got, ok := receivedAlert(err)
@@ -269,6 +292,9 @@ func refusedByServer(impostor bool) func(context.Context, *pki, peer) (string, e
 		ours := asks{identity: p.leaves[ecdsaP256], requireClient: true}
 		theirs := asks{name: serverName}
 		want := wire.AlertCertificateRequired
+		if pr.speaks == wire.VersionTLS12 {
+			want = wire.AlertHandshakeFailure
+		}
 		if impostor {
 			theirs.identity = p.impostor
 			want = wire.AlertUnknownCA
@@ -279,7 +305,7 @@ func refusedByServer(impostor bool) func(context.Context, *pki, peer) (string, e
 
 // weRefuse checks that our server sends an alert and that the peer's client says that it read just that.
 func weRefuse(ctx context.Context, p *pki, pr peer, ours, theirs asks, want wire.AlertCode) error {
-	addr, result, err := ours.serveOne(ctx, p, pr.http, downPayload(), upPayload())
+	addr, result, err := ours.serveOne(ctx, p, pr.http)
 	if err != nil {
 		return err
 	}
@@ -305,7 +331,7 @@ func alpnClient(ctx context.Context, p *pki, pr peer) (string, error) {
 	theirs := asks{identity: p.leaves[ecdsaP256], alpn: []string{"http/1.1"}}
 	return okIf(withServer(ctx, p, pr, theirs, func(s peerServer) error {
 		ours := asks{alpn: []string{"tlswright/1", "http/1.1"}, name: serverName}
-		return weConnect(ctx, p, s, ours, verdict{alpn: "http/1.1"})
+		return weConnect(ctx, p, pr, s, ours, verdict{alpn: "http/1.1"})
 	}))
 }
 
@@ -335,7 +361,7 @@ func alpnRefusedServer(ctx context.Context, p *pki, pr peer) (string, error) {
 
 func addressClient(ctx context.Context, p *pki, pr peer) (string, error) {
 	return okIf(withServer(ctx, p, pr, asks{identity: p.leaves[ecdsaP256]}, func(s peerServer) error {
-		return weConnect(ctx, p, s, asks{}, verdict{})
+		return weConnect(ctx, p, pr, s, asks{}, verdict{})
 	}))
 }
 
@@ -347,7 +373,7 @@ func updateClient(ctx context.Context, p *pki, pr peer) (string, error) {
 	return okIf(withServer(ctx, p, pr, asks{identity: p.leaves[ecdsaP256], patient: true}, func(s peerServer) error {
 		var seen keyUpdates
 		ours := asks{name: serverName, updateKeys: true, observer: &seen}
-		return errors.Join(weConnect(ctx, p, s, ours, verdict{}), seen.check())
+		return errors.Join(weConnect(ctx, p, pr, s, ours, verdict{}), seen.check())
 	}))
 }
 
@@ -398,7 +424,7 @@ func wrongNameServer(ctx context.Context, p *pki, pr peer) (string, error) {
 	}
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	addr, result, err := ours.serveOne(serving, p, pr.http, downPayload(), upPayload())
+	addr, result, err := ours.serveOne(serving, p, pr.http)
 	if err != nil {
 		return "", err
 	}
@@ -417,7 +443,7 @@ func unknownCAServer(ctx context.Context, p *pki, pr peer) (string, error) {
 
 // theyReject checks that the peer's client refuses our server, and that we read its alert.
 func theyReject(ctx context.Context, p *pki, pr peer, ours, theirs asks) error {
-	addr, result, err := ours.serveOne(ctx, p, pr.http, downPayload(), upPayload())
+	addr, result, err := ours.serveOne(ctx, p, pr.http)
 	if err != nil {
 		return err
 	}

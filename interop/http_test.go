@@ -139,7 +139,7 @@ func goHTTPDial(ctx context.Context, p *pki, addr string, a asks) told {
 	c := goConfig(p, a)
 	t := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: slices.Contains(a.alpn, "h2"), DisableCompression: true}
 	defer t.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+addr+"/", bytes.NewReader(upPayload()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+addr+"/", bytes.NewReader(a.up()))
 	if err != nil {
 		return told{err: err}
 	}
@@ -150,7 +150,7 @@ func goHTTPDial(ctx context.Context, p *pki, addr string, a asks) told {
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	if err == nil {
-		err = downPayload().same("us to client", got)
+		err = a.down().same("us to client", got)
 	}
 	return told{err: err}
 }

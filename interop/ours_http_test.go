@@ -13,7 +13,7 @@ import (
 )
 
 // serveHTTPOnce serves HTTP, by what ALPN settles, until the first request is answered or the first handshake fails.
-func (a asks) serveHTTPOnce(ctx context.Context, l *tlsnet.Listener, down, up payload) (tlscore.Facts, error) {
+func (a asks) serveHTTPOnce(ctx context.Context, l *tlsnet.Listener) (tlscore.Facts, error) {
 	first := make(chan served, 1)
 	report := func(s served) {
 		select {
@@ -23,7 +23,7 @@ func (a asks) serveHTTPOnce(ctx context.Context, l *tlsnet.Listener, down, up pa
 	}
 	server := &tlsnet.HTTPServer{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			report(answer(w, r, down, up))
+			report(answer(w, r, a.down(), a.up()))
 		}),
 		HandshakeError: func(c *tlsnet.Conn, err error) { report(served{c.Facts(), err}) },
 		ErrorLog:       log.New(io.Discard, "", 0),

@@ -17,23 +17,32 @@ import (
 
 // asks is what one end of a case is told to do; the same for our end and for a peer's.
 type asks struct {
+	versions      []wire.Version     // in ascending order; nil: all of ours, and of a peer TLS 1.3 alone
 	suites        []wire.CipherSuite // nil: the end's own defaults
 	groups        []wire.Group       // in order of preference; nil: the end's own defaults
 	shares        []wire.Group       // our client alone: shares sent first
 	cookie        bool               // our server alone: HelloRetryRequest with a cookie, always
 	alpn          []string
+	short         bool             // move 66 KB each way instead of 1 MB; a peer alone
 	patient       bool             // a peer alone: it sends its second half when it has all of ours
 	identity      *identity        // what it presents; nil: a client without a certificate
 	requireClient bool             // a server that refuses clients without a certificate of ours
 	updateKeys    bool             // our end alone: KeyUpdate in the middle of what it sends, and the peer is asked for the same
 	observer      tlscore.Observer // of our end
 	name          string           // a client: the DNS name to ask for and to verify; empty: 127.0.0.1, which is in no SNI
+	mute          bool             // our server alone: it sends nothing, and reads to the end
+	chatty        bool             // a peer's server alone: it takes commands, and passes no payload
+	extra         []string         // a peer alone: further arguments, in its own language
+	priority      []string         // GnuTLS alone: further words of its priority string
 }
 
 // config is asks for our end.
 func (a asks) config(p *pki, role tlscore.Role) *tlsnet.Config {
 	c := &tlsnet.Config{HandshakeTimeout: caseTimeout}
 	c.Core.CipherSuites, c.Core.Groups, c.Core.KeyShares, c.Core.ALPN = a.suites, a.groups, a.shares, a.alpn
+	if a.versions != nil {
+		c.Core.MinVersion, c.Core.MaxVersion = a.versions[0], a.newest()
+	}
 	if a.observer != nil {
 		c.Observer = func() tlscore.Observer { return a.observer }
 	}
@@ -52,6 +61,26 @@ func (a asks) config(p *pki, role tlscore.Role) *tlsnet.Config {
 	}
 	return c
 }
+
+// oldest and newest are what a peer is limited to.
+func (a asks) oldest() wire.Version {
+	if a.versions == nil {
+		return wire.VersionTLS13
+	}
+	return a.versions[0]
+}
+
+func (a asks) newest() wire.Version {
+	if a.versions == nil {
+		return wire.VersionTLS13
+	}
+	return a.versions[len(a.versions)-1]
+}
+
+// up, down and text are the payloads of a case.
+func (a asks) up() payload   { return upPayload().cut(a.short) }
+func (a asks) down() payload { return downPayload().cut(a.short) }
+func (a asks) text() payload { return textPayload().cut(a.short) }
 
 // pumper is how a peer told so moves its bytes.
 func (a asks) pumper() pumper {
@@ -74,7 +103,7 @@ type served struct {
 
 // serveOne runs our server for one connection: handshake, then payloads both ways, then close_notify and everything
 // that the client still says. The result arrives in the channel.
-func (a asks) serveOne(ctx context.Context, p *pki, inHTTP bool, down, up payload) (addr string, result <-chan served, err error) {
+func (a asks) serveOne(ctx context.Context, p *pki, inHTTP bool) (addr string, result <-chan served, err error) {
 	l, err := tlsnet.Listen("tcp", "127.0.0.1:0", a.config(p, tlscore.RoleServer))
 	if err != nil {
 		return "", nil, err
@@ -85,16 +114,16 @@ func (a asks) serveOne(ctx context.Context, p *pki, inHTTP bool, down, up payloa
 		defer l.Close()
 		var s served
 		if inHTTP {
-			s.facts, s.err = a.serveHTTPOnce(ctx, l, down, up)
+			s.facts, s.err = a.serveHTTPOnce(ctx, l)
 		} else {
-			s.facts, s.err = a.serveConn(ctx, l, down, up)
+			s.facts, s.err = a.serveConn(ctx, l)
 		}
 		ch <- s
 	}()
 	return l.Addr().String(), ch, nil
 }
 
-func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener, down, up payload) (tlscore.Facts, error) {
+func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener) (tlscore.Facts, error) {
 	nc, err := l.Accept()
 	if err != nil {
 		return tlscore.Facts{}, err
@@ -105,11 +134,15 @@ func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener, down, up payloa
 	if err := c.HandshakeContext(ctx); err != nil {
 		return c.Facts(), fmt.Errorf("handshake: %w", err)
 	}
+	if a.mute {
+		_, err := io.Copy(io.Discard, c)
+		return c.Facts(), err
+	}
 	var rw io.ReadWriter = c
 	if a.updateKeys {
 		rw = &updating{Conn: c, keys: c}
 	}
-	if err := pump(rw, down, up, "client to us"); err != nil {
+	if err := pump(rw, a.down(), a.up(), "client to us"); err != nil {
 		return c.Facts(), err
 	}
 	if err := c.CloseWrite(); err != nil {
@@ -127,6 +160,7 @@ func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener, down, up payloa
 
 // verdict compares what was negotiated with what a case wanted. Zero values and nil lists want nothing in particular.
 type verdict struct {
+	version wire.Version // zero: what the peer is limited to
 	suite   wire.CipherSuite
 	group   wire.Group
 	peer    []wire.SignatureScheme // of the peer's signature
@@ -134,14 +168,41 @@ type verdict struct {
 	alpn    string
 	retried bool
 	name    string // server_name as our server saw it
+	noEMS   bool   // TLS 1.2 without extended master secret
+	// sentinel is what the ServerHello says of the versions of the server (RFC 8446, Section 4.1.3).
+	sentinel sentinel
+}
+
+// sentinel is how the random of a ServerHello ends.
+type sentinel string
+
+const (
+	anySentinel sentinel = ""
+	noSentinel  sentinel = "none"
+	sentinel12  sentinel = "DOWNGRD\x01"
+)
+
+func (s sentinel) check(random [32]byte) error {
+	end := sentinel(random[24:])
+	if end[:7] != sentinel12[:7] {
+		end = noSentinel
+	}
+	if s != anySentinel && s != end {
+		return fmt.Errorf("the downgrade sentinel is %q, not %q", end, s)
+	}
+	return nil
 }
 
 func (v verdict) check(f tlscore.Facts) error {
 	switch {
 	case !f.HandshakeComplete:
 		return fmt.Errorf("the handshake is not complete")
-	case f.Version != wire.VersionTLS13:
-		return fmt.Errorf("negotiated %v", f.Version)
+	case f.Version != v.version:
+		return fmt.Errorf("negotiated %v, not %v", f.Version, v.version)
+	case v.version == wire.VersionTLS12 && f.ExtendedMasterSecret == v.noEMS:
+		return fmt.Errorf("extended master secret: %v", f.ExtendedMasterSecret)
+	case v.version == wire.VersionTLS12 && !f.SecureRenegotiation:
+		return fmt.Errorf("the peer does not indicate secure renegotiation")
 	case v.suite != 0 && f.CipherSuite != v.suite:
 		return fmt.Errorf("negotiated %v, not %v", f.CipherSuite, v.suite)
 	case v.group != 0 && f.Group != v.group:
@@ -157,7 +218,7 @@ func (v verdict) check(f tlscore.Facts) error {
 	case f.Role == tlscore.RoleServer && f.ServerName != v.name:
 		return fmt.Errorf("server_name %q, not %q", f.ServerName, v.name)
 	}
-	return nil
+	return v.sentinel.check(f.ServerRandom)
 }
 
 // updating changes the keys once half of a payload is sent, and asks the peer to change its own

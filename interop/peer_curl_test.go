@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tlswright/tlswright/wire"
@@ -17,6 +18,7 @@ func curlPeer() peer {
 		version:   func() (string, error) { return shortVersion("curl", "--version") },
 		groups:    func() []wire.Group { return opensslCan("curl", "--version") },
 		kinds:     allKinds,
+		suites:    slices.Concat(allSuites, allSuites12),
 		dial:      curlDial,
 		http:      true,
 		httpDial:  curlDial,
@@ -35,7 +37,7 @@ func curlDial(ctx context.Context, p *pki, addr string, a asks) told {
 	}
 	defer os.RemoveAll(dir)
 	up, down := filepath.Join(dir, "up"), filepath.Join(dir, "down")
-	if err := os.WriteFile(up, upPayload(), 0o600); err != nil {
+	if err := os.WriteFile(up, a.up(), 0o600); err != nil {
 		return told{err: err}
 	}
 	_, port, err := net.SplitHostPort(addr)
@@ -43,7 +45,7 @@ func curlDial(ctx context.Context, p *pki, addr string, a asks) told {
 		return told{err: err}
 	}
 	host := a.name
-	args := []string{"--disable", "--silent", "--show-error", "--fail", "--tlsv1.3", "--cacert", p.rootFile,
+	args := []string{"--disable", "--silent", "--show-error", "--fail", "--cacert", p.rootFile,
 		"--header", "Expect:", "--data-binary", "@" + up, "--output", down}
 	if a.name == "" {
 		host = "127.0.0.1"
@@ -55,8 +57,12 @@ func curlDial(ctx context.Context, p *pki, addr string, a asks) told {
 	} else {
 		args = append(args, "--http1.1")
 	}
-	if a.suites != nil {
-		args = append(args, "--tls13-ciphers", joinNames(a.suites, ":"))
+	args = append(args, "--"+strings.ToLower(opensslVersions[a.oldest()]), "--tls-max", opensslVersions[a.newest()][len("TLSv"):])
+	if old, new := opensslCiphers(a); old != "" {
+		args = append(args, "--ciphers", old)
+		if new != "" {
+			args = append(args, "--tls13-ciphers", new)
+		}
 	}
 	if a.groups != nil {
 		names := make([]string, len(a.groups))
@@ -68,6 +74,7 @@ func curlDial(ctx context.Context, p *pki, addr string, a asks) told {
 	if a.identity != nil {
 		args = append(args, "--cert", a.identity.certFile, "--key", a.identity.keyFile)
 	}
+	args = append(args, a.extra...)
 	prog, err := start(ctx, false, "curl", append(args, "https://"+net.JoinHostPort(host, port)+"/")...)
 	if err != nil {
 		return told{err: err}
@@ -77,7 +84,7 @@ func curlDial(ctx context.Context, p *pki, addr string, a asks) told {
 	got := told{err: prog.err, log: prog.log.String()}
 	if prog.err == nil {
 		body, err := os.ReadFile(down)
-		got.err = errors.Join(err, downPayload().same("us to client", body))
+		got.err = errors.Join(err, a.down().same("us to client", body))
 	}
 	return got
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/tlswright/tlswright/wire"
@@ -17,6 +18,17 @@ var gnutlsGroups = map[wire.Group]string{
 var gnutlsSuites = map[wire.CipherSuite]string{
 	wire.TLS_AES_128_GCM_SHA256: "AES-128-GCM", wire.TLS_AES_256_GCM_SHA384: "AES-256-GCM",
 	wire.TLS_CHACHA20_POLY1305_SHA256: "CHACHA20-POLY1305",
+	wire.TLS_AES_128_CCM_SHA256:       "AES-128-CCM", wire.TLS_AES_128_CCM_8_SHA256: "AES-128-CCM-8",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: "AES-128-GCM", wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256: "AES-128-GCM",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: "AES-256-GCM", wire.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384: "AES-256-GCM",
+	wire.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: "CHACHA20-POLY1305",
+	wire.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:   "CHACHA20-POLY1305",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_128_CCM:              "AES-128-CCM", wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM: "AES-256-CCM",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8: "AES-128-CCM-8", wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8: "AES-256-CCM-8",
+}
+
+var gnutlsVersions = map[wire.Version]string{
+	wire.VersionTLS10: "+VERS-TLS1.0", wire.VersionTLS11: "+VERS-TLS1.1", wire.VersionTLS12: "+VERS-TLS1.2", wire.VersionTLS13: "+VERS-TLS1.3",
 }
 
 func gnutlsPeer() peer {
@@ -30,6 +42,7 @@ func gnutlsPeer() peer {
 		},
 		groups: func() []wire.Group { return ecGroups },
 		kinds:  allKinds,
+		suites: slices.Concat(allSuites, allSuites12),
 		serve:  gnutlsServe,
 		dial:   gnutlsDial,
 		alertText: map[wire.AlertCode]string{
@@ -38,20 +51,44 @@ func gnutlsPeer() peer {
 			wire.AlertCertificateRequired:   "certificate is required",
 			wire.AlertCertificateUnknown:    "unknown certificate",
 			wire.AlertNoApplicationProtocol: "no supported application protocol could be negotiated",
+			wire.AlertHandshakeFailure:      "handshake failed",
+			wire.AlertProtocolVersion:       "error in protocol version",
+			wire.AlertInappropriateFallback: "inappropriate fallback",
+			wire.AlertNoRenegotiation:       "no renegotiation is allowed",
 		},
 		needsRetryGroup: true,
+		slow:            true,
+		ownAlert: map[wire.AlertCode]wire.AlertCode{
+			wire.AlertHandshakeFailure: wire.AlertDecodeError,      // a client without a certificate
+			wire.AlertProtocolVersion:  wire.AlertHandshakeFailure, // it goes by the version first, and finds no suite then
+		},
+		withoutEMS: func(a asks) asks { a.priority = one("%NO_SESSION_HASH"); return a },
+		fallsBack:  func(a asks) asks { a.priority = one("%FALLBACK_SCSV"); return a },
+		redials: func(ctx context.Context, p *pki, addr string, a asks) told {
+			a.extra = one("--rehandshake")
+			return gnutlsDial(ctx, p, addr, a)
+		},
+		renegotiate: func(_ peerServer, c net.Conn) error {
+			_, err := c.Write([]byte("**REHANDSHAKE**\n"))
+			return err
+		},
 		note: "`gnutls-serv --echo`, which sends our text back to us, and `gnutls-cli`, the payloads through its stdin and stdout; " +
-			"gnutls-serv cannot be told an address and listens on all of them",
+			"gnutls-serv cannot be told an address and listens on all of them; gnutls-cli writes byte by byte, so that 66 KB travel each way " +
+			"(1 MB where keys are updated)",
 	}
 }
 
 // gnutlsPriority is GnuTLS's own language for what to negotiate.
 func gnutlsPriority(a asks) string {
-	s := []string{"NORMAL", "-VERS-ALL", "+VERS-TLS1.3"}
+	s := []string{"NORMAL", "-VERS-ALL"}
+	for v := a.newest(); v >= a.oldest(); v-- {
+		s = append(s, gnutlsVersions[v])
+	}
 	if a.suites != nil {
-		s = append(s, "-CIPHER-ALL")
+		s = append(s, "-CIPHER-ALL", "-KX-ALL")
 		for _, c := range a.suites {
 			s = append(s, "+"+gnutlsSuites[c])
+			s = append(s, gnutlsExchanges(c)...)
 		}
 	}
 	if a.groups != nil {
@@ -60,7 +97,18 @@ func gnutlsPriority(a asks) string {
 			s = append(s, "+"+gnutlsGroups[g])
 		}
 	}
-	return strings.Join(s, ":")
+	return strings.Join(append(s, a.priority...), ":")
+}
+
+// gnutlsExchanges is what a suite of TLS 1.2 has in its name besides the cipher. All of TLS 1.3 goes with any.
+func gnutlsExchanges(c wire.CipherSuite) []string {
+	switch {
+	case slices.Contains(allSuites, c):
+		return []string{"+ECDHE-ECDSA", "+ECDHE-RSA"}
+	case isRSASuite(c):
+		return []string{"+ECDHE-RSA"}
+	}
+	return []string{"+ECDHE-ECDSA"}
 }
 
 func gnutlsTerms(a asks) []string {
@@ -71,12 +119,13 @@ func gnutlsTerms(a asks) []string {
 	if a.identity != nil {
 		args = append(args, "--x509certfile", a.identity.certFile, "--x509keyfile", a.identity.keyFile)
 	}
-	return args
+	return append(args, a.extra...)
 }
 
 type gnutlsServer struct {
 	*program
 	address string
+	asks    asks
 }
 
 func gnutlsServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
@@ -95,7 +144,7 @@ func gnutlsServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gnutlsServer{prog, addr}, nil
+	return &gnutlsServer{prog, addr, a}, nil
 }
 
 func (s *gnutlsServer) addr() string { return s.address }
@@ -107,7 +156,7 @@ func (s *gnutlsServer) mentions(ctx context.Context, _ string) error {
 }
 
 func (s *gnutlsServer) exchange(c net.Conn) error {
-	return pump(c, textPayload(), textPayload(), "us to server and back")
+	return pump(c, s.asks.text(), s.asks.text(), "us to server and back")
 }
 
 // gnutlsDial runs gnutls-cli; its report goes to a file, so that stdout carries nothing but what we sent.
@@ -128,7 +177,7 @@ func gnutlsDial(ctx context.Context, p *pki, addr string, a asks) told {
 	if a.shares != nil {
 		args = append(args, "--single-key-share")
 	}
-	got := runClient(ctx, a.pumper(), "gnutls-cli", args)
+	got := runClient(ctx, a, "gnutls-cli", args)
 	printed, _ := os.ReadFile(report.Name())
 	got.log += string(printed)
 	return got

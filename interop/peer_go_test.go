@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/tlswright/tlswright/wire"
@@ -19,6 +20,7 @@ func goPeer() peer {
 		version:   func() (string, error) { return runtime.Version(), nil },
 		groups:    func() []wire.Group { return allGroups },
 		kinds:     without(allKinds, rsaPSS), // crypto/x509 does not read id-RSASSA-PSS keys
+		suites:    slices.Concat(without(allSuites, ccmSuites...), without(allSuites12, ccmSuites...)),
 		ownOrder:  true,
 		httpServe: goHTTPServe,
 		httpDial:  goHTTPDial,
@@ -31,6 +33,8 @@ func goPeer() peer {
 			wire.AlertCertificateRequired:   "certificate required",
 			wire.AlertCertificateUnknown:    "unknown certificate",
 			wire.AlertNoApplicationProtocol: "no application protocol",
+			wire.AlertHandshakeFailure:      "handshake failure",
+			wire.AlertProtocolVersion:       "protocol version not supported",
 		},
 		note: "in the same process; its TLS 1.3 cipher suites cannot be steered, so that our end does it",
 	}
@@ -39,9 +43,12 @@ func goPeer() peer {
 func goConfig(p *pki, a asks) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(p.root)
-	c := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ClientCAs: roots, NextProtos: a.alpn, ServerName: a.name}
+	c := &tls.Config{MinVersion: uint16(a.oldest()), MaxVersion: uint16(a.newest()), RootCAs: roots, ClientCAs: roots, NextProtos: a.alpn, ServerName: a.name}
 	for _, g := range a.groups {
 		c.CurvePreferences = append(c.CurvePreferences, tls.CurveID(g))
+	}
+	for _, id := range a.suites {
+		c.CipherSuites = append(c.CipherSuites, uint16(id)) // only those of TLS 1.2 count
 	}
 	if a.identity != nil {
 		c.Certificates = []tls.Certificate{{Certificate: a.identity.chain, PrivateKey: a.identity.key}}
@@ -57,7 +64,7 @@ func goConfig(p *pki, a asks) *tls.Config {
 
 type goServer struct {
 	net.Listener
-	pump    pumper
+	asks    asks
 	results chan error
 }
 
@@ -67,7 +74,7 @@ func goServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { l.Close() })
-	s := &goServer{l, a.pumper(), make(chan error, 1)}
+	s := &goServer{l, a, make(chan error, 1)}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -86,7 +93,7 @@ func (s *goServer) one(ctx context.Context, c *tls.Conn) error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("crypto/tls: handshake: %w", err)
 	}
-	return s.pump(c, downPayload(), upPayload(), "us to server")
+	return s.asks.pumper()(c, s.asks.down(), s.asks.up(), "us to server")
 }
 
 func (s *goServer) addr() string { return s.Listener.Addr().String() }
@@ -111,7 +118,7 @@ func (s *goServer) mentions(ctx context.Context, text string) error {
 }
 func (s *goServer) stop() { s.Listener.Close() }
 func (s *goServer) exchange(c net.Conn) error {
-	if err := pump(c, upPayload(), downPayload(), "server to us"); err != nil {
+	if err := pump(c, s.asks.up(), s.asks.down(), "server to us"); err != nil {
 		return err
 	}
 	return <-s.results
@@ -125,7 +132,7 @@ func goDial(ctx context.Context, p *pki, addr string, a asks) told {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	if err := a.pumper()(c, upPayload(), downPayload(), "us to client"); err != nil {
+	if err := a.pumper()(c, a.up(), a.down(), "us to client"); err != nil {
 		return told{err: err, log: err.Error()}
 	}
 	// Whoever closes while the other end still closes makes its close_notify fail.

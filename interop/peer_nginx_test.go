@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +23,12 @@ func nginxPeer() peer {
 		version:       func() (string, error) { return nginxVersion() },
 		groups:        func() []wire.Group { return opensslCan("nginx", "-V") },
 		kinds:         allKinds,
+		suites:        slices.Concat(allSuites, allSuites12),
 		serve:         nginxServe,
 		httpServe:     nginxServe,
 		alertText:     alertTextOpenSSL(),
 		refusesInHTTP: true,
+		withoutEMS:    func(a asks) asks { a.extra = one("ssl_conf_command Options -ExtendedMasterSecret;"); return a },
 		note: "as a server only: a `PUT` of 1 MB (compared with the file that nginx wrote) and a `GET` of it, over HTTP/1.1; " +
 			"HTTP/2 below",
 	}
@@ -44,6 +47,7 @@ type nginxServer struct {
 	*program
 	address string
 	dir     string
+	asks    asks
 }
 
 const nginxConfig = `daemon off;
@@ -62,7 +66,6 @@ http {
     server_name %[3]s;
     ssl_certificate %[4]s;
     ssl_certificate_key %[5]s;
-    ssl_protocols TLSv1.3;
     %[7]s
     root %[1]s/files;
     location / { dav_methods PUT; }
@@ -78,16 +81,9 @@ func nginxServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 	if err := os.Mkdir(filepath.Join(dir, "files"), 0o777); err != nil {
 		return nil, err
 	}
-	user, extra := "", ""
+	user, extra := "", nginxTerms(a)
 	if os.Geteuid() == 0 {
 		user = "user root;" // its workers then write what the test reads
-	}
-	if a.groups != nil {
-		names := make([]string, len(a.groups))
-		for i, g := range a.groups {
-			names[i] = opensslGroups[g]
-		}
-		extra += "ssl_ecdh_curve " + strings.Join(names, ":") + ";"
 	}
 	if a.requireClient {
 		extra += "ssl_verify_client on; ssl_client_certificate " + p.rootFile + "; ssl_verify_depth 3;"
@@ -105,7 +101,30 @@ func nginxServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &nginxServer{prog, addr, dir}, nil
+	return &nginxServer{prog, addr, dir, a}, nil
+}
+
+// nginxTerms is asks in the language of nginx.conf.
+func nginxTerms(a asks) string {
+	text := "ssl_protocols"
+	for v := a.oldest(); v <= a.newest(); v++ {
+		text += " " + opensslVersions[v]
+	}
+	text += ";"
+	if old, new := opensslCiphers(a); old != "" {
+		text += "ssl_ciphers " + old + ";"
+		if new != "" {
+			text += "ssl_conf_command Ciphersuites " + new + ";"
+		}
+	}
+	if a.groups != nil {
+		names := make([]string, len(a.groups))
+		for i, g := range a.groups {
+			names[i] = opensslGroups[g]
+		}
+		text += "ssl_ecdh_curve " + strings.Join(names, ":") + ";"
+	}
+	return text + strings.Join(a.extra, " ")
 }
 
 func (s *nginxServer) addr() string { return s.address }
@@ -125,7 +144,7 @@ func (s *nginxServer) stop() {
 // exchange speaks HTTP/1.1 by hand, so that nothing but our connection stands between the test and nginx.
 func (s *nginxServer) exchange(c net.Conn) error {
 	br := bufio.NewReader(c)
-	up := upPayload()
+	up := s.asks.up()
 	if status, _, err := roundTrip(c, br, http.MethodPut, up); err != nil || status != http.StatusCreated && status != http.StatusNoContent {
 		return fmt.Errorf("PUT: status %d, %w", status, err)
 	}

@@ -3,7 +3,9 @@ package interop
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/tlswright/tlswright/wire"
@@ -16,16 +18,40 @@ var opensslGroups = map[wire.Group]string{
 	wire.GroupSecp384r1MLKEM1024: "SecP384r1MLKEM1024",
 }
 
+var opensslVersions = map[wire.Version]string{
+	wire.VersionTLS10: "TLSv1", wire.VersionTLS11: "TLSv1.1", wire.VersionTLS12: "TLSv1.2", wire.VersionTLS13: "TLSv1.3",
+}
+
+var opensslSuites12 = map[wire.CipherSuite]string{
+	wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256:       "ECDHE-ECDSA-AES128-GCM-SHA256",
+	wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:         "ECDHE-RSA-AES128-GCM-SHA256",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384:       "ECDHE-ECDSA-AES256-GCM-SHA384",
+	wire.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384:         "ECDHE-RSA-AES256-GCM-SHA384",
+	wire.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: "ECDHE-ECDSA-CHACHA20-POLY1305",
+	wire.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:   "ECDHE-RSA-CHACHA20-POLY1305",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_128_CCM:              "ECDHE-ECDSA-AES128-CCM",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM:              "ECDHE-ECDSA-AES256-CCM",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8:            "ECDHE-ECDSA-AES128-CCM8",
+	wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8:            "ECDHE-ECDSA-AES256-CCM8",
+}
+
 func opensslPeer() peer {
 	return peer{
 		name:      "OpenSSL",
 		version:   func() (string, error) { return shortVersion("openssl", "version") },
 		groups:    func() []wire.Group { return opensslCan("openssl", "version") },
 		kinds:     allKinds,
+		suites:    slices.Concat(allSuites, allSuites12),
 		serve:     opensslServe,
 		dial:      opensslDial,
 		alertText: alertTextOpenSSL(),
-		note:      "`openssl s_server -quiet` and `openssl s_client -ign_eof`, the payloads through their stdin and stdout",
+		fallsBack: func(a asks) asks { a.extra = one("-fallback_scsv"); return a },
+		redials:   opensslRedials,
+		renegotiate: func(s peerServer, _ net.Conn) error {
+			_, err := io.WriteString(s.(*opensslServer).stdin, "r\n")
+			return err
+		},
+		note: "`openssl s_server -quiet` and `openssl s_client -ign_eof`, the payloads through their stdin and stdout",
 	}
 }
 
@@ -52,9 +78,12 @@ func shortVersion(name string, args ...string) (string, error) {
 }
 
 func opensslTerms(a asks) []string {
-	var args []string
-	if a.suites != nil {
-		args = append(args, "-ciphersuites", joinNames(a.suites, ":"))
+	args := []string{"-min_protocol", opensslVersions[a.oldest()], "-max_protocol", opensslVersions[a.newest()]}
+	if old, new := opensslCiphers(a); old != "" {
+		args = append(args, "-cipher", old)
+		if new != "" {
+			args = append(args, "-ciphersuites", new)
+		}
 	}
 	if a.groups != nil {
 		names := make([]string, len(a.groups))
@@ -69,7 +98,27 @@ func opensslTerms(a asks) []string {
 	if a.identity != nil {
 		args = append(args, "-cert", a.identity.certFile, "-cert_chain", a.identity.certFile, "-key", a.identity.keyFile)
 	}
-	return args
+	return append(args, a.extra...)
+}
+
+// opensslCiphers says what -cipher and -ciphersuites are to be; both empty: the defaults. OpenSSL has CCM_8 and what is
+// older than TLS 1.2 at its security level 0 only.
+func opensslCiphers(a asks) (old, new string) {
+	var old12, new13 []string
+	for _, id := range a.suites {
+		if name, ok := opensslSuites12[id]; ok {
+			old12 = append(old12, name)
+		} else {
+			new13 = append(new13, id.String())
+		}
+	}
+	if a.suites == nil && a.oldest() >= wire.VersionTLS12 {
+		return "", ""
+	}
+	if old12 == nil {
+		old12 = []string{"DEFAULT"}
+	}
+	return strings.Join(append(old12, "@SECLEVEL=0"), ":"), strings.Join(new13, ":")
 }
 
 func joinNames[T fmt.Stringer](list []T, sep string) string {
@@ -83,49 +132,69 @@ func joinNames[T fmt.Stringer](list []T, sep string) string {
 type opensslServer struct {
 	*program
 	address string
-	pump    pumper
+	asks    asks
 }
 
 func opensslServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
-	args := append([]string{"s_server", "-quiet", "-tls1_3"}, opensslTerms(a)...)
+	args := append([]string{"s_server"}, opensslTerms(a)...)
+	if !a.chatty {
+		args = append(args, "-quiet")
+	}
 	if a.requireClient {
 		args = append(args, "-Verify", "3", "-verify_return_error", "-CAfile", p.rootFile)
 	}
-	prog, addr, err := startServer(ctx, true, "openssl", func(port string) []string {
+	prog, addr, err := startServer(ctx, !a.chatty, "openssl", func(port string) []string {
 		return append(args, "-accept", "127.0.0.1:"+port)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &opensslServer{prog, addr, a.pumper()}, nil
+	return &opensslServer{prog, addr, a}, nil
 }
 
 func (s *opensslServer) addr() string { return s.address }
 func (s *opensslServer) log() string  { return s.program.log.String() }
 func (s *opensslServer) exchange(c net.Conn) error {
-	return bothEnds(c, stream{in: s.stdin, out: s.stdout}, s.pump)
+	return bothEnds(c, stream{in: s.stdin, out: s.stdout}, s.asks)
 }
 
 // opensslDial runs s_client: with -quiet's silence, but without its commands, and a summary of the connection on stderr.
 func opensslDial(ctx context.Context, p *pki, addr string, a asks) told {
-	args := append([]string{"s_client", "-brief", "-ign_eof", "-nocommands", "-tls1_3", "-connect", addr,
-		"-CAfile", p.rootFile, "-verify_return_error"}, opensslTerms(a)...)
+	return runClient(ctx, a, "openssl", append(opensslClient(p, addr, a), "-brief", "-ign_eof", "-nocommands"))
+}
+
+// opensslRedials lets s_client renegotiate, which is a command, and then wait for its end.
+func opensslRedials(ctx context.Context, p *pki, addr string, a asks) told {
+	prog, err := start(ctx, false, "openssl", opensslClient(p, addr, a)...)
+	if err != nil {
+		return told{err: err}
+	}
+	defer prog.stop()
+	if _, err := io.WriteString(prog.stdin, "R\n"); err != nil {
+		return told{err: err}
+	}
+	<-prog.done
+	return told{err: prog.err, log: prog.log.String()}
+}
+
+func opensslClient(p *pki, addr string, a asks) []string {
+	args := append([]string{"s_client", "-connect", addr, "-CAfile", p.rootFile, "-verify_return_error"}, opensslTerms(a)...)
 	if a.name != "" {
 		args = append(args, "-servername", a.name, "-verify_hostname", a.name)
 	} else {
 		args = append(args, "-noservername", "-verify_ip", "127.0.0.1")
 	}
-	return runClient(ctx, a.pumper(), "openssl", args)
+	return args
 }
 
 // runClient runs a client program that passes stdin to us and what we send to stdout, until we close.
-func runClient(ctx context.Context, pump pumper, name string, args []string) told {
+func runClient(ctx context.Context, a asks, name string, args []string) told {
 	prog, err := start(ctx, true, name, args...)
 	if err != nil {
 		return told{err: err}
 	}
 	defer prog.stop()
-	err = pump(stream{in: prog.stdin, out: prog.stdout}, upPayload(), downPayload(), "us to client")
+	err = a.pumper()(stream{in: prog.stdin, out: prog.stdout}, a.up(), a.down(), "us to client")
 	if err != nil {
 		prog.stdin.Close()
 	}

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -19,6 +21,7 @@ type peer struct {
 	version func() (string, error) // an error: it is not here
 	groups  func() []wire.Group    // those it shares with us
 	kinds   []keyKind              // certificates it can present and verify
+	suites  []wire.CipherSuite     // those it shares with us, of TLS 1.3 and 1.2
 	serve   func(ctx context.Context, p *pki, a asks) (peerServer, error)
 	dial    func(ctx context.Context, p *pki, addr string, a asks) told // nil: it is no client
 	http    bool                                                        // its client speaks HTTP, so our end serves HTTP
@@ -29,12 +32,21 @@ type peer struct {
 	httpDial func(ctx context.Context, p *pki, addr string, a asks) told
 	// alertText is what it prints when it receives an alert, in lower case.
 	alertText       map[wire.AlertCode]string
-	steerless       bool   // its client cannot be told which suite to offer
-	ownOrder        bool   // its client has an order of groups of its own
-	needsRetryGroup bool   // its client gives up on a HelloRetryRequest without key_share, which RFC 8446, Section 4.1.4, allows
-	namesLate       bool   // its client checks the name when the handshake is done, and says nothing to the server
-	refusesInHTTP   bool   // its server refuses clients by HTTP status, not by alert
-	note            string // for the page: how the bytes travel
+	slow            bool                              // its client writes byte by byte, so that most cases move less
+	ownAlert        map[wire.AlertCode]wire.AlertCode // its alert in TLS 1.2, where others send that one
+	steerless       bool                              // its client cannot be told which suite to offer
+	ownOrder        bool                              // its client has an order of groups of its own
+	needsRetryGroup bool                              // its client gives up on a HelloRetryRequest without key_share, which RFC 8446, Section 4.1.4, allows
+	namesLate       bool                              // its client checks the name when the handshake is done, and says nothing to the server
+	refusesInHTTP   bool                              // its server refuses clients by HTTP status, not by alert
+	// How to make it do, in TLS 1.2, what it does not do by itself; nil: it cannot.
+	withoutEMS  func(asks) asks                                             // no extended master secret
+	fallsBack   func(asks) asks                                             // a client that sends TLS_FALLBACK_SCSV
+	renegotiate func(s peerServer, c net.Conn) error                        // a chatty server that asks for renegotiation
+	redials     func(ctx context.Context, p *pki, addr string, a asks) told // a client that renegotiates at once
+
+	speaks wire.Version // what it is limited to: see at
+	note   string       // for the page: how the bytes travel
 }
 
 // peerServer is a peer's server that is up. It takes one connection after the other.
@@ -56,7 +68,12 @@ type told struct {
 }
 
 var (
-	allSuites = []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_CHACHA20_POLY1305_SHA256}
+	allSuites = []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256, wire.TLS_AES_256_GCM_SHA384, wire.TLS_CHACHA20_POLY1305_SHA256,
+		wire.TLS_AES_128_CCM_SHA256, wire.TLS_AES_128_CCM_8_SHA256}
+	allSuites12 = suite.All12()
+	ccmSuites   = []wire.CipherSuite{wire.TLS_AES_128_CCM_SHA256, wire.TLS_AES_128_CCM_8_SHA256,
+		wire.TLS_ECDHE_ECDSA_WITH_AES_128_CCM, wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM,
+		wire.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, wire.TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8}
 	allGroups = []wire.Group{wire.GroupX25519, wire.GroupSecp256r1, wire.GroupSecp384r1, wire.GroupSecp521r1,
 		wire.GroupX25519MLKEM768, wire.GroupSecp256r1MLKEM768, wire.GroupSecp384r1MLKEM1024}
 	ecGroups = allGroups[:4]
@@ -64,6 +81,32 @@ var (
 
 func allPeers() []peer {
 	return []peer{opensslPeer(), gnutlsPeer(), goPeer(), curlPeer(), nginxPeer()}
+}
+
+// at is the peer limited to one version, where a case does not ask for others.
+func (pr peer) at(v wire.Version) peer {
+	limit := func(a asks) asks {
+		if a.versions == nil {
+			a.versions = one(v)
+		}
+		return a
+	}
+	serveAt := func(serve func(context.Context, *pki, asks) (peerServer, error)) func(context.Context, *pki, asks) (peerServer, error) {
+		if serve == nil {
+			return nil
+		}
+		return func(ctx context.Context, p *pki, a asks) (peerServer, error) { return serve(ctx, p, limit(a)) }
+	}
+	dialAt := func(dial func(context.Context, *pki, string, asks) told) func(context.Context, *pki, string, asks) told {
+		if dial == nil {
+			return nil
+		}
+		return func(ctx context.Context, p *pki, addr string, a asks) told { return dial(ctx, p, addr, limit(a)) }
+	}
+	pr.speaks = v
+	pr.serve, pr.httpServe = serveAt(pr.serve), serveAt(pr.httpServe)
+	pr.dial, pr.httpDial = dialAt(pr.dial), dialAt(pr.httpDial)
+	return pr
 }
 
 // need skips the test where the peer is missing.
@@ -83,14 +126,20 @@ type terms struct {
 
 func (t terms) String() string { return fmt.Sprintf("%v/%v/%s", t.suite, t.group, t.kind) }
 
+// isRSASuite says which certificate a suite of TLS 1.2 goes with.
+func isRSASuite(id wire.CipherSuite) bool { return strings.Contains(id.String(), "ECDHE_RSA") }
+
 // weConnect runs one case with our client. The peer's server offers all it has; our client asks for one thing only.
-func weConnect(ctx context.Context, p *pki, s peerServer, a asks, want verdict) error {
+func weConnect(ctx context.Context, p *pki, pr peer, s peerServer, a asks, want verdict) error {
 	c, err := a.dial(ctx, p, s.addr())
 	if err != nil {
 		return fmt.Errorf("connecting: %w", err)
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
+	if want.version == 0 {
+		want.version = pr.speaks
+	}
 	if err := want.check(c.Facts()); err != nil {
 		return err
 	}
@@ -111,8 +160,12 @@ func weConnect(ctx context.Context, p *pki, s peerServer, a asks, want verdict) 
 
 // weServe runs one case with our server. Our server offers all it has; the peer's client is steered by theirs.
 func weServe(ctx context.Context, p *pki, pr peer, ours, theirs asks, want verdict) error {
-	up, down := upPayload(), downPayload()
-	addr, result, err := ours.serveOne(ctx, p, pr.http, down, up)
+	theirs.short = theirs.short || pr.slow && !theirs.patient
+	ours.short = theirs.short
+	if want.version == 0 {
+		want.version = pr.speaks
+	}
+	addr, result, err := ours.serveOne(ctx, p, pr.http)
 	if err != nil {
 		return err
 	}
@@ -146,10 +199,10 @@ func (s stream) Write(b []byte) (int, error) { return s.in.Write(b) }
 type pumper func(c io.ReadWriter, out, want payload, direction string) error
 
 // bothEnds pumps the payloads over our connection and through the peer's process at the same time.
-func bothEnds(c net.Conn, s stream, farPump pumper) error {
+func bothEnds(c net.Conn, s stream, a asks) error {
 	far := make(chan error, 1)
-	go func() { far <- farPump(s, downPayload(), upPayload(), "us to server") }()
-	near := pump(c, upPayload(), downPayload(), "server to us")
+	go func() { far <- a.pumper()(s, a.down(), a.up(), "us to server") }()
+	near := pump(c, a.up(), a.down(), "server to us")
 	if near != nil {
 		c.Close()
 		return near
@@ -165,6 +218,10 @@ func alertTextOpenSSL() map[wire.AlertCode]string {
 		wire.AlertCertificateRequired:   "alert certificate required",
 		wire.AlertCertificateUnknown:    "alert certificate unknown",
 		wire.AlertNoApplicationProtocol: "alert no application protocol",
+		wire.AlertHandshakeFailure:      "alert handshake failure",
+		wire.AlertProtocolVersion:       "alert protocol version",
+		wire.AlertInappropriateFallback: "alert inappropriate fallback",
+		wire.AlertNoRenegotiation:       "no renegotiation",
 	}
 }
 

@@ -32,21 +32,37 @@ func (k keyKind) keyType() pkitest.KeyType {
 	}[k]
 }
 
-// schemes are the signature schemes that a key of this kind can sign a TLS 1.3 CertificateVerify with.
-func (k keyKind) schemes() []wire.SignatureScheme {
+// isRSA says which suites of TLS 1.2 a key of this kind goes with.
+func (k keyKind) isRSA() bool { return k == rsaE || k == rsaPSS }
+
+// curve is that of an ECDSA key; zero for the others.
+func (k keyKind) curve() wire.Group {
+	return map[keyKind]wire.Group{
+		ecdsaP256: wire.GroupSecp256r1, ecdsaP384: wire.GroupSecp384r1, ecdsaP521: wire.GroupSecp521r1,
+	}[k]
+}
+
+// schemes are the signature schemes that a key of this kind can sign a handshake with. In TLS 1.2 ECDSA goes with any hash
+// (RFC 5246, Section 7.4.1.4.1), and PKCS #1 v1.5 is allowed.
+func (k keyKind) schemes(v wire.Version) []wire.SignatureScheme {
 	switch k {
-	case ecdsaP256:
-		return []wire.SignatureScheme{wire.SchemeECDSASecp256r1SHA256}
-	case ecdsaP384:
-		return []wire.SignatureScheme{wire.SchemeECDSASecp384r1SHA384}
-	case ecdsaP521:
-		return []wire.SignatureScheme{wire.SchemeECDSASecp521r1SHA512}
 	case ed25519K:
-		return []wire.SignatureScheme{wire.SchemeEd25519}
+		return one(wire.SchemeEd25519)
+	case rsaPSS:
+		return []wire.SignatureScheme{wire.SchemeRSAPSSPSSSHA256, wire.SchemeRSAPSSPSSSHA384, wire.SchemeRSAPSSPSSSHA512}
 	case rsaE:
-		return []wire.SignatureScheme{wire.SchemeRSAPSSRSAESHA256, wire.SchemeRSAPSSRSAESHA384, wire.SchemeRSAPSSRSAESHA512}
+		list := []wire.SignatureScheme{wire.SchemeRSAPSSRSAESHA256, wire.SchemeRSAPSSRSAESHA384, wire.SchemeRSAPSSRSAESHA512}
+		if v == wire.VersionTLS12 {
+			list = append(list, wire.SchemeRSAPKCS1SHA256, wire.SchemeRSAPKCS1SHA384, wire.SchemeRSAPKCS1SHA512)
+		}
+		return list
 	}
-	return []wire.SignatureScheme{wire.SchemeRSAPSSPSSSHA256, wire.SchemeRSAPSSPSSSHA384, wire.SchemeRSAPSSPSSSHA512}
+	if v == wire.VersionTLS12 {
+		return []wire.SignatureScheme{wire.SchemeECDSASecp256r1SHA256, wire.SchemeECDSASecp384r1SHA384, wire.SchemeECDSASecp521r1SHA512}
+	}
+	return one(map[keyKind]wire.SignatureScheme{
+		ecdsaP256: wire.SchemeECDSASecp256r1SHA256, ecdsaP384: wire.SchemeECDSASecp384r1SHA384, ecdsaP521: wire.SchemeECDSASecp521r1SHA512,
+	}[k])
 }
 
 // serverName is the DNS name in every leaf; the address in them is 127.0.0.1.

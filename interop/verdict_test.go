@@ -15,7 +15,8 @@ func TestVerdictRefusesWhatSilentlyDiffers(t *testing.T) {
 		PeerScheme: wire.SchemeEd25519, OwnScheme: wire.SchemeECDSASecp256r1SHA256, ALPN: "h2", HelloRetried: true, ServerName: serverName,
 	}
 	want := verdict{
-		suite: good.CipherSuite, group: good.Group, peer: one(good.PeerScheme), own: one(good.OwnScheme),
+		version: good.Version,
+		suite:   good.CipherSuite, group: good.Group, peer: one(good.PeerScheme), own: one(good.OwnScheme),
 		alpn: good.ALPN, retried: true, name: serverName,
 	}
 	if err := want.check(good); err != nil {
