@@ -1,6 +1,10 @@
 package tlsnet
 
-import "io"
+import (
+	"io"
+
+	"github.com/tlswright/tlswright/tlscore"
+)
 
 var (
 	_ io.WriterTo   = (*Conn)(nil)
@@ -54,7 +58,7 @@ func (c *Conn) writeNext(w io.Writer) (int, error) {
 	}
 	wait := c.settled(step, err)
 	h.release(c.set.buffers)
-	if !wait || h.err != nil || h.buf == nil {
+	if !wait || h.err != nil || h.buf == nil || step.Event.Kind == tlscore.HandshakeDone {
 		return 0, nil
 	}
 	c.ticketsSoon()

@@ -14,9 +14,10 @@ import (
 // before the handshake.
 type early struct {
 	// A client's.
-	data []byte      // goes along with the ClientHello
-	alpn *string     // the protocol that it is for; nil: any
-	lost atomic.Bool // the server has not taken it, and the caller has not said yet that it knows
+	data    []byte           // goes along with the ClientHello
+	session *tlscore.Session // that goes with it, out of the store already; nil: take one
+	alpn    *string          // the protocol that it is for; nil: any
+	lost    atomic.Bool      // the server has not taken it, and the caller has not said yet that it knows
 
 	// A server's.
 	merged bool          // Read returns it, too: its protocol tells requests apart that came early

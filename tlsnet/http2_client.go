@@ -25,7 +25,7 @@ func newHTTP2Transport(t *Transport) *http.Transport {
 	h2 := t.newTransport()
 	h2.Protocols.SetUnencryptedHTTP2(true)
 	h2.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		if c, ok := ctx.Value(dialedKey{}).(*Conn); ok {
+		if c, ok := ctx.Value(dialedKey{}).(net.Conn); ok {
 			return c, nil
 		}
 		return nil, errors.New("tlsnet: HTTP/2 only over connections made before")
@@ -33,11 +33,11 @@ func newHTTP2Transport(t *Transport) *http.Transport {
 	return h2
 }
 
-// newHTTP2Conn starts HTTP/2 on c for a host. On error c is closed.
-func newHTTP2Conn(ctx context.Context, h *httpHost, c *Conn) (*http2Conn, error) {
-	client, err := h.transport.h2.NewClientConn(context.WithValue(ctx, dialedKey{}, c), "http", h.addr)
+// newHTTP2Conn starts HTTP/2 on c for a host, written to nc: c itself, or what stands before it. On error nc is closed.
+func newHTTP2Conn(ctx context.Context, h *httpHost, c *Conn, nc net.Conn) (*http2Conn, error) {
+	client, err := h.transport.h2.NewClientConn(context.WithValue(ctx, dialedKey{}, nc), "http", h.addr)
 	if err != nil {
-		c.Close()
+		nc.Close()
 		return nil, err
 	}
 	hc := &http2Conn{conn: c, client: client}

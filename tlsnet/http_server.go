@@ -34,6 +34,11 @@ const (
 //
 // Handlers learn about the connection with [InfoFromContext]; Request.TLS is nil. The fields must not be changed once
 // Serve was called.
+//
+// Where Core.MaxEarlyData allows 0-RTT data, a request that is handled before the client has finished its handshake may
+// have been replayed by an attacker. Handlers see such a request only if its method is safe and it has no body, with the
+// header "Early-Data: 1"; all others get 425 Too Early (RFC 8470). The same holds for requests with that header from an
+// intermediary.
 type HTTPServer struct {
 	Handler http.Handler // required
 
@@ -79,7 +84,7 @@ func (s *HTTPServer) init() {
 // newServer returns one of the two servers, its protocol still to be set.
 func (s *HTTPServer) newServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           earlyGate(h),
 		ReadHeaderTimeout: orDefault(s.ReadHeaderTimeout, DefaultReadHeaderTimeout),
 		IdleTimeout:       orDefault(s.IdleTimeout, DefaultIdleTimeout),
 		ReadTimeout:       s.ReadTimeout,
@@ -174,7 +179,7 @@ func (s *HTTPServer) accept(l *Listener) (*Conn, error) {
 
 // start makes the handshake and hands the connection to the server of its protocol.
 func (s *HTTPServer) start(c *Conn, q1, q2 *connQueue) {
-	if err := c.HandshakeContext(s.ctx); err != nil {
+	if err := c.beginHTTP(s.ctx); err != nil {
 		s.handshakeFailed(c, err)
 		c.Close()
 		return

@@ -102,7 +102,7 @@ func (c *Conn) readOnce(p []byte) (int, error) {
 		return 0, h.err
 	}
 	n, need := c.openBuffered(p)
-	if n > 0 || h.err != nil {
+	if n > 0 || h.err != nil || need == feedAgain {
 		return n, nil // an error is returned once the data before it is
 	}
 	switch held := h.w - h.r; {
@@ -119,6 +119,9 @@ func (c *Conn) readOnce(p []byte) (int, error) {
 	return 0, nil
 }
 
+// feedAgain says that feeding stopped although there may be more: the early data ended there.
+const feedAgain = -1
+
 // readSmall waits for data without a buffer, and takes one when some has come.
 func (c *Conn) readSmall() error {
 	c.ticketsSoon()
@@ -131,7 +134,7 @@ func (c *Conn) readSmall() error {
 }
 
 // openBuffered opens the records in the buffer for as long as they are complete and p has room. need is how many more
-// bytes the next record wants.
+// bytes the next record wants, or feedAgain.
 func (c *Conn) openBuffered(p []byte) (n, need int) {
 	h := &c.in
 	now := c.set.now()
@@ -145,6 +148,9 @@ func (c *Conn) openBuffered(p []byte) (n, need int) {
 		}
 		if c.settled(step, err) {
 			need = step.Need
+			if step.Event.Kind == tlscore.HandshakeDone {
+				need = feedAgain
+			}
 			break
 		}
 	}

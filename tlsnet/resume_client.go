@@ -84,7 +84,7 @@ func (c *Conn) offerSession(ctx context.Context) {
 	}
 	key := c.sessionKey()
 	for range sessionsPerKey + 1 {
-		s := c.set.sessions.Take(key)
+		s := c.takeSession(key)
 		if s == nil {
 			return
 		}
@@ -97,6 +97,16 @@ func (c *Conn) offerSession(ctx context.Context) {
 		c.machine.Offer(s, c.offerEarly(ctx, o)) // it is a client that has not started: no error
 		return
 	}
+}
+
+// takeSession returns the session that was taken for this connection, and then what the store has.
+func (c *Conn) takeSession(key string) *tlscore.Session {
+	if c.early != nil && c.early.session != nil {
+		s := c.early.session
+		c.early.session = nil
+		return s
+	}
+	return c.set.sessions.Take(key)
 }
 
 // judgeOffer verifies the chain of a session.

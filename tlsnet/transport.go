@@ -28,6 +28,11 @@ type Transport struct {
 	Config *Config
 	// AllowPlaintext allows http:// URLs, by HTTP/1.1.
 	AllowPlaintext bool
+	// EarlyData sends a request as 0-RTT data if it does no harm twice (a safe method, no body), a connection has to be made
+	// for it, and an earlier one left a session that allows it. An attacker can then replay the request, and may learn that
+	// the same was sent before. A server that takes no early data, or answers 425 Too Early, gets it again when the handshake
+	// is done (RFC 8470).
+	EarlyData bool
 
 	DialTimeout           time.Duration // for name look-up, connecting and handshake; 0: 30 s
 	IdleConnTimeout       time.Duration // how long an idle connection is kept; 0: 90 s, negative: for ever
@@ -119,6 +124,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // roundTrip finds out what the host speaks, where that is not known, and speaks it.
 func (t *Transport) roundTrip(req *http.Request, h *httpHost) (*http.Response, error) {
+	if t.EarlyData && mayComeEarly(req) && noBody(req) {
+		if resp := t.roundTripEarly(req, h); resp != nil {
+			return resp, nil
+		}
+	}
 	for attempt := 0; ; attempt++ {
 		cc, err := h.acquire(req.Context())
 		if err != nil {
@@ -141,9 +151,31 @@ func (t *Transport) roundTrip(req *http.Request, h *httpHost) (*http.Response, e
 
 // roundTripHTTP1 sends a request by HTTP/1.1, over an idle connection or a new one.
 func (t *Transport) roundTripHTTP1(req *http.Request) (*http.Response, error) {
+	return t.roundTripTraced(req, req.Context(), false)
+}
+
+// roundTripTraced finds out which connection is used. A new one may be an earlyConn: with early the request may go over it
+// before the handshake, otherwise it makes the handshake first.
+func (t *Transport) roundTripTraced(req *http.Request, ctx context.Context, early bool) (*http.Response, error) {
 	var conn *Conn
-	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { conn, _ = i.Conn.(*Conn) }}
-	resp, err := t.h1.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	written := func() {}
+	trace := &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) {
+			conn, _ = i.Conn.(*Conn)
+			e, ok := i.Conn.(*earlyConn)
+			switch {
+			case !ok:
+			case early:
+				conn, written = e.tls, e.end
+				e.allow()
+			default:
+				conn = e.tls
+				e.launch()
+			}
+		},
+		WroteRequest: func(httptrace.WroteRequestInfo) { written() },
+	}
+	resp, err := t.h1.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +225,11 @@ func (t *Transport) dialHTTP1(ctx context.Context, network, addr string) (net.Co
 	if c := t.host(addr).takeReady(); c != nil {
 		return c, nil
 	}
+	if wish, ok := ctx.Value(earlyWishKey{}).(earlyWish); ok {
+		if e, err := t.connectEarly(ctx, wish.dialer, addr, wish.alpn); e != nil || err != nil {
+			return notNil(e, err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, t.dialTimeout())
 	defer cancel()
 	c, err := t.h1Only.Dial(ctx, network, addr)
@@ -201,6 +238,14 @@ func (t *Transport) dialHTTP1(ctx context.Context, network, addr string) (net.Co
 		return nil, err
 	}
 	return c, nil
+}
+
+// notNil keeps a nil *earlyConn from becoming a net.Conn that is not nil.
+func notNil(e *earlyConn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 func (t *Transport) dialTimeout() time.Duration { return orDefault(t.DialTimeout, 30*time.Second) }

@@ -86,7 +86,7 @@ func (h *httpHost) dial(ctx context.Context, call *dialCall) {
 	c, err := h.transport.dialer.Dial(ctx, "tcp", h.addr)
 	var h2 *http2Conn
 	if err == nil && c.Facts().ALPN == ProtocolHTTP2 {
-		h2, err = newHTTP2Conn(ctx, h, c)
+		h2, err = newHTTP2Conn(ctx, h, c, c)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -128,6 +128,13 @@ func (h *httpHost) closeReady(c *Conn) {
 	if mine {
 		c.Close()
 	}
+}
+
+// remember notes that the host speaks HTTP/1.1.
+func (h *httpHost) remember() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.http1 = true
 }
 
 // forget makes the next request ask again which protocol the host speaks.
