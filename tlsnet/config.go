@@ -93,6 +93,11 @@ type Identity struct {
 	Chain [][]byte // DER, leaf first
 	Key   crypto.Signer
 	Names []string // DNS names it serves, "*.example.com" too; empty: those of the leaf
+
+	// Staple is an OCSP response for the leaf, DER, and SCTs are signed certificate timestamps for it: sent to peers that
+	// ask, and not looked at (RFC 6066, Section 8, and RFC 6962, Section 3.3). Nil: none.
+	Staple []byte
+	SCTs   [][]byte
 }
 
 // ContextSigner is a crypto.Signer whose signing can be abandoned, such as a network HSM. The arguments after the
@@ -214,7 +219,7 @@ func (c *Config) core(role tlscore.Role) (tlscore.Config, error) {
 		if err := keyFits(id); err != nil {
 			return core, fmt.Errorf("identities[%d]: %w", i, err)
 		}
-		core.Identities = append(core.Identities, tlscore.Identity{Chain: id.Chain, Names: id.Names, Tag: id.Key})
+		core.Identities = append(core.Identities, tlscore.Identity{Chain: id.Chain, Names: id.Names, Staple: id.Staple, SCTs: id.SCTs, Tag: id.Key})
 	}
 	core.AskIdentity = c.ChooseIdentity != nil
 	core.AskSession = role == tlscore.RoleServer && !core.NoTickets
