@@ -20,7 +20,7 @@ type script struct {
 }
 
 // play runs the script, with what change adds to the puppet.
-func (s *script) play(t testing.TB, p *tlscore.Params, watch tlscore.Observer, change func(*tlstest.Puppet)) tlstest.Outcome {
+func (s *script) play(t testing.TB, p *tlscore.Params, watch tlscore.Observer, change func(*tlstest.Puppet)) (*tlstest.Puppet, *tlscore.Machine, tlstest.Outcome) {
 	t.Helper()
 	puppet, o := s.puppet, s.options
 	o.Observer = watch
@@ -28,9 +28,11 @@ func (s *script) play(t testing.TB, p *tlscore.Params, watch tlscore.Observer, c
 		change(&puppet)
 	}
 	if s.client {
-		return puppet.Serve(tlscore.NewClient(p, o))
+		m := tlscore.NewClient(p, o)
+		return &puppet, m, puppet.Serve(m)
 	}
-	return puppet.Connect(tlscore.NewServer(p, o))
+	m := tlscore.NewServer(p, o)
+	return &puppet, m, puppet.Connect(m)
 }
 
 // scripts are all the shapes of a handshake: both versions and roles, with retry, client certificate, resumption, early
@@ -78,7 +80,7 @@ func scripts(t testing.TB) []script {
 func TestPuppetsSucceedWhenTheyBehave(t *testing.T) {
 	for _, s := range scripts(t) {
 		t.Run(s.name, func(t *testing.T) {
-			o := s.play(t, compile(t, s.config), nil, nil)
+			_, _, o := s.play(t, compile(t, s.config), nil, nil)
 			if o.Err != nil || o.Stuck != nil || !o.Done {
 				t.Errorf("%+v", o)
 			}

@@ -254,7 +254,7 @@ func (p *Puppet) connect12(m *tlscore.Machine) error {
 	c.signed = append(bytes.Clone(sent), raw...)
 	c.randoms = keys.Randoms{Client: hello.Random, Server: sh.Random}
 	_, c.ems = sh.Extensions.Find(wire.ExtExtendedMasterSecret)
-	if len(sh.SessionID) == 0 || !bytes.Equal(sh.SessionID, hello.SessionID) {
+	if p.Session == nil || len(sh.SessionID) == 0 || !bytes.Equal(sh.SessionID, hello.SessionID) {
 		return p.connectFully12(m, c)
 	}
 	p.derive(c, nil)
