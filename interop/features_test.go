@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,8 @@ type feature struct {
 	what string
 	role role
 	// run returns what goes into the cell: "ok", or a few words where the peer does it its own way.
-	run func(ctx context.Context, p *pki, pr peer) (cell string, err error)
+	run     func(ctx context.Context, p *pki, pr peer) (cell string, err error)
+	version wire.Version // zero: that of the table
 }
 
 // errNotThere says that the peer cannot do it; the cell is a dash.
@@ -28,38 +30,38 @@ func allFeatures() []feature {
 	var fs []feature
 	for _, g := range allGroups {
 		fs = append(fs,
-			feature{"HelloRetryRequest to " + g.String(), weAreClient, retriedClient(g)},
-			feature{"HelloRetryRequest to " + g.String(), weAreServer, retriedServer(g)})
+			feature{what: "HelloRetryRequest to " + g.String(), role: weAreClient, run: retriedClient(g)},
+			feature{what: "HelloRetryRequest to " + g.String(), role: weAreServer, run: retriedServer(g)})
 	}
 	fs = append(fs,
-		feature{"HelloRetryRequest for a cookie alone", weAreServer, cookieServer},
-		feature{"HelloRetryRequest for a cookie and P-384", weAreServer, cookieAndGroupServer})
+		feature{what: "HelloRetryRequest for a cookie alone", role: weAreServer, run: cookieServer},
+		feature{what: "HelloRetryRequest for a cookie and P-384", role: weAreServer, run: cookieAndGroupServer})
 	for _, k := range allKinds {
 		fs = append(fs,
-			feature{"client certificate " + string(k), weAreClient, clientCertificate(k)},
-			feature{"client certificate " + string(k), weAreServer, clientCertificateChecked(k)})
+			feature{what: "client certificate " + string(k), role: weAreClient, run: clientCertificate(k)},
+			feature{what: "client certificate " + string(k), role: weAreServer, run: clientCertificateChecked(k)})
 	}
 	return append(fs,
-		feature{"no client certificate: refused, the client reads the alert", weAreClient, refusedClient(false)},
-		feature{"an impostor's client certificate: refused, the client reads the alert", weAreClient, refusedClient(true)},
-		feature{"no client certificate: refused, the client reads the alert", weAreServer, refusedByServer(false)},
-		feature{"an impostor's client certificate: refused, the client reads the alert", weAreServer, refusedByServer(true)},
-		feature{"ALPN agreed", weAreClient, alpnClient},
-		feature{"ALPN agreed", weAreServer, alpnServer},
-		feature{"ALPN without a common protocol: refused", weAreClient, alpnRefusedClient},
-		feature{"ALPN without a common protocol: refused", weAreServer, alpnRefusedServer},
-		feature{"KeyUpdate in the middle, and the peer's in return", weAreClient, updateClient},
-		feature{"KeyUpdate in the middle, and the peer's in return", weAreServer, updateServer},
-		feature{"HTTP/1.1 under net/http", weAreClient, httpClient("http/1.1")},
-		feature{"HTTP/1.1 under net/http", weAreServer, httpServer("http/1.1")},
-		feature{"HTTP/2 under net/http", weAreClient, httpClient("h2")},
-		feature{"HTTP/2 under net/http", weAreServer, httpServer("h2")},
-		feature{"no server_name, the address is verified", weAreClient, addressClient},
-		feature{"no server_name, the address is verified", weAreServer, addressServer},
-		feature{"wrong name: the client refuses, the server reads the alert", weAreClient, wrongNameClient},
-		feature{"wrong name: the client refuses, the server reads the alert", weAreServer, wrongNameServer},
-		feature{"unknown CA: the client refuses, the server reads the alert", weAreClient, unknownCAClient},
-		feature{"unknown CA: the client refuses, the server reads the alert", weAreServer, unknownCAServer},
+		feature{what: "no client certificate: refused, the client reads the alert", role: weAreClient, run: refusedClient(false)},
+		feature{what: "an impostor's client certificate: refused, the client reads the alert", role: weAreClient, run: refusedClient(true)},
+		feature{what: "no client certificate: refused, the client reads the alert", role: weAreServer, run: refusedByServer(false)},
+		feature{what: "an impostor's client certificate: refused, the client reads the alert", role: weAreServer, run: refusedByServer(true)},
+		feature{what: "ALPN agreed", role: weAreClient, run: alpnClient},
+		feature{what: "ALPN agreed", role: weAreServer, run: alpnServer},
+		feature{what: "ALPN without a common protocol: refused", role: weAreClient, run: alpnRefusedClient},
+		feature{what: "ALPN without a common protocol: refused", role: weAreServer, run: alpnRefusedServer},
+		feature{what: "KeyUpdate in the middle, and the peer's in return", role: weAreClient, run: updateClient},
+		feature{what: "KeyUpdate in the middle, and the peer's in return", role: weAreServer, run: updateServer},
+		feature{what: "HTTP/1.1 under net/http", role: weAreClient, run: httpClient("http/1.1")},
+		feature{what: "HTTP/1.1 under net/http", role: weAreServer, run: httpServer("http/1.1")},
+		feature{what: "HTTP/2 under net/http", role: weAreClient, run: httpClient("h2")},
+		feature{what: "HTTP/2 under net/http", role: weAreServer, run: httpServer("h2")},
+		feature{what: "no server_name, the address is verified", role: weAreClient, run: addressClient},
+		feature{what: "no server_name, the address is verified", role: weAreServer, run: addressServer},
+		feature{what: "wrong name: the client refuses, the server reads the alert", role: weAreClient, run: wrongNameClient},
+		feature{what: "wrong name: the client refuses, the server reads the alert", role: weAreServer, run: wrongNameServer},
+		feature{what: "unknown CA: the client refuses, the server reads the alert", role: weAreClient, run: unknownCAClient},
+		feature{what: "unknown CA: the client refuses, the server reads the alert", role: weAreServer, run: unknownCAServer},
 	)
 }
 
@@ -75,8 +77,8 @@ func runFeatures(t *testing.T, page string, v wire.Version, features []feature) 
 	cells := newGrid()
 	t.Run("feature", func(t *testing.T) {
 		for _, pr := range allPeers() {
-			pr = pr.at(v)
 			for _, f := range features {
+				pr := pr.at(cmp.Or(f.version, v))
 				if f.role == weAreClient && pr.serve == nil || f.role == weAreServer && pr.dial == nil {
 					continue
 				}

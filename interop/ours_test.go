@@ -30,6 +30,7 @@ type asks struct {
 	updateKeys    bool             // our end alone: KeyUpdate in the middle of what it sends, and the peer is asked for the same
 	observer      tlscore.Observer // of our end
 	name          string           // a client: the DNS name to ask for and to verify; empty: 127.0.0.1, which is in no SNI
+	ocsp, sct     *staple          // a server sends them; a client expects them
 	mute          bool             // our server alone: it sends nothing, and reads to the end
 	chatty        bool             // a peer's server alone: it takes commands, and passes no payload
 	extra         []string         // a peer alone: further arguments, in its own language
@@ -48,6 +49,12 @@ func (a asks) config(p *pki, role tlscore.Role) *tlsnet.Config {
 	}
 	if a.identity != nil {
 		c.Identities = []tlsnet.Identity{{Chain: a.identity.chain, Key: a.identity.key}}
+		if a.ocsp != nil {
+			c.Identities[0].Staple = a.ocsp.der
+		}
+		if a.sct != nil {
+			c.Identities[0].SCTs = a.sct.scts
+		}
 	}
 	if role == tlscore.RoleClient {
 		c.Roots = []*x509.Certificate{p.root}

@@ -23,6 +23,10 @@ func curlPeer() peer {
 		http:      true,
 		httpDial:  curlDial,
 		namesLate: true,
+		readsOCSP: func(ctx context.Context, p *pki, addr string, a asks) told {
+			a.extra = one("--cert-status")
+			return curlDial(ctx, p, addr, a)
+		},
 		alpn:      "http/1.1",
 		alertText: alertTextOpenSSL(),
 		note:      "as a client only: a `POST` of 1 MB to our HTTP server, which answers with 1 MB, over HTTP/1.1; HTTP/2 below",

@@ -1,7 +1,9 @@
 package interop
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"slices"
@@ -62,8 +64,10 @@ func gnutlsPeer() peer {
 			wire.AlertHandshakeFailure: wire.AlertDecodeError,      // a client without a certificate
 			wire.AlertProtocolVersion:  wire.AlertHandshakeFailure, // it goes by the version first, and finds no suite then
 		},
-		withoutEMS: func(a asks) asks { a.priority = one("%NO_SESSION_HASH"); return a },
-		fallsBack:  func(a asks) asks { a.priority = one("%FALLBACK_SCSV"); return a },
+		readsOCSP:   gnutlsReadsOCSP,
+		mindsDemand: true,
+		withoutEMS:  func(a asks) asks { a.priority = one("%NO_SESSION_HASH"); return a },
+		fallsBack:   func(a asks) asks { a.priority = one("%FALLBACK_SCSV"); return a },
 		redials: func(ctx context.Context, p *pki, addr string, a asks) told {
 			a.extra = one("--rehandshake")
 			return gnutlsDial(ctx, p, addr, a)
@@ -133,6 +137,9 @@ func gnutlsServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 	if a.alpn != nil {
 		args = append(args, "--alpn-fatal")
 	}
+	if a.ocsp != nil {
+		args = append(args, "--ocsp-response", a.ocsp.file, "--ignore-ocsp-response-errors")
+	}
 	if a.requireClient {
 		args = append(args, "--require-client-cert", "--verify-client-cert", "--x509cafile", p.rootFile)
 	} else {
@@ -157,6 +164,25 @@ func (s *gnutlsServer) mentions(ctx context.Context, _ string) error {
 
 func (s *gnutlsServer) exchange(c net.Conn) error {
 	return pump(c, s.asks.text(), s.asks.text(), "us to server and back")
+}
+
+// gnutlsReadsOCSP compares the OCSP response that gnutls-cli saves.
+func gnutlsReadsOCSP(ctx context.Context, p *pki, addr string, a asks) told {
+	file, err := p.keep("saved-*.der", nil)
+	if err != nil {
+		return told{err: err}
+	}
+	_, port, _ := strings.Cut(addr, ":")
+	args := append([]string{"127.0.0.1", "--port", port, "--x509cafile", p.rootFile, "--save-ocsp", file,
+		"--sni-hostname", a.name, "--verify-hostname", a.name}, gnutlsTerms(a)...)
+	got := glance(ctx, "gnutls-cli", args)
+	if got.err == nil {
+		var saved []byte
+		if saved, got.err = os.ReadFile(file); got.err == nil && !bytes.Equal(saved, a.ocsp.der) {
+			got.err = errors.New("it saved another OCSP response")
+		}
+	}
+	return got
 }
 
 // gnutlsDial runs gnutls-cli; its report goes to a file, so that stdout carries nothing but what we sent.

@@ -1,9 +1,11 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,16 +27,21 @@ func goPeer() peer {
 		httpServe: goHTTPServe,
 		httpDial:  goHTTPDial,
 		steerless: true,
+		readsOCSP: goReadsStaples,
+		readsSCT:  goReadsStaples,
+		sendsSCT:  true,
 		serve:     goServe,
 		dial:      goDial,
 		alertText: map[wire.AlertCode]string{
-			wire.AlertBadCertificate:        "bad certificate",
-			wire.AlertUnknownCA:             "unknown certificate authority",
-			wire.AlertCertificateRequired:   "certificate required",
-			wire.AlertCertificateUnknown:    "unknown certificate",
-			wire.AlertNoApplicationProtocol: "no application protocol",
-			wire.AlertHandshakeFailure:      "handshake failure",
-			wire.AlertProtocolVersion:       "protocol version not supported",
+			wire.AlertBadCertificate:               "bad certificate",
+			wire.AlertUnknownCA:                    "unknown certificate authority",
+			wire.AlertCertificateRequired:          "certificate required",
+			wire.AlertCertificateUnknown:           "unknown certificate",
+			wire.AlertNoApplicationProtocol:        "no application protocol",
+			wire.AlertHandshakeFailure:             "handshake failure",
+			wire.AlertProtocolVersion:              "protocol version not supported",
+			wire.AlertCertificateRevoked:           "revoked certificate",
+			wire.AlertBadCertificateStatusResponse: "bad certificate status response",
 		},
 		note: "in the same process; its TLS 1.3 cipher suites cannot be steered, so that our end does it",
 	}
@@ -52,6 +59,12 @@ func goConfig(p *pki, a asks) *tls.Config {
 	}
 	if a.identity != nil {
 		c.Certificates = []tls.Certificate{{Certificate: a.identity.chain, PrivateKey: a.identity.key}}
+		if a.ocsp != nil {
+			c.Certificates[0].OCSPStaple = a.ocsp.der
+		}
+		if a.sct != nil {
+			c.Certificates[0].SignedCertificateTimestamps = a.sct.scts
+		}
 	}
 	if a.requireClient {
 		c.ClientAuth = tls.RequireAndVerifyClientCert
@@ -122,6 +135,22 @@ func (s *goServer) exchange(c net.Conn) error {
 		return err
 	}
 	return <-s.results
+}
+
+func goReadsStaples(ctx context.Context, p *pki, addr string, a asks) told {
+	d := tls.Dialer{Config: goConfig(p, a)}
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return told{err: err}
+	}
+	s := c.(*tls.Conn).ConnectionState()
+	switch {
+	case a.ocsp != nil && !bytes.Equal(s.OCSPResponse, a.ocsp.der):
+		err = errors.New("it read another OCSP response")
+	case a.sct != nil && !slices.EqualFunc(s.SignedCertificateTimestamps, a.sct.scts, bytes.Equal):
+		err = errors.New("it read other SCTs")
+	}
+	return told{err: errors.Join(err, c.Close())}
 }
 
 func goDial(ctx context.Context, p *pki, addr string, a asks) told {

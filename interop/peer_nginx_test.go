@@ -124,6 +124,9 @@ func nginxTerms(a asks) string {
 		}
 		text += "ssl_ecdh_curve " + strings.Join(names, ":") + ";"
 	}
+	if a.ocsp != nil {
+		text += "ssl_stapling on; ssl_stapling_file " + a.ocsp.file + ";"
+	}
 	return text + strings.Join(a.extra, " ")
 }
 

@@ -47,6 +47,17 @@ func opensslPeer() peer {
 		alertText: alertTextOpenSSL(),
 		fallsBack: func(a asks) asks { a.extra = one("-fallback_scsv"); return a },
 		redials:   opensslRedials,
+		readsOCSP: func(ctx context.Context, p *pki, addr string, a asks) told {
+			return glance(ctx, "openssl", append(opensslClient(p, addr, a), "-status"), "ocsp response status: successful", "cert status: good")
+		},
+		readsSCT: func(ctx context.Context, p *pki, addr string, a asks) told {
+			logs, err := p.keep("logs-*.cnf", []byte("enabled_logs =\n"))
+			if err != nil {
+				return told{err: err}
+			}
+			return glance(ctx, "openssl", append(opensslClient(p, addr, a), "-ct", "-ctlogfile", logs), "scts present (1)")
+		},
+		sendsSCT: true,
 		renegotiate: func(s peerServer, _ net.Conn) error {
 			_, err := io.WriteString(s.(*opensslServer).stdin, "r\n")
 			return err
@@ -94,6 +105,12 @@ func opensslTerms(a asks) []string {
 	}
 	if a.alpn != nil {
 		args = append(args, "-alpn", strings.Join(a.alpn, ","))
+	}
+	if a.identity != nil && a.ocsp != nil {
+		args = append(args, "-status_file", a.ocsp.file)
+	}
+	if a.identity != nil && a.sct != nil {
+		args = append(args, "-serverinfo", a.sct.file)
 	}
 	if a.identity != nil {
 		args = append(args, "-cert", a.identity.certFile, "-cert_chain", a.identity.certFile, "-key", a.identity.keyFile)

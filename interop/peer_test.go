@@ -39,6 +39,10 @@ type peer struct {
 	needsRetryGroup bool                              // its client gives up on a HelloRetryRequest without key_share, which RFC 8446, Section 4.1.4, allows
 	namesLate       bool                              // its client checks the name when the handshake is done, and says nothing to the server
 	refusesInHTTP   bool                              // its server refuses clients by HTTP status, not by alert
+	// How its client shows what our server stapled; nil: it does not.
+	readsOCSP, readsSCT func(ctx context.Context, p *pki, addr string, a asks) told
+	mindsDemand         bool // its client wants a staple where the certificate demands one
+	sendsSCT            bool // its server can send SCTs
 	// How to make it do, in TLS 1.2, what it does not do by itself; nil: it cannot.
 	withoutEMS  func(asks) asks                                             // no extended master secret
 	fallsBack   func(asks) asks                                             // a client that sends TLS_FALLBACK_SCSV
@@ -213,16 +217,36 @@ func bothEnds(c net.Conn, s stream, a asks) error {
 // alertTextOpenSSL is how OpenSSL, and what is built on it, names the alerts.
 func alertTextOpenSSL() map[wire.AlertCode]string {
 	return map[wire.AlertCode]string{
-		wire.AlertBadCertificate:        "alert bad certificate",
-		wire.AlertUnknownCA:             "alert unknown ca",
-		wire.AlertCertificateRequired:   "alert certificate required",
-		wire.AlertCertificateUnknown:    "alert certificate unknown",
-		wire.AlertNoApplicationProtocol: "alert no application protocol",
-		wire.AlertHandshakeFailure:      "alert handshake failure",
-		wire.AlertProtocolVersion:       "alert protocol version",
-		wire.AlertInappropriateFallback: "alert inappropriate fallback",
-		wire.AlertNoRenegotiation:       "no renegotiation",
+		wire.AlertBadCertificate:               "alert bad certificate",
+		wire.AlertUnknownCA:                    "alert unknown ca",
+		wire.AlertCertificateRequired:          "alert certificate required",
+		wire.AlertCertificateUnknown:           "alert certificate unknown",
+		wire.AlertNoApplicationProtocol:        "alert no application protocol",
+		wire.AlertHandshakeFailure:             "alert handshake failure",
+		wire.AlertProtocolVersion:              "alert protocol version",
+		wire.AlertInappropriateFallback:        "alert inappropriate fallback",
+		wire.AlertNoRenegotiation:              "no renegotiation",
+		wire.AlertCertificateRevoked:           "alert certificate revoked",
+		wire.AlertBadCertificateStatusResponse: "bad certificate status response",
 	}
+}
+
+// glance runs a client program that says nothing and ends when the handshake is done. It must print all of want.
+func glance(ctx context.Context, name string, args []string, want ...string) told {
+	prog, err := start(ctx, false, name, args...)
+	if err != nil {
+		return told{err: err}
+	}
+	defer prog.stop()
+	prog.stdin.Close()
+	<-prog.done
+	got := told{err: prog.err, log: prog.log.String()}
+	for _, text := range want {
+		if got.err == nil && !strings.Contains(strings.ToLower(got.log), text) {
+			got.err = fmt.Errorf("it does not print %q", text)
+		}
+	}
+	return got
 }
 
 // receivedAlert returns the alert that the peer sent us, if err comes of one.

@@ -80,20 +80,23 @@ type identity struct {
 // even present the stranger's certificate where the server names its CAs.
 type pki struct {
 	dir                string // for whatever files a case needs
+	ca                 *pkitest.CA
 	root               *x509.Certificate
 	rootFile           string
 	leaves             map[keyKind]*identity
 	stranger, impostor *identity
+	demanding          *identity // its certificate demands a stapled OCSP response
 }
 
 func newPKI(t testing.TB) *pki {
 	t.Helper()
 	ca := pkitest.New(t, pkitest.P256)
-	p := &pki{dir: t.TempDir(), root: ca.Root, rootFile: ca.RootFile(), leaves: map[keyKind]*identity{}}
+	p := &pki{ca: ca, dir: t.TempDir(), root: ca.Root, rootFile: ca.RootFile(), leaves: map[keyKind]*identity{}}
 	for _, kind := range allKinds {
 		p.leaves[kind] = newIdentity(ca, kind)
 	}
 	p.stranger = newIdentity(ca.Stranger(), ecdsaP256)
+	p.demanding = demanding(t, p, p.leaves[ecdsaP256])
 	p.impostor = newIdentity(ca.Namesake(), ecdsaP256)
 	return p
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -148,11 +149,7 @@ func (p *program) waitListening(addr string) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(caseTimeout)
-	for {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			return c.Close()
-		}
+	for !p.listens(addr) {
 		select {
 		case <-p.done:
 			return errors.New("it ended at once")
@@ -161,6 +158,33 @@ func (p *program) waitListening(addr string) error {
 		case <-tick.C:
 		}
 	}
+	return nil
+}
+
+// listens says whether it is this program that has the port: somebody else may have taken it in the meantime. Where there
+// is no /proc it asks whether anybody has.
+func (p *program) listens(addr string) bool {
+	sockets, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		c, err := net.Dial("tcp", addr)
+		return err == nil && c.Close() == nil
+	}
+	_, text, _ := strings.Cut(addr, ":")
+	port, _ := strconv.Atoi(text)
+	own := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
+	fds, _ := os.ReadDir(own)
+	for _, line := range strings.Split(string(sockets), "\n") {
+		f := strings.Fields(line) // number, local address, remote address, state (10: listening), …, inode
+		if len(f) < 10 || f[3] != "0A" || !strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+			continue
+		}
+		for _, fd := range fds {
+			if to, _ := os.Readlink(filepath.Join(own, fd.Name())); to == "socket:["+f[9]+"]" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func freePort() (string, error) {
