@@ -14,6 +14,14 @@
 // The two halves share nothing but the machine's queue of control records. Read never waits for a Write that is
 // blocked: what the read half has to send is written by the next Write, or by a short-lived goroutine when nobody writes.
 //
+// Connections are resumed without being asked to: a [Listener] seals sessions into tickets whose keys rotate
+// ([TicketKeys]) or keeps them ([ServerSessions]), a [Dialer] keeps its tickets ([SessionStore]), and certificates are
+// verified again each time. 0-RTT data is taken only by who asks for it ([Conn.ReadEarly], [HTTPServer]) and sent only by
+// who asks for it ([Dialer.DialEarly], [Transport.EarlyData]). Until the client's Finished has come its halves are one:
+//
+//	ReadEarly ─▶ wait for bytes (own lock) ─▶ Machine.Feed ─┐
+//	                                    Machine.Seal ◀──────┴─ lock of the write half ◀─ Write (0.5-RTT)
+//
 // What this package does not know: the rules of the protocol (tlscore), how bytes are laid out (wire), who signs
 // certificates and why a chain is trusted (pki), files (internal/keystore), and what is done with the data.
 package tlsnet

@@ -2,9 +2,11 @@ package tlsnet_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +14,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
@@ -323,5 +328,66 @@ func TestEarlyTransportUsesOtherServers(t *testing.T) {
 		}
 		do(t, rt, "GET", srv.URL, "")
 		again(t, rt)
+	}
+}
+
+// TestEarlyStreamsAreToldApart sends a GET and a POST in one flight of early HTTP/2, and holds the Finished back.
+func TestEarlyStreamsAreToldApart(t *testing.T) {
+	e := newEarlySite(t, "h2")
+	cc := e.clientConfig()
+	cc.Core.ALPN = []string{"h2"}
+	store := tlsnet.NewMemorySessions(0)
+	cc.Sessions = store
+	rt := &tlsnet.Transport{Config: cc}
+	defer rt.CloseIdleConnections()
+	for range 2 {
+		do(t, rt, "GET", e.url, "")
+	}
+	var flight, block bytes.Buffer
+	flight.WriteString(http2.ClientPreface)
+	fr := http2.NewFramer(&flight, nil)
+	fr.WriteSettings()
+	for i, method := range []string{"GET", "POST", "DELETE"} {
+		block.Reset()
+		enc := hpack.NewEncoder(&block)
+		for _, f := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "localhost"}, {":path", "/"}} {
+			enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+		}
+		fr.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: bytes.Clone(block.Bytes()), EndHeaders: true, EndStream: method != "POST"})
+	}
+	nc, err := net.Dial("tcp", strings.TrimPrefix(e.url, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := &holding{Conn: nc}
+	conn, err := dialer(t, cc).Upgrade(held, "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.WriteEarly(flight.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if got := conn.Facts().EarlyData; got != tlscore.EarlyDataAccepted {
+		t.Fatalf("early data: %v", got)
+	}
+	in := http2.NewFramer(io.Discard, conn)
+	in.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	got := map[uint32]string{}
+	for len(got) < 3 {
+		f, err := in.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, ok := f.(*http2.MetaHeadersFrame); ok {
+			got[h.StreamID] = h.PseudoValue("status")
+		}
+	}
+	held.release(t)
+	if want := map[uint32]string{1: "200", 3: "425", 5: "425"}; !maps.Equal(got, want) {
+		t.Errorf("status by stream: %v, want %v", got, want)
 	}
 }
