@@ -50,5 +50,6 @@ func (m *Machine) SendTicket(s *Session, ticket, out []byte) ([]byte, error) {
 	if s.MaxEarlyData > 0 {
 		msg.Extensions.Add(&wire.EarlyDataSize{Max: s.MaxEarlyData})
 	}
+	defer func() { m.write.message = nil }() // an idle connection need not hold it
 	return m.write.sendMessage(m, out, &msg)
 }
