@@ -115,34 +115,24 @@ func companion(shares []suite.KeyShare, id wire.Group) suite.KeyShare {
 
 // extensions builds the extensions of a ClientHello; cookie is what a HelloRetryRequest brought (RFC 8446, Section 4.2.2).
 func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions {
-	es := make(wire.Extensions, 0, 8)
+	es := make(wire.Extensions, 0, len(p.lasting)+6)
 	if hs.serverName != "" {
 		es.Add(&wire.ServerNames{Names: []wire.ServerName{{Type: 0, Name: []byte(hs.serverName)}}})
 	}
-	es.Add(&wire.StatusRequest{Type: wire.StatusTypeOCSP})
-	es.Add(&wire.EmptySCT{})
-	es.Add(&wire.SupportedGroups{Groups: p.groups()})
-	es.Add(&wire.SignatureAlgorithms{Schemes: p.c.Schemes})
-	if len(p.c.ALPN) > 0 {
-		es.Add(&wire.ALPN{Protocols: p.c.ALPN})
-	}
-	if p.allows(wire.VersionTLS12) {
-		hs.extensions12(&es, p)
+	es = append(es, p.lasting...)
+	if p.allows(wire.VersionTLS12) && !p.c.NoTickets {
+		var ticket wire.SessionTicket
+		if hs.offered12 != nil {
+			ticket.Ticket = hs.offered12.Ticket
+		}
+		es.Add(&ticket)
 	}
 	if !p.allows(wire.VersionTLS13) {
 		return es
 	}
-	if !p.c.NoTickets {
-		modes := []wire.PSKKeyExchangeMode{wire.PSKModeDHEKE}
-		if p.c.InsecurePSKWithoutDHE {
-			modes = append(modes, wire.PSKModeKE)
-		}
-		es.Add(&wire.PSKKeyExchangeModes{Modes: modes})
-	}
 	if hs.early == earlyOffered {
 		es.Add(&wire.EarlyData{})
 	}
-	es.Add(&wire.SupportedVersions{Versions: p.versions()})
 	if cookie != nil {
 		es.Add(&wire.Cookie{Cookie: cookie})
 	}
@@ -154,18 +144,33 @@ func (hs *clientHandshake) extensions(p *Params, cookie []byte) wire.Extensions 
 	return es
 }
 
-// extensions12 adds what only TLS 1.2 needs.
-func (hs *clientHandshake) extensions12(es *wire.Extensions, p *Params) {
-	es.Add(&wire.ECPointFormats{Formats: []byte{0}})
-	es.Add(&wire.ExtendedMasterSecret{})
-	es.Add(&wire.RenegotiationInfo{})
-	if !p.c.NoTickets {
-		var ticket wire.SessionTicket
-		if hs.offered12 != nil {
-			ticket.Ticket = hs.offered12.Ticket
-		}
-		es.Add(&ticket)
+// lastingExtensions builds, once for a configuration, the extensions that are the same in each of its ClientHellos.
+func (p *Params) lastingExtensions() wire.Extensions {
+	var es wire.Extensions
+	es.Add(&wire.StatusRequest{Type: wire.StatusTypeOCSP})
+	es.Add(&wire.EmptySCT{})
+	es.Add(&wire.SupportedGroups{Groups: p.groups()})
+	es.Add(&wire.SignatureAlgorithms{Schemes: p.c.Schemes})
+	if len(p.c.ALPN) > 0 {
+		es.Add(&wire.ALPN{Protocols: p.c.ALPN})
 	}
+	if p.allows(wire.VersionTLS12) {
+		es.Add(&wire.ECPointFormats{Formats: []byte{0}})
+		es.Add(&wire.ExtendedMasterSecret{})
+		es.Add(&wire.RenegotiationInfo{})
+	}
+	if !p.allows(wire.VersionTLS13) {
+		return es
+	}
+	if !p.c.NoTickets {
+		modes := []wire.PSKKeyExchangeMode{wire.PSKModeDHEKE}
+		if p.c.InsecurePSKWithoutDHE {
+			modes = append(modes, wire.PSKModeKE)
+		}
+		es.Add(&wire.PSKKeyExchangeModes{Modes: modes})
+	}
+	es.Add(&wire.SupportedVersions{Versions: p.versions()})
+	return es
 }
 
 // share returns our key share of a group, or nil.

@@ -77,6 +77,7 @@ type Config struct {
 type Params struct {
 	c          Config
 	identities []*identity
+	lasting    wire.Extensions // of every ClientHello
 }
 
 // Compile checks a Config and returns its immutable form. The error names the field.
@@ -93,6 +94,7 @@ func Compile(c Config) (*Params, error) {
 		}
 		p.identities = append(p.identities, id)
 	}
+	p.lasting = p.lastingExtensions()
 	return p, nil
 }
 

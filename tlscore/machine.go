@@ -48,7 +48,8 @@ type Machine struct {
 	write   writeHalf
 	control control
 
-	flight  []byte   // scratch of a turn, dropped with the handshake
+	scratch *turn    // the one turn of a handshake at a time, dropped with it
+	flight  []byte   // scratch of a turn, likewise
 	effects []effect // likewise
 }
 
@@ -186,7 +187,11 @@ func (m *Machine) message(now time.Time, raw []byte, step *Step) {
 }
 
 func (m *Machine) turn(now time.Time) *turn {
-	t := &turn{now: now, params: m.params, options: &m.options, facts: &m.facts, transcript: &m.transcript}
+	if m.scratch == nil {
+		m.scratch = new(turn)
+	}
+	t := m.scratch
+	*t = turn{now: now, params: m.params, options: &m.options, facts: &m.facts, transcript: &m.transcript}
 	t.flight, t.effects = m.flight[:0], m.effects[:0]
 	if m.options.Secrets != nil {
 		t.trace = m.derived
@@ -246,7 +251,7 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 		m.resumption, m.resumed = t.resumption, t.resumed
 		m.established, m.facts.HandshakeComplete = true, true
 		m.transcript = keys.Transcript{}
-		m.flight, m.effects = nil, nil
+		m.scratch, m.flight, m.effects = nil, nil, nil
 		step.Event = Event{Kind: HandshakeDone, Session: t.received}
 	case effectAligned:
 		return m.read.aligned()

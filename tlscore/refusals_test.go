@@ -246,7 +246,7 @@ func clientHelloRefusals() []refusal {
 		hello("no key_share", tlscore.CodeMissingExtension, wire.AlertMissingExtension, func(h *wire.ClientHello) { h.Extensions = drop(h.Extensions, wire.ExtKeyShare) }),
 		hello("extension twice", tlscore.CodeDuplicateExtension, wire.AlertDecodeError, func(h *wire.ClientHello) { h.Extensions = append(h.Extensions, h.Extensions[0]) }),
 		hello("pre_shared_key not last", tlscore.CodePSKNotLast, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
-			h.Extensions = append(wire.Extensions{{Type: wire.ExtPreSharedKey, Data: []byte{0}}}, h.Extensions...)
+			h.Extensions = append(withExt(&wire.PreSharedKeys{Identities: []wire.PSKIdentity{{Identity: []byte{1}}}, Binders: [][]byte{make([]byte, 32)}}), h.Extensions...)
 		}),
 		{name: "trailing byte", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError, edit: rawly(wire.TypeClientHello, addTrailing)},
 		{name: "message too long", code: tlscore.CodeMessageTooLong, alert: wire.AlertIllegalParameter,

@@ -39,16 +39,36 @@ func readOffer(m message) (*offer, error) {
 	if kind, twice := o.hello.Extensions.Duplicate(); twice {
 		return nil, fail(CodeDuplicateExtension, "%v", kind)
 	}
-	var algorithms wire.SignatureAlgorithms
-	var groups wire.SupportedGroups
-	var chains wire.SignatureAlgorithmsCert
-	for _, v := range []wire.ExtensionView{&algorithms, &groups, &chains} {
+	if err := o.readShared(); err != nil {
+		return nil, err
+	}
+	return o, o.checkSyntax()
+}
+
+// checkSyntax reads what only one of the versions acts upon, whichever is chosen later.
+//
+// RFC 8446, Section 6: peers which receive a message which cannot be parsed according to the syntax MUST terminate the
+// connection with a decode_error alert.
+func (o *offer) checkSyntax() error {
+	var views struct { // in one piece, for the allocator's sake
+		status  wire.StatusRequest
+		scts    wire.EmptySCT
+		formats wire.ECPointFormats
+		ems     wire.ExtendedMasterSecret
+		reneg   wire.RenegotiationInfo
+		modes   wire.PSKKeyExchangeModes
+		shares  wire.KeyShares
+		early   wire.EarlyData
+		keys    wire.PreSharedKeys
+	}
+	for _, v := range [...]wire.ExtensionView{
+		&views.status, &views.scts, &views.formats, &views.ems, &views.reneg, &views.modes, &views.shares, &views.early, &views.keys,
+	} {
 		if _, err := ext(o.hello, v); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	o.groups, o.wanted.schemes, o.wanted.chains = groups.Groups, algorithms.Schemes, chains.Schemes
-	return o, o.readRest()
+	return nil
 }
 
 // check13 makes the checks of TLS 1.3 that need no state, and reads what only it has (RFC 8446, Sections 4.1.2 and 9.2).
@@ -97,29 +117,27 @@ func (o *offer) checkShares() error {
 	return nil
 }
 
-// readRest reads the extensions that may be absent.
-func (o *offer) readRest() error {
-	var names wire.ServerNames
-	if _, err := ext(o.hello, &names); err != nil {
-		return err
+// readShared reads the extensions that mean the same in both versions.
+func (o *offer) readShared() error {
+	var views struct { // in one piece, for the allocator's sake
+		algorithms  wire.SignatureAlgorithms
+		groups      wire.SupportedGroups
+		chains      wire.SignatureAlgorithmsCert
+		names       wire.ServerNames
+		alpn        wire.ALPN
+		cookie      wire.Cookie
+		authorities wire.CertificateAuthorities
 	}
-	name, _ := names.HostName()
-	o.wanted.name = name
-	var alpn wire.ALPN
-	if _, err := ext(o.hello, &alpn); err != nil {
-		return err
+	for _, v := range [...]wire.ExtensionView{
+		&views.algorithms, &views.groups, &views.chains, &views.names, &views.alpn, &views.cookie, &views.authorities,
+	} {
+		if _, err := ext(o.hello, v); err != nil {
+			return err
+		}
 	}
-	o.protocols = alpn.Protocols
-	var cookie wire.Cookie
-	if _, err := ext(o.hello, &cookie); err != nil {
-		return err
-	}
-	o.cookie = cookie.Cookie
-	var authorities wire.CertificateAuthorities
-	if _, err := ext(o.hello, &authorities); err != nil {
-		return err
-	}
-	o.wanted.authorities = authorities.Names
+	o.groups, o.protocols, o.cookie = views.groups.Groups, views.alpn.Protocols, views.cookie.Cookie
+	name, _ := views.names.HostName()
+	o.wanted = wanted{name: name, schemes: views.algorithms.Schemes, chains: views.chains.Schemes, authorities: views.authorities.Names}
 	return nil
 }
 
