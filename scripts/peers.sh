@@ -4,6 +4,9 @@
 set -euo pipefail
 
 export PATH="$PATH:/usr/sbin:/sbin"
+for servers in /usr/lib/postgresql/*/bin; do
+	PATH="$PATH:$servers" # where Debian keeps PostgreSQL's
+done
 
 # program, Debian package, what misses it
 peers="
@@ -15,6 +18,11 @@ wrk          wrk             load over HTTP/1.1
 h2load       nghttp2-client  load over HTTP/2
 gcc          gcc             the race detector
 git          git             the list of tracked files, make accept
+postfix      postfix         STARTTLS in SMTP
+dovecot      dovecot-imapd   STARTTLS in IMAP and POP3
+vsftpd       vsftpd          AUTH TLS in FTP
+slapd        slapd           StartTLS in LDAP
+postgres     postgresql      TLS in PostgreSQL
 xz           xz-utils        the runner of BoringSSL's test suite
 "
 
@@ -44,6 +52,7 @@ missing=$(absent)
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	packages=$(awk '{ print $2 }' <<<"$missing" | sort -u)
 	case " $packages " in *gcc*) packages="$packages libc6-dev" ;; esac
+	case " $packages " in *dovecot-imapd*) packages="$packages dovecot-pop3d" ;; esac
 	echo "peers: installing" $packages
 	# shellcheck disable=SC2086 # a list of package names
 	if ! log=$(install $packages 2>&1); then

@@ -7,11 +7,18 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tlswright/tlswright/internal/starttls"
+	"github.com/tlswright/tlswright/wire"
 )
 
 // connectFlags are the flags of `connect`.
 type connectFlags struct {
 	negotiationFlags
+	routeFlags
+	starttls   string
+	resumes    bool
+	early      string
 	identity   identityFlags
 	ca         []string
 	serverName string
@@ -22,6 +29,8 @@ type connectFlags struct {
 	headers    []string
 	output     string
 	asJSON     bool
+
+	offersHTTP bool // no --alpn was given, and no data is to be sent
 }
 
 const connectLong = `Connect to a TLS server, verify its certificate chain and its name, and report
@@ -32,10 +41,25 @@ the certificates of that file instead.
 
 With --send TEXT, or with data piped in, the data is sent, and what comes back
 goes to standard output; the report goes to standard error then. After the last
-byte our direction is closed, and the command ends when the peer closes too.
+byte our direction is closed, and the command ends when the peer closes too. (In
+TLS 1.2, which cannot close one direction, and with --starttls, it ends when the
+peer falls silent.)
 Without data, h2 and http/1.1 are offered as application protocols; with data,
 none is. In a script, "</dev/null" keeps connect from reading what is meant for
 another command.
+
+--starttls PROTOCOL begins in plain text and has the server go over to TLS:
+smtp, imap, pop3, ftp, nntp, ldap or postgres. It never goes on without TLS. The
+ports 465, 563, 636, 990, 993 and 995 get TLS at once.
+
+With --max 1.1, or --ciphers of which none is spoken here (RC4, say), the server
+is shown such a hello, its answer is told, and the connection ends: a failed
+check, whatever the answer.
+
+--resume connects twice and tells whether the second handshake was spared the
+certificates. --early-data sends data along with the first flight of the second
+connection (0-RTT), where somebody in between can replay it; "@FILE" sends the
+contents of a file. Data that the server refuses is sent again afterwards.
 
 With --http the arguments are an optional method and a URL. Redirects are
 followed, but never away from https. The report names the final URL, the status
@@ -51,6 +75,9 @@ const connectExample = `  tlswright connect example.com
   tlswright connect --ca root.pem --servername app.test 127.0.0.1:8443
   tlswright connect --cert alice.pem --key alice.key --json api.test
   printf 'hello\n' | tlswright connect localhost:8443
+  tlswright connect --max 1.2 --ciphers 'ECDHE+AESGCM' example.com
+  tlswright connect --starttls smtp mail.example.com
+  tlswright connect --resume example.com
   tlswright connect --http https://example.com/ -o page.html`
 
 func newConnect(a *app) *cobra.Command {
@@ -80,6 +107,11 @@ func newConnect(a *app) *cobra.Command {
 	f.BoolVar(&o.isInsecure, "insecure", false, "do not verify the certificate: for looking only")
 	o.identity.register(cmd, "our")
 	o.negotiationFlags.register(cmd)
+	o.routeFlags.register(cmd)
+	f.StringVar(&o.starttls, "starttls", "", "begin in plain text and go over to TLS, in `PROTOCOL`: "+strings.Join(names(starttls.Protocols()), ", "))
+	complete(cmd, "starttls", names(starttls.Protocols()))
+	f.BoolVar(&o.resumes, "resume", false, "connect twice, and tell whether the second connection was resumed")
+	f.StringVar(&o.early, "early-data", "", "connect twice, and send `TEXT` (or @FILE) as early data of the second connection; it can be replayed")
 	f.StringVar(&o.send, "send", "", "send this `TEXT`, and print what comes back; \"-\" reads standard input")
 	f.BoolVar(&o.isHTTP, "http", false, "make an HTTP request")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "with --http: a header to send, as \"`NAME: VALUE`\"")
@@ -96,9 +128,13 @@ func (a *app) connect(cmd *cobra.Command, o *connectFlags, args []string) (err e
 	if o.isHTTP {
 		return a.connectHTTP(cmd, o, args)
 	}
+	protocol, err := o.protocol(cmd)
+	if err != nil {
+		return err
+	}
 	var targets []target
 	for _, arg := range args {
-		t, err := parseTarget(cmd, arg)
+		t, err := parseTarget(cmd, arg, protocol.Port())
 		if err != nil {
 			return err
 		}
@@ -107,10 +143,11 @@ func (a *app) connect(cmd *cobra.Command, o *connectFlags, args []string) (err e
 	if len(targets) > 1 && o.hasSend {
 		return usagef(cmd, "--send goes to one host, but there are %d", len(targets))
 	}
-	src := a.dataToSend(o, len(targets))
-	if src == nil && len(o.alpn) == 0 {
-		o.alpn = []string{"h2", "http/1.1"}
+	if len(targets) > 1 && o.early != "" {
+		return usagef(cmd, "--early-data goes to one host, but there are %d", len(targets))
 	}
+	src := a.dataToSend(o, len(targets))
+	o.offersHTTP = src == nil && len(o.alpn) == 0 && o.early == ""
 	c, err := a.newConnector(cmd, o)
 	if err != nil {
 		return err
@@ -142,18 +179,21 @@ func (c *connector) connectOne(ctx context.Context, t target, src io.Reader, asJ
 	u := c.app.ui
 	conn, o := c.dial(ctx, t)
 	report := &u.out
-	if src != nil {
+	if src != nil || len(c.early) > 0 {
 		report = &u.err
 	}
 	if conn == nil {
 		return c.conclude(o, report, nil, asJSON)
 	}
+	src = c.settleEarly(conn, o, src)
 	if src == nil {
 		c.finish(conn, o)
 		return c.conclude(o, report, nil, asJSON)
 	}
 	defer conn.Close()
-	e := &exchange{conn: conn, src: src, patience: c.timeout}
+	e := &exchange{
+		conn: conn, src: src, patience: c.timeout, closesLast: o.facts.Version == wire.VersionTLS12 || c.starttls != 0,
+	}
 	if asJSON {
 		kept := newCollector()
 		e.dst = kept
@@ -187,7 +227,7 @@ func (c *connector) conclude(o *outcome, report *stream, data *dataJSON, asJSON 
 		if err := c.app.ui.printJSON(j); err != nil {
 			return err
 		}
-	case o.problem == nil || o.facts.Version != 0:
+	case o.problem == nil || o.facts.Version != 0 || o.answer != nil:
 		c.printReport(report, o)
 	}
 	if o.problem != nil {

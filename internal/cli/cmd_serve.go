@@ -21,8 +21,11 @@ type serveFlags struct {
 	proxy    string
 	listen   string
 	clientCA string
+	prefer   string
 	isQuiet  bool
 	asJSON   bool
+
+	earlyData uint32 // bytes
 }
 
 const serveLong = `Serve over TLS, in one of three ways:
@@ -40,6 +43,9 @@ const serveLong = `Serve over TLS, in one of three ways:
 Without --cert a certificate for localhost is issued from the own CA for this
 run. With --client-ca only clients with a certificate of one of those CAs are
 let in. Every refusal is one line on standard error: why, and which certificate.
+
+With --early-data clients that come back may send data before the handshake is
+done. Each ticket is taken once; over HTTP only safe methods are answered early.
 
 The first line of the output is "listening on URL" with the real address, so
 that --listen 127.0.0.1:0 may choose a free port. SIGINT and SIGTERM end the
@@ -71,6 +77,9 @@ func newServe(a *app) *cobra.Command {
 	o.identity.register(cmd, "the server's")
 	f.StringVar(&o.clientCA, "client-ca", "", "let in only clients with a certificate of the CAs in this PEM `FILE`")
 	o.negotiationFlags.register(cmd)
+	f.StringVar(&o.prefer, "prefer", "server", "whose order of cipher suites counts: server or client (a `ROLE`)")
+	complete(cmd, "prefer", []string{"server", "client"})
+	f.Uint32Var(&o.earlyData, "early-data", 0, "take up to `BYTES` of early data (0-RTT) with each ticket; requests that come in it can be replayed")
 	f.BoolVarP(&o.isQuiet, "quiet", "q", false, "tell refusals only, not every connection and request")
 	f.BoolVar(&o.asJSON, "json", false, "tell what happens as JSON, a line each")
 	_ = cmd.MarkFlagDirname("dir")
@@ -119,7 +128,7 @@ func (a *app) run(ctx context.Context, l *tlsnet.Listener, handler http.Handler,
 	told := &serveLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet}
 	if handler == nil {
 		told.listening("tls", l.Addr())
-		return (&echoServer{log: told}).serve(ctx, l)
+		return (&echoServer{log: told, takesEarly: o.earlyData > 0}).serve(ctx, l)
 	}
 	told.listening("https", l.Addr())
 	switch h := handler.(type) {

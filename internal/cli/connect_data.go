@@ -18,12 +18,16 @@ import (
 )
 
 // exchange carries data over an established connection: everything of src to the peer, then close_notify for our
-// direction, and everything the peer sends to dst until it closes as well.
+// direction, and everything the peer sends to dst until it closes as well. TLS 1.2 has no closing of one direction: a
+// peer that gets close_notify answers no more (RFC 5246, Section 7.2.1). There we close once the peer has fallen silent,
+// and with mail servers and their kin, too, which take close_notify for a client that has gone away.
 type exchange struct {
 	conn     *tlsnet.Conn
 	src      io.Reader
 	dst      io.Writer
 	patience time.Duration // how long the peer may be silent once we have nothing more to say
+
+	closesLast bool // only when the peer has fallen silent
 
 	sent     atomic.Int64
 	received int64
@@ -74,8 +78,14 @@ func (e *exchange) send() error {
 	if err := e.conn.SetReadDeadline(time.Now().Add(e.patience)); err != nil {
 		return err
 	}
+	if e.closesLast {
+		return nil
+	}
 	return e.conn.CloseWrite()
 }
+
+// silence is how long a peer that has begun to answer must say nothing to be done, where we close last.
+const silence = 500 * time.Millisecond
 
 func (e *exchange) receive() error {
 	buf := make([]byte, 64<<10)
@@ -87,12 +97,18 @@ func (e *exchange) receive() error {
 				return cannotRun(werr, "writing what was received")
 			}
 			if e.isSent.Load() {
-				e.conn.SetReadDeadline(time.Now().Add(e.patience))
+				patience := e.patience
+				if e.closesLast {
+					patience = min(patience, silence)
+				}
+				e.conn.SetReadDeadline(time.Now().Add(patience))
 			}
 		}
 		switch {
 		case err == io.EOF:
 			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded) && e.closesLast:
+			return e.conn.CloseWrite()
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			e.wentMute = true
 			if e.received == 0 && e.sent.Load() > 0 {

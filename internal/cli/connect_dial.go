@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/starttls"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
@@ -22,6 +23,13 @@ type connector struct {
 	trust   trust
 	timeout time.Duration
 	closers []func() error
+
+	way        *route
+	starttls   starttls.Protocol // 0: TLS begins with the first byte
+	offersHTTP bool              // offer h2 and http/1.1, but to mail servers and the like
+	unspoken   *probe            // not nil: send this, and look at the answer
+	resumes    bool              // connect twice
+	early      []byte            // to send as early data
 }
 
 // outcome is what came of one connection, good or bad.
@@ -35,6 +43,10 @@ type outcome struct {
 	tcp     time.Duration
 	tls     time.Duration
 	problem *failure // nil: all is well
+
+	upgrade    *starttls.Upgrade // nil: TLS began with the first byte
+	answer     *answer           // to a probe
+	resumption *resumption       // of the second connection of two
 }
 
 // isTrusted reports whether the peer's chain and name were verified.
@@ -42,16 +54,26 @@ func (o *outcome) isTrusted() bool { return o.peer.Verified() }
 
 // newConnector turns flags into a configuration. close must be called at the end.
 func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, error) {
-	core, err := o.core(cmd)
+	n, err := o.negotiation(cmd)
 	if err != nil {
 		return nil, err
 	}
-	c := &connector{app: a, timeout: o.timeout}
+	c := &connector{app: a, timeout: o.timeout, unspoken: n.unspoken, offersHTTP: o.offersHTTP}
+	n.note(a.ui)
+	if c.way, err = o.routeFlags.route(cmd, o.timeout); err != nil {
+		return nil, err
+	}
+	if c.starttls, err = o.protocol(cmd); err != nil {
+		return nil, err
+	}
+	if err := c.readEarly(cmd, o); err != nil {
+		return nil, err
+	}
 	if c.trust, err = a.loadTrust(o.ca); err != nil {
 		return nil, err
 	}
 	c.config = tlsnet.Config{
-		Core: core, Roots: c.trust.roots, SystemRoots: c.trust.system, Insecure: o.isInsecure,
+		Core: n.core, Roots: c.trust.roots, SystemRoots: c.trust.system, Insecure: o.isInsecure,
 		ServerName: o.serverName, HandshakeTimeout: o.timeout, Time: a.now,
 	}
 	id, ok, err := o.identity.load(cmd)
@@ -93,47 +115,78 @@ func (c *connector) close() error {
 	return errors.Join(errs...)
 }
 
-// dial connects to t and makes the handshake. The outcome tells all that is known, also where it failed; the connection
-// is nil then.
+// dial connects to t and makes the handshake; with --resume it does so twice, and returns the second connection. The
+// outcome tells all that is known, also where it failed; the connection is nil then.
 func (c *connector) dial(ctx context.Context, t target) (*tlsnet.Conn, *outcome) {
+	if c.resumes && c.unspoken == nil {
+		return c.dialTwice(ctx, t)
+	}
+	return c.dialOnce(ctx, t, nil, nil)
+}
+
+// dialOnce connects with the sessions of a store, which may be nil, and early data, which may be none.
+func (c *connector) dialOnce(ctx context.Context, t target, sessions tlsnet.SessionStore, early []byte) (*tlsnet.Conn, *outcome) {
 	o := &outcome{target: t, name: t.name()}
 	config := c.config
+	config.Sessions = sessions
 	if config.ServerName == "" {
 		config.ServerName = o.name
 	}
 	o.name = config.ServerName
-
+	if _, isMail := starttls.ByTLSPort(t.port); c.offersHTTP && c.starttls == 0 && !isMail {
+		config.Core.ALPN = tlsnet.HTTPProtocols()
+	}
 	begin := c.app.now()
-	dialer := net.Dialer{Timeout: c.timeout}
-	nc, err := dialer.DialContext(ctx, "tcp", t.String())
+	nc, err := c.way.dial(ctx, t)
 	if err != nil {
 		o.problem = connectionFailure(t.String(), err)
 		return nil, o
 	}
-	o.address = nc.RemoteAddr().String()
+	if c.way.proxy == nil {
+		o.address = nc.RemoteAddr().String()
+	}
 	o.tcp = c.app.now().Sub(begin)
-
+	if err := c.goOverToTLS(ctx, nc, o); err != nil {
+		nc.Close()
+		o.problem = connectionFailure(t.String(), err)
+		return nil, o
+	}
+	if c.unspoken != nil {
+		c.probe(ctx, nc, o)
+		return nil, o
+	}
 	conn, err := tlsnet.Client(nc, &config)
+	if err == nil && len(early) > 0 {
+		_, err = conn.WriteEarly(early)
+	}
 	if err != nil {
 		nc.Close()
 		o.problem = cannotRun(err, "")
 		return nil, o
 	}
-	begin = c.app.now()
-	err = conn.HandshakeContext(ctx)
+	return c.shake(ctx, conn, o)
+}
+
+// shake makes the handshake.
+func (c *connector) shake(ctx context.Context, conn *tlsnet.Conn, o *outcome) (*tlsnet.Conn, *outcome) {
+	begin := c.app.now()
+	err := conn.HandshakeContext(ctx)
 	o.tls = c.app.now().Sub(begin)
 	o.facts, o.peer = conn.Facts(), conn.Peer()
 	o.sent = parseChain(o.facts.PeerChain)
-	if err != nil {
-		o.problem = connectionFailure(t.String(), err)
-		if o.problem.kind == kindTimeout {
-			o.problem.text = t.String() + ": connected, but the TLS handshake was not done in time"
-			o.problem.hint = "does this port speak TLS? a slow server may need a longer --timeout"
-		}
-		conn.Close()
-		return nil, o
+	if err == nil {
+		return conn, o
 	}
-	return conn, o
+	o.problem = connectionFailure(o.target.String(), err)
+	if o.problem.kind == kindTimeout {
+		o.problem.text = o.target.String() + ": connected, but the TLS handshake was not done in time"
+		o.problem.hint = "does this port speak TLS? a slow server may need a longer --timeout"
+	}
+	if hint := plainTextHint(o.target.port); hint != "" && c.starttls == 0 && o.facts.Version == 0 {
+		o.problem.hint = hint
+	}
+	conn.Close()
+	return nil, o
 }
 
 // finish ends a connection that carried no data. A server that asked for a certificate judges it only after our side of
@@ -163,6 +216,10 @@ func (c *connector) finish(conn *tlsnet.Conn, o *outcome) {
 // rules out was not even sent (RFC 8446, Section 4.2.4), and "certificate required" alone would puzzle whoever named it.
 func (c *connector) afterHandshake(o *outcome, err error) *failure {
 	f := connectionFailure(o.target.String(), err)
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		f.text = o.target.String() + ": the peer broke the connection off: what it sent last may be lost"
+		f.hint = ""
+	}
 	var tls *tlscore.Error
 	if !errors.As(err, &tls) || len(c.config.Identities) == 0 || o.facts.OwnIdentity != nil {
 		return f

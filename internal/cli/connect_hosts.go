@@ -81,6 +81,12 @@ func (c *connector) printTable(outcomes []*outcome) {
 
 // verdictWord is the verdict in a word or two, for a table.
 func (c *connector) verdictWord(o *outcome) string {
+	if o.answer != nil && o.answer.isAccepted {
+		return "ACCEPTED"
+	}
+	if o.answer != nil && o.answer.isAlert {
+		return "refused"
+	}
 	if o.problem == nil {
 		if o.isTrusted() {
 			return "trusted"

@@ -58,6 +58,9 @@ func (a *app) connectHTTP(cmd *cobra.Command, o *connectFlags, args []string) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	if c.unspoken != nil {
+		return usagef(cmd, "--http needs a version and a cipher suite that are spoken here")
+	}
 	transport := &tlsnet.Transport{
 		Config: &c.config, DialTimeout: o.timeout, ResponseHeaderTimeout: o.timeout,
 		DisableCompression: true, // the headers and the body are shown as they are served

@@ -12,8 +12,12 @@ import (
 
 // rows is the report of one connection: what was negotiated, whom with, and whether that is to be believed.
 func (c *connector) rows(o *outcome) []row {
+	if o.answer != nil {
+		return append(upgradeRows(o), o.answer.rows(o)...)
+	}
 	now := c.app.now()
-	rows := negotiatedRows(o.facts)
+	rows := append(upgradeRows(o), negotiatedRows(o.facts)...)
+	rows = append(rows, c.resumptionRows(o)...)
 	if len(o.sent) > 0 {
 		rows = append(rows, certificateRows(o.sent[0], now)...)
 		rows = append(rows, row{label: "chain", value: c.chainText(o)})
@@ -50,6 +54,8 @@ func (c *connector) chainText(o *outcome) string {
 // verdict is the conclusion in one line; the error below it says more where it is bad.
 func (c *connector) verdict(o *outcome) (string, style) {
 	switch {
+	case o.answer != nil:
+		return o.answer.verdict(o)
 	case o.problem != nil && o.problem.kind == kindTrust:
 		return "NOT TRUSTED: " + trustReason(o.problem), bad
 	case o.problem != nil:
@@ -85,7 +91,13 @@ func failureReason(o *outcome) string {
 
 func (c *connector) printReport(s *stream, o *outcome) {
 	head := s.paint(bold, o.target.String())
-	if o.address != "" && o.address != o.target.String() {
+	if readable := unicodeName(o.target.host); readable != "" {
+		head += " (" + pki.Printable(readable) + ")"
+	}
+	switch {
+	case c.way.proxy != nil:
+		head += s.paint(faint, " through "+c.way.proxy.String())
+	case o.address != "" && o.address != o.target.String():
 		head += s.paint(faint, " at "+o.address)
 	}
 	c.app.ui.write(s, head+"\n"+s.rows(c.rows(o)))
@@ -102,7 +114,10 @@ func milliseconds(d time.Duration) string {
 // connectJSON is `connect --json` for one host. The names are stable.
 type connectJSON struct {
 	Target     string           `json:"target"`
+	Unicode    string           `json:"unicode_name,omitempty"` // of an internationalized name
 	Address    string           `json:"address,omitempty"`
+	Proxy      string           `json:"proxy,omitempty"`
+	Upgrade    *upgradeJSON     `json:"starttls,omitempty"`
 	VerifyName string           `json:"verify_name"` // that the certificate had to be valid for
 	Verified   bool             `json:"verified"`    // chain and name
 	Insecure   bool             `json:"insecure"`
@@ -113,6 +128,8 @@ type connectJSON struct {
 	Root       *rootJSON        `json:"root,omitempty"`
 	ClientCert clientCertJSON   `json:"client_certificate"`
 	Time       timeJSON         `json:"milliseconds"`
+	Resumption *resumptionJSON  `json:"resumption,omitempty"`
+	Answer     *answerJSON      `json:"probe,omitempty"` // where what was asked for is not spoken here
 	Data       *dataJSON        `json:"data,omitempty"`
 	Error      *errorJSON       `json:"error,omitempty"`
 }
@@ -150,10 +167,14 @@ func newErrorJSON(f *failure) *errorJSON {
 func (c *connector) json(o *outcome) connectJSON {
 	now := c.app.now()
 	j := connectJSON{
-		Target: o.target.String(), Address: o.address, VerifyName: o.name, Verified: o.isTrusted(), Insecure: c.config.Insecure,
+		Target: o.target.String(), Unicode: unicodeName(o.target.host), Address: o.address, VerifyName: o.name, Verified: o.isTrusted(), Insecure: c.config.Insecure,
 		ChainSent: len(o.facts.PeerChain), Chain: []string{},
-		Time:  timeJSON{float64(o.tcp.Microseconds()) / 1000, float64(o.tls.Microseconds()) / 1000},
+		Time:    timeJSON{float64(o.tcp.Microseconds()) / 1000, float64(o.tls.Microseconds()) / 1000},
+		Upgrade: newUpgradeJSON(o), Resumption: newResumptionJSON(o), Answer: newAnswerJSON(o.answer),
 		Error: newErrorJSON(o.problem),
+	}
+	if c.way.proxy != nil {
+		j.Proxy = c.way.proxy.String()
 	}
 	j.Verdict, _ = c.verdict(o)
 	if o.facts.Version != 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/ciphers"
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
@@ -29,20 +30,25 @@ type groupReport struct {
 
 // handshakeReport is what a handshake settled, in --json of every command that reports a connection.
 type handshakeReport struct {
-	Version        string       `json:"version"`
-	CipherSuite    suiteReport  `json:"cipher_suite"`
-	Group          groupReport  `json:"group"`
-	ForwardSecrecy bool         `json:"forward_secrecy"`
-	Compression    string       `json:"compression"`
-	Signature      string       `json:"signature_scheme"` // of the server
-	ALPN           string       `json:"alpn"`
-	ServerName     string       `json:"sni"` // as sent in the ClientHello
-	HelloRetry     bool         `json:"hello_retry"`
-	PeerChain      []certReport `json:"peer_certificates"` // as sent, leaf first
+	Version        string      `json:"version"`
+	CipherSuite    suiteReport `json:"cipher_suite"`
+	Group          groupReport `json:"group"`
+	ForwardSecrecy bool        `json:"forward_secrecy"`
+	Compression    string      `json:"compression"`
+	Signature      string      `json:"signature_scheme"` // of the server
+	ALPN           string      `json:"alpn"`
+	ServerName     string      `json:"sni"` // as sent in the ClientHello
+	HelloRetry     bool        `json:"hello_retry"`
+	Resumed        bool        `json:"resumed"`
+	EarlyData      string      `json:"early_data"` // none, accepted or rejected
+	// In TLS 1.2 only:
+	ExtendedMasterSecret *bool        `json:"extended_master_secret,omitempty"`
+	SecureRenegotiation  *bool        `json:"secure_renegotiation,omitempty"`
+	PeerChain            []certReport `json:"peer_certificates"` // as sent, leaf first
 }
 
-// newHandshakeReport turns facts into words. TLS 1.3 has neither static key exchange nor compression (RFC 8446,
-// Section 1.2); a handshake that got as far as a group therefore has forward secrecy.
+// newHandshakeReport turns facts into words. We never compress, and every key exchange that we speak is ephemeral; a
+// handshake that got as far as a group therefore has forward secrecy.
 func newHandshakeReport(f tlscore.Facts, now time.Time) handshakeReport {
 	r := handshakeReport{
 		Version:        f.Version.String(),
@@ -53,10 +59,16 @@ func newHandshakeReport(f tlscore.Facts, now time.Time) handshakeReport {
 		ALPN:           f.ALPN,
 		ServerName:     f.ServerName,
 		HelloRetry:     f.HelloRetried,
+		Resumed:        f.Resumed,
+		EarlyData:      f.EarlyData.String(),
 		PeerChain:      []certReport{},
 	}
-	if s := suite.ByID(f.CipherSuite); s != nil {
-		r.CipherSuite.Bits = s.Bits
+	if p, ok := ciphers.Apart(f.CipherSuite); ok {
+		r.CipherSuite.Bits = p.Bits
+		r.ForwardSecrecy = r.ForwardSecrecy || f.Resumed && p.HasForwardSecrecy
+	}
+	if f.Version == wire.VersionTLS12 {
+		r.ExtendedMasterSecret, r.SecureRenegotiation = &f.ExtendedMasterSecret, &f.SecureRenegotiation
 	}
 	if g := suite.GroupByID(f.Group); g != nil {
 		r.Group.PostQuantum = g.Hybrid
@@ -94,7 +106,7 @@ func parseChain(chain [][]byte) []*x509.Certificate {
 }
 
 // negotiatedRows are the lines of a report that say what was negotiated. They are short on purpose: what cannot be
-// otherwise with TLS 1.3 shares a line.
+// otherwise with a version is left out.
 func negotiatedRows(f tlscore.Facts) []row {
 	var rows []row
 	if f.Version == 0 {
@@ -102,8 +114,8 @@ func negotiatedRows(f tlscore.Facts) []row {
 	}
 	rows = append(rows, row{label: "version", value: f.Version.String()})
 	suiteText := f.CipherSuite.String()
-	if s := suite.ByID(f.CipherSuite); s != nil {
-		suiteText += fmt.Sprintf(", %d bits", s.Bits)
+	if p, ok := ciphers.Apart(f.CipherSuite); ok {
+		suiteText += fmt.Sprintf(", %d bits", p.Bits)
 	}
 	rows = append(rows, row{label: "cipher suite", value: suiteText})
 	if f.Group != 0 {
@@ -115,8 +127,13 @@ func negotiatedRows(f tlscore.Facts) []row {
 			kx += ", after HelloRetryRequest"
 		}
 		rows = append(rows, row{label: "key exchange", value: kx})
+	} else if f.Resumed {
+		rows = append(rows, row{label: "key exchange", value: "none of its own: that of the session that is resumed"})
 	}
 	rows = append(rows, row{label: "compression", value: "none"})
+	if f.Version == wire.VersionTLS12 {
+		rows = append(rows, tls12Rows(f)...)
+	}
 	if s := serverScheme(f); s != 0 {
 		rows = append(rows, row{label: "signature", value: s.String()})
 	}
@@ -127,6 +144,20 @@ func negotiatedRows(f tlscore.Facts) []row {
 	return append(rows, row{label: "ALPN", value: alpn})
 }
 
+// tls12Rows are the two repairs of TLS 1.2 that TLS 1.3 needs no more: without the first a man in the middle can join two
+// sessions (RFC 7627), without the second he can put his words in front of ours (RFC 5746).
+func tls12Rows(f tlscore.Facts) []row {
+	secret := row{label: "master secret", value: "extended: bound to this handshake"}
+	if !f.ExtendedMasterSecret {
+		secret = row{label: "master secret", value: "not extended: the peer lacks RFC 7627", style: caution}
+	}
+	renegotiation := row{label: "renegotiation", value: "refused by us; the peer indicates RFC 5746"}
+	if !f.SecureRenegotiation {
+		renegotiation = row{label: "renegotiation", value: "refused by us; the peer does not indicate RFC 5746", style: caution}
+	}
+	return []row{secret, renegotiation}
+}
+
 // certificateRows are the lines of a report about a leaf.
 func certificateRows(leaf *x509.Certificate, now time.Time) []row {
 	rows := []row{{label: "subject", value: pki.Name(leaf.Subject)}}
@@ -134,6 +165,9 @@ func certificateRows(leaf *x509.Certificate, now time.Time) []row {
 		rows[0].value = "(empty)"
 	}
 	if names := namesOf(leaf); len(names) > 0 {
+		for i, name := range names {
+			names[i] = withUnicode(name)
+		}
 		rows = append(rows, row{label: "names", value: listShort(names, 60)})
 	}
 	return append(rows,

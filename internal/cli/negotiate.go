@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/ciphers"
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/wire"
@@ -25,15 +26,15 @@ func (n *negotiationFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&n.alpn, "alpn", nil, "`LIST` of application protocols, best first, such as h2,http/1.1")
 	f.StringSliceVar(&n.groups, "groups", nil, "`LIST` of key exchange groups, best first, such as X25519MLKEM768,x25519,P-256")
-	f.StringSliceVar(&n.ciphers, "ciphers", nil, "`LIST` of cipher suites, best first, such as TLS_AES_128_GCM_SHA256")
-	f.StringVar(&n.min, "min", "", "lowest TLS `VERSION` to accept, such as 1.2 (default 1.3)")
+	f.StringArrayVar(&n.ciphers, "ciphers", nil, "cipher suites, best first, as an `EXPRESSION`: names, or as in OpenSSL, such as 'ECDHE+AESGCM:!aNULL' (see tlswright ciphers)")
+	f.StringVar(&n.min, "min", "", "lowest TLS `VERSION` to accept (default 1.2)")
 	f.StringVar(&n.max, "max", "", "highest TLS `VERSION` to accept (default 1.3)")
 	f.StringVar(&n.keyLog, "keylog", "", "append the secrets of every connection to `FILE`, for Wireshark: whoever has them can read the traffic")
 	f.DurationVar(&n.timeout, "timeout", 10*time.Second, "how long a handshake may take, as a `TIME` such as 10s")
 	complete(cmd, "groups", names(suite.DefaultGroups()))
-	complete(cmd, "ciphers", names(suite.Defaults()))
+	complete(cmd, "ciphers", append([]string{"modern", "intermediate"}, names(append(suite.All(), suite.All12()...))...))
 	complete(cmd, "min", []string{"1.2", "1.3"})
-	complete(cmd, "max", []string{"1.3"})
+	complete(cmd, "max", []string{"1.2", "1.3"})
 	complete(cmd, "alpn", []string{"h2", "http/1.1"})
 }
 
@@ -43,55 +44,76 @@ func complete(cmd *cobra.Command, flag string, words []string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// core turns the flags into a configuration of the machine.
-func (n *negotiationFlags) core(cmd *cobra.Command) (tlscore.Config, error) {
-	var c tlscore.Config
+// negotiation is what the flags of negotiationFlags mean.
+type negotiation struct {
+	core tlscore.Config
+	// unspoken is set where what was asked for is nothing that we speak: a client can only show it to a server and look
+	// at the answer.
+	unspoken *probe
+	// The suites that --ciphers means beyond those we speak, and whether it leaves TLS 1.3 out.
+	left    int
+	not13   bool
+	offered int
+}
+
+// negotiation turns the flags into a configuration of the machine.
+func (n *negotiationFlags) negotiation(cmd *cobra.Command) (negotiation, error) {
+	var g negotiation
 	var err error
-	if c.CipherSuites, err = choose(cmd, "--ciphers", n.ciphers, suite.Defaults(), nil); err != nil {
-		return c, err
-	}
-	if c.Groups, err = choose(cmd, "--groups", n.groups, suite.DefaultGroups(), groupNicknames()); err != nil {
-		return c, err
+	if g.core.Groups, err = choose(cmd, "--groups", n.groups, suite.DefaultGroups(), groupNicknames()); err != nil {
+		return g, err
 	}
 	for _, p := range n.alpn {
 		if p == "" || len(p) > 255 {
-			return c, usagef(cmd, "--alpn: %q is no protocol name (1 to 255 bytes)", p)
+			return g, usagef(cmd, "--alpn: %q is no protocol name (1 to 255 bytes)", p)
 		}
 	}
-	c.ALPN = n.alpn
+	g.core.ALPN = n.alpn
 	if n.timeout <= 0 {
-		return c, usagef(cmd, "--timeout %v is not a time to wait", n.timeout)
+		return g, usagef(cmd, "--timeout %v is not a time to wait", n.timeout)
 	}
-	return c, n.checkVersions(cmd)
+	lowest, highest, err := n.versions(cmd)
+	if err != nil {
+		return g, err
+	}
+	return g, n.suites(cmd, &g, lowest, highest)
 }
 
-// checkVersions holds --min and --max against the one version there is.
-func (n *negotiationFlags) checkVersions(cmd *cobra.Command) error {
-	lowest, err := parseVersion(cmd, "--min", n.min, wire.VersionTLS13)
-	if err != nil {
-		return err
+// versions reads --min and --max.
+func (n *negotiationFlags) versions(cmd *cobra.Command) (lowest, highest wire.Version, err error) {
+	if lowest, err = parseVersion(cmd, "--min", n.min, wire.VersionTLS12); err != nil {
+		return 0, 0, err
 	}
-	highest, err := parseVersion(cmd, "--max", n.max, wire.VersionTLS13)
-	if err != nil {
-		return err
+	if highest, err = parseVersion(cmd, "--max", n.max, wire.VersionTLS13); err != nil {
+		return 0, 0, err
 	}
-	if lowest > highest && n.min != "" && n.max != "" {
-		return usagef(cmd, "--min %s is above --max %s", n.min, n.max)
+	if n.min == "" && highest < lowest {
+		lowest = highest
 	}
-	if highest < wire.VersionTLS13 {
-		f := usagef(cmd, "--max %s leaves no version: only TLS 1.3 is spoken here", n.max)
-		f.hint = "leave --max out, or raise it to 1.3"
-		return f
+	if lowest > highest {
+		return 0, 0, usagef(cmd, "--min %s is above --max %s", lowest, highest)
 	}
-	return nil
+	if lowest < wire.VersionTLS12 && highest >= wire.VersionTLS12 {
+		f := usagef(cmd, "--min %s: nothing below TLS 1.2 is spoken here", n.min)
+		f.hint = "connect --max 1.1 shows what a server says to an old client"
+		return 0, 0, f
+	}
+	return lowest, highest, nil
 }
 
-// parseVersion reads 1.2, tls1.2, TLSv1.2 and their kin.
+// parseVersion reads 1.2, tls1.2, TLSv1.2, ssl3 and their kin.
 func parseVersion(cmd *cobra.Command, flag, text string, absent wire.Version) (wire.Version, error) {
 	if text == "" {
 		return absent, nil
 	}
-	number := strings.TrimLeft(strings.TrimPrefix(strings.ToLower(text), "tls"), "v ")
+	lower := strings.ToLower(text)
+	if lower == "ssl3" || lower == "sslv3" || lower == "ssl3.0" {
+		return wire.VersionSSL30, nil
+	}
+	number := strings.ReplaceAll(strings.TrimLeft(strings.TrimPrefix(lower, "tls"), "v "), "_", ".")
+	if number == "1" {
+		number = "1.0"
+	}
 	for _, v := range []wire.Version{wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12, wire.VersionTLS13} {
 		if v.String() == "TLS "+number {
 			return v, nil
@@ -100,6 +122,91 @@ func parseVersion(cmd *cobra.Command, flag, text string, absent wire.Version) (w
 	f := usagef(cmd, "%s: %q is no version of TLS", flag, text)
 	f.hint = "write 1.2 or 1.3"
 	return 0, f
+}
+
+// suites settles --ciphers together with the versions.
+func (n *negotiationFlags) suites(cmd *cobra.Command, g *negotiation, lowest, highest wire.Version) error {
+	g.core.MinVersion, g.core.MaxVersion = lowest, highest
+	isOld := highest < wire.VersionTLS12
+	if len(n.ciphers) == 0 {
+		if isOld {
+			g.unspoken = &probe{lowest: lowest, highest: highest, suites: oldSuites(highest)}
+		}
+		return nil
+	}
+	expression := strings.Join(n.ciphers, ":")
+	s, err := evaluate(cmd, "--ciphers", expression)
+	if err != nil {
+		return err
+	}
+	var meant, spoken []wire.CipherSuite
+	for _, id := range s.Suites {
+		if !isUsable(id, lowest, highest) {
+			continue
+		}
+		meant = append(meant, id)
+		switch p, _ := ciphers.Apart(id); {
+		case isSpoken(id) && !isOld:
+			spoken = append(spoken, id)
+		case p.OpenSSLName != "": // others are hardly ever met
+			g.left++
+		}
+	}
+	switch {
+	case len(s.Suites) == 0:
+		return usagef(cmd, "--ciphers %q means no suite at all", expression)
+	case len(meant) == 0:
+		return usagef(cmd, "--ciphers %q means no suite of %s", expression, rangeText(lowest, highest))
+	case len(spoken) == 0:
+		if !slices.ContainsFunc(meant, isOfTLS13) {
+			highest = min(highest, wire.VersionTLS12)
+		}
+		g.unspoken = &probe{lowest: lowest, highest: highest, suites: meant}
+		return nil
+	}
+	g.core.CipherSuites = spoken
+	g.offered = len(spoken)
+	if !slices.ContainsFunc(spoken, isOfTLS13) {
+		g.not13 = highest == wire.VersionTLS13
+		g.core.MaxVersion = wire.VersionTLS12
+	} else if !slices.ContainsFunc(spoken, func(id wire.CipherSuite) bool { return !isOfTLS13(id) }) {
+		g.core.MinVersion = wire.VersionTLS13
+	}
+	return nil
+}
+
+// isOfTLS13 reports whether a suite belongs to TLS 1.3, and so to no other version.
+func isOfTLS13(id wire.CipherSuite) bool {
+	p, _ := ciphers.Apart(id)
+	return p.Since == wire.VersionTLS13
+}
+
+// isUsable reports whether a suite goes with some version of a range.
+func isUsable(id wire.CipherSuite, lowest, highest wire.Version) bool {
+	p, _ := ciphers.Apart(id)
+	if p.Since == wire.VersionTLS13 {
+		return highest == wire.VersionTLS13
+	}
+	return p.Since <= highest && lowest <= wire.VersionTLS12
+}
+
+func rangeText(lowest, highest wire.Version) string {
+	if lowest == highest {
+		return highest.String()
+	}
+	return lowest.String() + " to " + highest.String()
+}
+
+// note tells what --ciphers leaves out, where the reader may not expect it.
+func (g *negotiation) note(u *ui) {
+	switch {
+	case g.not13 && g.left > 0:
+		u.notef("--ciphers: %s offered, of TLS 1.2 alone; %d more that it means are not spoken here", countOf(g.offered, "suite"), g.left)
+	case g.not13:
+		u.notef("--ciphers: %s offered, of TLS 1.2 alone", countOf(g.offered, "suite"))
+	case g.left > 0:
+		u.notef("--ciphers: %s offered; %d more that it means are not spoken here", countOf(g.offered, "suite"), g.left)
+	}
 }
 
 // choose finds the values named by a flag among those that are known.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tlswright/tlswright/internal/starttls"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/wire"
@@ -30,11 +31,14 @@ func explainConnection(err error) *failure {
 	var tls *tlscore.Error
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
+	var plain *starttls.Error
 	switch {
 	case errors.As(err, &own):
 		return &failure{kind: own.kind, text: own.text, hint: own.hint}
 	case errors.As(err, &trust):
 		return &failure{kind: kindTrust, text: trust.Text, hint: trust.Hint, err: err}
+	case errors.As(err, &plain):
+		return explainUpgrade(plain)
 	case errors.As(err, &dns):
 		return explainDNS(dns)
 	case errors.Is(err, context.Canceled):
@@ -58,6 +62,24 @@ func explainConnection(err error) *failure {
 			hint: "does this port speak TLS?"}
 	}
 	return &failure{kind: kindNetwork, text: pki.Printable(err.Error())}
+}
+
+// explainUpgrade says why a server did not go over to TLS.
+func explainUpgrade(err *starttls.Error) *failure {
+	f := &failure{kind: kindTLS, text: pki.Printable(err.Error())}
+	switch err.Kind {
+	case starttls.Malformed, starttls.TooLong:
+		f.hint = "does this port speak " + err.Protocol.String() + "?"
+	case starttls.NotOffered:
+		f.hint = "nothing was sent in plain text; has the server a port for TLS alone?"
+	case starttls.Injected:
+		f.hint = "somebody between here and the server may be tampering; the connection was given up"
+	case starttls.Broken:
+		f = explainConnection(err.Err)
+		f.text = fmt.Sprintf("%v, before TLS: %s", err.Protocol, f.text)
+		f.hint = "does this port speak " + err.Protocol.String() + "?"
+	}
+	return f
 }
 
 func explainDNS(err *net.DNSError) *failure {
@@ -90,9 +112,9 @@ func explainTLS(err *tlscore.Error) *failure {
 func explainAlert(a wire.AlertCode) (text, hint string) {
 	switch a {
 	case wire.AlertHandshakeFailure, wire.AlertInsufficientSecurity:
-		text, hint = "nothing in common to agree on", "its settings may be older than TLS 1.3; or drop --ciphers and --groups"
+		text, hint = "nothing in common to agree on", "is it older than TLS 1.2? otherwise drop --ciphers and --groups"
 	case wire.AlertProtocolVersion:
-		text, hint = "it does not speak TLS 1.3", "only TLS 1.3 is spoken here"
+		text, hint = "it speaks none of the versions that were offered", "TLS 1.2 and TLS 1.3 are spoken here"
 	case wire.AlertCertificateRequired:
 		text, hint = "it wants a client certificate", "present one with --cert FILE --key FILE"
 	case wire.AlertUnknownCA:

@@ -74,13 +74,13 @@ func TestTargetsAreRead(t *testing.T) {
 		"https://example.com/some/?x=": "example.com:443",
 		"under_score.test":             "under_score.test:443",
 	} {
-		got, err := parseTarget(&cobra.Command{}, text)
+		got, err := parseTarget(&cobra.Command{}, text, "")
 		if err != nil || got.String() != want {
 			t.Errorf("%q: %v, %v; want %s", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", ":443", "host:", "host:0", "host:65536", "host:-1", "host:https", "a b", "me@host", "ftp://host", "host/path", "[::1", "::1]:443:1"} {
-		if got, err := parseTarget(&cobra.Command{}, text); err == nil {
+		if got, err := parseTarget(&cobra.Command{}, text, ""); err == nil {
 			t.Errorf("%q was read as %v", text, got)
 		}
 	}
@@ -96,7 +96,7 @@ func FuzzParseTarget(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := parseTarget(&cobra.Command{}, text)
+		got, err := parseTarget(&cobra.Command{}, text, "")
 		if err != nil {
 			return
 		}

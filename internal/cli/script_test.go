@@ -3,8 +3,6 @@ package cli
 import (
 	"errors"
 	"flag"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -35,7 +33,8 @@ func TestMain(m *testing.M) {
 //	server NAME ARG...          run `tlswright serve ARG...`; sets $NAME to its host:port and $NAME_PORT to the port;
 //	                            its output is in NAME.out and NAME.err
 //	stop NAME                   end it with SIGINT and demand that it ends well
-//	tcp NAME DOES               a TCP server that is no TLS server: closes, talks, or stays mute
+//	tcp NAME DOES               a TCP server that is no TLS server; see tcpServers
+//	daemon NAME KIND FOLDER ...  a foreign server; see startDaemon. [peer:KIND] says whether it can be run
 //	big FILE BYTES              make a file
 //	alone                       forget all programs but tlswright
 func TestScripts(t *testing.T) {
@@ -57,7 +56,9 @@ func TestScripts(t *testing.T) {
 			"tcp":    startTCP,
 			"big":    makeBig,
 			"alone":  beAlone,
+			"daemon": startDaemon,
 		},
+		Condition: peerCondition,
 	})
 }
 
@@ -140,18 +141,7 @@ func stopServer(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func startTCP(ts *testscript.TestScript, _ bool, args []string) {
-	does := map[string]func(net.Conn){
-		"closes": func(c net.Conn) { c.Close() },
-		"talks": func(c net.Conn) {
-			fmt.Fprintf(c, "SSH-2.0-OpenSSH_9.2\r\n")
-			c.Read(make([]byte, 1<<16))
-			c.Close()
-		},
-		"mute": func(c net.Conn) {
-			io.Copy(io.Discard, c) // and hold it: a connection that nobody knows any more would be closed
-			c.Close()
-		},
-	}[args[1]]
+	does := tcpServers()[args[1]]
 	if does == nil {
 		ts.Fatalf("what does %q mean?", args[1])
 	}

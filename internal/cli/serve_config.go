@@ -15,16 +15,18 @@ import (
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
+	"github.com/tlswright/tlswright/wire"
 )
 
 // serverConfig turns the flags of `serve` into a configuration. close must be called at the end.
 func (a *app) serverConfig(cmd *cobra.Command, o *serveFlags) (config *tlsnet.Config, close func() error, err error) {
 	close = func() error { return nil }
-	core, err := o.core(cmd)
+	n, err := o.serverNegotiation(cmd)
 	if err != nil {
 		return nil, close, err
 	}
-	config = &tlsnet.Config{Core: core, HandshakeTimeout: o.timeout, Time: a.now}
+	n.note(a.ui)
+	config = &tlsnet.Config{Core: n.core, HandshakeTimeout: o.timeout, Time: a.now}
 	id, ok, err := o.identity.load(cmd)
 	if err == nil && !ok {
 		id, err = a.ownIdentity(o.listen)
@@ -50,6 +52,29 @@ func (a *app) serverConfig(cmd *cobra.Command, o *serveFlags) (config *tlsnet.Co
 		config.KeyLog, close = f, f.Close
 	}
 	return config, close, nil
+}
+
+// serverNegotiation turns the flags about negotiation into a server's configuration. What a server is asked to speak, it
+// must be able to speak.
+func (o *serveFlags) serverNegotiation(cmd *cobra.Command) (negotiation, error) {
+	n, err := o.negotiation(cmd)
+	switch {
+	case err != nil:
+		return n, err
+	case n.unspoken != nil && n.unspoken.highest < wire.VersionTLS12:
+		f := usagef(cmd, "--max %s leaves no version: TLS 1.2 and TLS 1.3 are spoken here", o.max)
+		f.hint = "leave --max out, or raise it to 1.2 or 1.3"
+		return n, f
+	case n.unspoken != nil:
+		f := usagef(cmd, "--ciphers: of the %s that this means, none is spoken here", countOf(len(n.unspoken.suites), "suite"))
+		f.hint = "see: tlswright ciphers --here ALL"
+		return n, f
+	case o.prefer != "server" && o.prefer != "client":
+		return n, usagef(cmd, "--prefer %q is neither server nor client", o.prefer)
+	}
+	n.core.PreferClient = o.prefer == "client"
+	n.core.MaxEarlyData = o.earlyData
+	return n, nil
 }
 
 // ownIdentity issues a certificate of the estate's own CA for this run: for localhost, and for the address that is

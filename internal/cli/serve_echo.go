@@ -19,7 +19,8 @@ const shutdownPatience = 5 * time.Second
 
 // echoServer sends every byte back as it came, whatever it means: it echoes an HTTP request, too.
 type echoServer struct {
-	log *serveLog
+	log        *serveLog
+	takesEarly bool // 0-RTT data
 
 	mu    sync.Mutex
 	conns map[*tlsnet.Conn]struct{}
@@ -83,18 +84,52 @@ func (s *echoServer) handle(ctx context.Context, c *tlsnet.Conn) {
 	s.track(c, true)
 	defer s.track(c, false)
 	defer c.Close()
-	if err := c.HandshakeContext(ctx); err != nil {
+	early, err := s.shake(ctx, c)
+	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			s.log.refused(c, err)
 		}
 		return
 	}
 	s.log.connected(c)
-	n, err := s.echo(c)
+	n := int64(len(early))
+	if n > 0 {
+		s.log.receivedEarly(c, early)
+		_, err = c.Write(early)
+	}
+	if err == nil {
+		var late int64
+		late, err = s.echo(c)
+		n += late
+	}
 	if errors.Is(err, net.ErrClosed) || isTimeout(err) { // the server is shutting down
 		err = nil
 	}
 	s.log.closed(c, n, err)
+}
+
+// shake makes the handshake, and returns the early data that came before its end. How much that can be is bounded by
+// --early-data.
+func (s *echoServer) shake(ctx context.Context, c *tlsnet.Conn) (early []byte, err error) {
+	if !s.takesEarly {
+		return nil, c.HandshakeContext(ctx)
+	}
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := c.ReadEarly(buf)
+		early = append(early, buf[:n]...)
+		if err == io.EOF {
+			return early, nil
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return nil, err
+		}
+	}
 }
 
 // echo returns how many bytes came, and how it ended: nil after close_notify.

@@ -37,6 +37,7 @@ type event struct {
 	Certificate *certReport      `json:"certificate,omitempty"`
 	Data        string           `json:"data,omitempty"`        // where it is UTF-8
 	Base64      string           `json:"data_base64,omitempty"` // where it is not
+	Early       bool             `json:"early,omitempty"`       // the data came as early data, which can be replayed
 	Received    *int64           `json:"received_bytes,omitempty"`
 	Request     *requestJSON     `json:"request,omitempty"`
 }
@@ -98,13 +99,24 @@ func verifiedName(p tlsnet.Peer) string {
 	return nameOf(p.Chain[0])
 }
 
-func (l *serveLog) received(c *tlsnet.Conn, data []byte) {
+func (l *serveLog) received(c *tlsnet.Conn, data []byte) { l.receivedText(c, data, false) }
+
+// receivedEarly tells the beginning of what came before the handshake was done.
+func (l *serveLog) receivedEarly(c *tlsnet.Conn, data []byte) {
+	l.receivedText(c, data[:min(len(data), shownPerConnection)], true)
+}
+
+func (l *serveLog) receivedText(c *tlsnet.Conn, data []byte, isEarly bool) {
 	if l.isQuiet {
 		return
 	}
 	n := int64(len(data))
-	text := fmt.Sprintf("received %s from %v: %s\n", byteCount(n), c.RemoteAddr(), quoted(data))
-	e := event{Event: "received", Address: c.RemoteAddr().String(), Received: &n}
+	word := "received"
+	if isEarly {
+		word = "received early"
+	}
+	text := fmt.Sprintf("%s %s from %v: %s\n", word, byteCount(n), c.RemoteAddr(), quoted(data))
+	e := event{Event: "received", Address: c.RemoteAddr().String(), Received: &n, Early: isEarly}
 	if utf8.Valid(data) {
 		e.Data = string(data)
 	} else {

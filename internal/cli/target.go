@@ -29,9 +29,12 @@ func (t target) name() string {
 }
 
 // parseTarget reads HOST, HOST:PORT, an IPv6 address with or without brackets, or the beginning of a https URL, which
-// is what people have in their clipboard.
-func parseTarget(cmd *cobra.Command, text string) (target, error) {
-	t := target{port: "443"}
+// is what people have in their clipboard. Without a port it is the one given, or that of https.
+func parseTarget(cmd *cobra.Command, text, port string) (target, error) {
+	t := target{port: port}
+	if port == "" {
+		t.port = "443"
+	}
 	rest := text
 	if after, ok := strings.CutPrefix(rest, "https://"); ok {
 		rest, _, _ = strings.Cut(after, "/")
@@ -94,4 +97,28 @@ func asciiName(name string) (string, error) {
 		}
 	}
 	return name, nil
+}
+
+// unicodeName gives the Unicode form of an internationalized name, or "" where it has none that leads back to it. Names
+// that look alike are no reason to hide it, for it is shown beside the ASCII form, never in its place.
+func unicodeName(name string) string {
+	if !strings.Contains(strings.ToLower(name), "xn--") {
+		return ""
+	}
+	readable, err := idna.Display.ToUnicode(name)
+	if err != nil || readable == name {
+		return ""
+	}
+	if ascii, err := idna.Lookup.ToASCII(readable); err != nil || !strings.EqualFold(ascii, name) {
+		return ""
+	}
+	return readable
+}
+
+// withUnicode puts the Unicode form of a name behind it.
+func withUnicode(name string) string {
+	if readable := unicodeName(name); readable != "" {
+		return name + " (" + readable + ")"
+	}
+	return name
 }
