@@ -161,7 +161,7 @@ func (n *negotiationFlags) suites(cmd *cobra.Command, g *negotiation, lowest, hi
 		if !slices.ContainsFunc(meant, isOfTLS13) {
 			highest = min(highest, wire.VersionTLS12)
 		}
-		g.unspoken = &probe{lowest: lowest, highest: highest, suites: meant}
+		g.unspoken, g.left = &probe{lowest: lowest, highest: highest, suites: meant}, 0
 		return nil
 	}
 	g.core.CipherSuites = spoken

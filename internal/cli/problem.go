@@ -114,7 +114,7 @@ func explainAlert(a wire.AlertCode) (text, hint string) {
 	case wire.AlertHandshakeFailure, wire.AlertInsufficientSecurity:
 		text, hint = "nothing in common to agree on", "is it older than TLS 1.2? otherwise drop --ciphers and --groups"
 	case wire.AlertProtocolVersion:
-		text, hint = "it speaks none of the versions that were offered", "TLS 1.2 and TLS 1.3 are spoken here"
+		text, hint = "it speaks none of the versions that were offered", "TLS 1.2 and TLS 1.3 are spoken here; connect --max 1.1 shows what it says to an old client"
 	case wire.AlertCertificateRequired:
 		text, hint = "it wants a client certificate", "present one with --cert FILE --key FILE"
 	case wire.AlertUnknownCA:

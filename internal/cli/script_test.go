@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 //	exits CODE PROGRAM ARG...   run to the end and demand an exit code
 //	server NAME ARG...          run `tlswright serve ARG...`; sets $NAME to its host:port and $NAME_PORT to the port;
 //	                            its output is in NAME.out and NAME.err
-//	stop NAME                   end it with SIGINT and demand that it ends well
+//	halt NAME                   end it with SIGINT and demand that it ends well (testscript has a "stop" of its own,
+//	                            which ends the script)
 //	tcp NAME DOES               a TCP server that is no TLS server; see tcpServers
 //	daemon NAME KIND FOLDER ...  a foreign server; see startDaemon. [peer:KIND] says whether it can be run
 //	big FILE BYTES              make a file
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"server": startServer,
-			"stop":   stopServer,
+			"halt":   haltServer,
 			"tcp":    startTCP,
 			"big":    makeBig,
 			"alone":  beAlone,
@@ -128,7 +129,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("the server does not listen:\n%s", ts.ReadFile(name+".err"))
 }
 
-func stopServer(ts *testscript.TestScript, _ bool, args []string) {
+func haltServer(ts *testscript.TestScript, _ bool, args []string) {
 	s := ts.Value(serversKey{}).(map[string]*server)[args[0]]
 	ts.Check(s.cmd.Process.Signal(syscall.SIGINT))
 	select {

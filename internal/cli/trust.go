@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -71,13 +73,15 @@ func (f *identityFlags) load(cmd *cobra.Command) (id keystore.Identity, ok bool,
 		}
 		return id, false, nil
 	}
+	if f.key == "" { // both may come in one file; one without a key need not be closed to others
+		text, err := os.ReadFile(f.cert)
+		if err == nil && !bytes.Contains(text, []byte("PRIVATE KEY-----")) {
+			return id, false, &failure{kind: kindLocal, text: f.cert + " holds no private key", hint: "name the file of its private key with --key"}
+		}
+	}
 	id, err = keystore.LoadIdentity(f.cert, f.key)
 	if err != nil {
-		problem := cannotRun(err, "")
-		if f.key == "" && problem.hint == "" {
-			problem.hint = "name the file of its private key with --key"
-		}
-		return id, false, problem
+		return id, false, cannotRun(err, "")
 	}
 	return id, true, nil
 }
