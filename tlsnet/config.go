@@ -60,7 +60,8 @@ type Config struct {
 
 	// TicketKeys are the keys of a server's tickets. Nil: a [Listener] makes its own, and [Server] hands out no tickets.
 	TicketKeys *TicketKeys
-	// ServerSessions keeps a server's sessions in the place of tickets that hold them.
+	// ServerSessions keeps a server's sessions in the place of tickets that hold them. With it TLS 1.2 clients that know no
+	// tickets resume too, by session id (RFC 5246, Section 7.4.1.3); Core.SessionIDs follows from it.
 	ServerSessions ServerSessions
 	// Tickets is how many tickets a server sends after a full TLS 1.3 handshake; 0: DefaultTickets, negative: none, at most
 	// 16.
@@ -223,6 +224,7 @@ func (c *Config) core(role tlscore.Role) (tlscore.Config, error) {
 	}
 	core.AskIdentity = c.ChooseIdentity != nil
 	core.AskSession = role == tlscore.RoleServer && !core.NoTickets
+	core.SessionIDs = core.AskSession && c.ServerSessions != nil
 	return core, nil
 }
 

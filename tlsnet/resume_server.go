@@ -204,8 +204,11 @@ func (c *Conn) ticketFor(s *tlscore.Session) []byte {
 		}
 		return name
 	}
-	name := make([]byte, sessionNameLen)
-	rand.Read(name)
+	name := s.SessionID
+	if len(name) == 0 {
+		name = make([]byte, sessionNameLen)
+		rand.Read(name)
+	}
 	if i.store.Put(name, append(bound, state...), s.Issued.Add(s.Lifetime)) != nil {
 		return nil
 	}
