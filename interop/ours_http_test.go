@@ -25,7 +25,7 @@ func (a asks) serveHTTPOnce(ctx context.Context, l *tlsnet.Listener) (tlscore.Fa
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			report(answer(w, r, a.down(), a.up()))
 		}),
-		HandshakeError: func(c *tlsnet.Conn, err error) { report(served{c.Facts(), err}) },
+		HandshakeError: func(c *tlsnet.Conn, err error) { report(served{facts: c.Facts(), err: err}) },
 		ErrorLog:       log.New(io.Discard, "", 0),
 	}
 	ended := make(chan error, 1)
@@ -57,5 +57,5 @@ func answer(w http.ResponseWriter, r *http.Request, down, up payload) served {
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(down)))
 	_, writeErr := w.Write(down)
-	return served{info.Facts, errors.Join(err, writeErr)}
+	return served{facts: info.Facts, err: errors.Join(err, writeErr)}
 }

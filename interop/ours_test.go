@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -23,18 +24,25 @@ type asks struct {
 	shares        []wire.Group       // our client alone: shares sent first
 	cookie        bool               // our server alone: HelloRetryRequest with a cookie, always
 	alpn          []string
-	short         bool             // move 66 KB each way instead of 1 MB; a peer alone
-	patient       bool             // a peer alone: it sends its second half when it has all of ours
-	identity      *identity        // what it presents; nil: a client without a certificate
-	requireClient bool             // a server that refuses clients without a certificate of ours
-	updateKeys    bool             // our end alone: KeyUpdate in the middle of what it sends, and the peer is asked for the same
-	observer      tlscore.Observer // of our end
-	name          string           // a client: the DNS name to ask for and to verify; empty: 127.0.0.1, which is in no SNI
-	ocsp, sct     *staple          // a server sends them; a client expects them
-	mute          bool             // our server alone: it sends nothing, and reads to the end
-	chatty        bool             // a peer's server alone: it takes commands, and passes no payload
-	extra         []string         // a peer alone: further arguments, in its own language
-	priority      []string         // GnuTLS alone: further words of its priority string
+	short         bool                   // move 66 KB each way instead of 1 MB; a peer alone
+	patient       bool                   // a peer alone: it sends its second half when it has all of ours
+	identity      *identity              // what it presents; nil: a client without a certificate
+	requireClient bool                   // a server that refuses clients without a certificate of ours
+	updateKeys    bool                   // our end alone: KeyUpdate in the middle of what it sends, and the peer is asked for the same
+	observer      tlscore.Observer       // of our end
+	name          string                 // a client: the DNS name to ask for and to verify; empty: 127.0.0.1, which is in no SNI
+	ocsp, sct     *staple                // a server sends them; a client expects them
+	early         bool                   // a server that takes early data
+	byID          bool                   // TLS 1.2 sessions are resumed by their ids
+	forgets       bool                   // our server alone: it knows no session again
+	sessions      tlsnet.SessionStore    // our client alone
+	cache         tls.ClientSessionCache // crypto/tls alone
+	twice         bool                   // curl alone: two connections
+	muteFirst     bool                   // our server alone: mute with its first connection
+	mute          bool                   // our server alone: it sends nothing, and reads to the end
+	chatty        bool                   // a peer's server alone: it takes commands, and passes no payload
+	extra         []string               // a peer alone: further arguments, in its own language
+	priority      []string               // GnuTLS alone: further words of its priority string
 }
 
 // config is asks for our end.
@@ -59,9 +67,19 @@ func (a asks) config(p *pki, role tlscore.Role) *tlsnet.Config {
 	if role == tlscore.RoleClient {
 		c.Roots = []*x509.Certificate{p.root}
 		c.ServerName = a.name
+		c.Sessions = a.sessions
 		return c
 	}
 	c.Core.RetryAlways = a.cookie
+	if a.early {
+		c.Core.MaxEarlyData = maxEarly
+	}
+	if a.forgets {
+		c.ServerSessions = forgetful{}
+	}
+	if a.byID {
+		c.ServerSessions = tlsnet.NewMemoryServerSessions(0)
+	}
 	if a.requireClient {
 		c.Core.ClientAuth = tlscore.RequireClientCert
 		c.ClientRoots = []*x509.Certificate{p.root}
@@ -106,6 +124,7 @@ func (a asks) dial(ctx context.Context, p *pki, addr string) (*tlsnet.Conn, erro
 type served struct {
 	facts tlscore.Facts
 	err   error
+	early string // early data that it read
 }
 
 // serveOne runs our server for one connection: handshake, then payloads both ways, then close_notify and everything
@@ -137,23 +156,28 @@ func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener) (tlscore.Facts,
 	}
 	c := nc.(*tlsnet.Conn)
 	defer c.Close()
+	err = a.serveOnce(ctx, c)
+	return c.Facts(), err
+}
+
+func (a asks) serveOnce(ctx context.Context, c *tlsnet.Conn) error {
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	if err := c.HandshakeContext(ctx); err != nil {
-		return c.Facts(), fmt.Errorf("handshake: %w", err)
+		return fmt.Errorf("handshake: %w", err)
 	}
 	if a.mute {
 		_, err := io.Copy(io.Discard, c)
-		return c.Facts(), err
+		return err
 	}
 	var rw io.ReadWriter = c
 	if a.updateKeys {
 		rw = &updating{Conn: c, keys: c}
 	}
 	if err := pump(rw, a.down(), a.up(), "client to us"); err != nil {
-		return c.Facts(), err
+		return err
 	}
 	if err := c.CloseWrite(); err != nil {
-		return c.Facts(), fmt.Errorf("closing: %w", err)
+		return fmt.Errorf("closing: %w", err)
 	}
 	rest, err := io.Copy(io.Discard, c)
 	if rest != 0 {
@@ -162,7 +186,7 @@ func (a asks) serveConn(ctx context.Context, l *tlsnet.Listener) (tlscore.Facts,
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = nil // gnutls-cli answers close_notify by closing; all it had to say has arrived
 	}
-	return c.Facts(), err
+	return err
 }
 
 // verdict compares what was negotiated with what a case wanted. Zero values and nil lists want nothing in particular.

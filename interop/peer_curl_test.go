@@ -23,6 +23,11 @@ func curlPeer() peer {
 		http:      true,
 		httpDial:  curlDial,
 		namesLate: true,
+		onlyIDs:   true,
+		returns: func(ctx context.Context, p *pki, addr string, a asks) told {
+			a.twice = true
+			return curlDial(ctx, p, addr, a)
+		},
 		readsOCSP: func(ctx context.Context, p *pki, addr string, a asks) told {
 			a.extra = one("--cert-status")
 			return curlDial(ctx, p, addr, a)
@@ -79,7 +84,11 @@ func curlDial(ctx context.Context, p *pki, addr string, a asks) told {
 		args = append(args, "--cert", a.identity.certFile, "--key", a.identity.keyFile)
 	}
 	args = append(args, a.extra...)
-	prog, err := start(ctx, false, "curl", append(args, "https://"+net.JoinHostPort(host, port)+"/")...)
+	url := "https://" + net.JoinHostPort(host, port) + "/"
+	if a.twice {
+		args = append(args, "--output", down+"2", url)
+	}
+	prog, err := start(ctx, false, "curl", append(args, url)...)
 	if err != nil {
 		return told{err: err}
 	}
@@ -89,6 +98,10 @@ func curlDial(ctx context.Context, p *pki, addr string, a asks) told {
 	if prog.err == nil {
 		body, err := os.ReadFile(down)
 		got.err = errors.Join(err, a.down().same("us to client", body))
+		if a.twice && got.err == nil {
+			body, err = os.ReadFile(down + "2")
+			got.err = errors.Join(err, a.down().same("us to client again", body))
+		}
 	}
 	return got
 }

@@ -7,8 +7,10 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -64,7 +66,20 @@ func gnutlsPeer() peer {
 			wire.AlertHandshakeFailure: wire.AlertDecodeError,      // a client without a certificate
 			wire.AlertProtocolVersion:  wire.AlertHandshakeFailure, // it goes by the version first, and finds no suite then
 		},
-		readsOCSP:   gnutlsReadsOCSP,
+		readsOCSP: gnutlsReadsOCSP,
+		returns: func(ctx context.Context, p *pki, addr string, a asks) told {
+			a.extra = gnutlsResumes(a)
+			return gnutlsDial(ctx, p, addr, a)
+		},
+		silentFirst:    true,
+		withoutTickets: one("--noticket"),
+		noRetryEarly:   true,
+		takesEarly:     func(_ context.Context, s peerServer, c *tlsnet.Conn, _ bool) error { return s.exchange(c) },
+		earlyData:      earlyLine,
+		sendsEarly: func(ctx context.Context, p *pki, addr string, a asks, file string, _ int) told {
+			a.extra = append(gnutlsResumes(a), "--earlydata", file)
+			return gnutlsDial(ctx, p, addr, a)
+		},
 		mindsDemand: true,
 		withoutEMS:  func(a asks) asks { a.priority = one("%NO_SESSION_HASH"); return a },
 		fallsBack:   func(a asks) asks { a.priority = one("%FALLBACK_SCSV"); return a },
@@ -140,6 +155,9 @@ func gnutlsServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 	if a.ocsp != nil {
 		args = append(args, "--ocsp-response", a.ocsp.file, "--ignore-ocsp-response-errors")
 	}
+	if a.early {
+		args = append(args, "--earlydata", "--maxearlydata", strconv.Itoa(maxEarly))
+	}
 	if a.requireClient {
 		args = append(args, "--require-client-cert", "--verify-client-cert", "--x509cafile", p.rootFile)
 	} else {
@@ -164,6 +182,13 @@ func (s *gnutlsServer) mentions(ctx context.Context, _ string) error {
 
 func (s *gnutlsServer) exchange(c net.Conn) error {
 	return pump(c, s.asks.text(), s.asks.text(), "us to server and back")
+}
+
+func gnutlsResumes(a asks) []string {
+	if a.newest() == wire.VersionTLS13 {
+		return []string{"--resume", "--waitresumption"}
+	}
+	return one("--resume")
 }
 
 // gnutlsReadsOCSP compares the OCSP response that gnutls-cli saves.

@@ -27,6 +27,13 @@ func goPeer() peer {
 		httpServe: goHTTPServe,
 		httpDial:  goHTTPDial,
 		steerless: true,
+		returns: func(ctx context.Context, p *pki, addr string, a asks) told {
+			a.cache = tls.NewLRUClientSessionCache(1)
+			if got := goDial(ctx, p, addr, a); got.err != nil {
+				return got
+			}
+			return goDial(ctx, p, addr, a)
+		},
 		readsOCSP: goReadsStaples,
 		readsSCT:  goReadsStaples,
 		sendsSCT:  true,
@@ -50,7 +57,7 @@ func goPeer() peer {
 func goConfig(p *pki, a asks) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(p.root)
-	c := &tls.Config{MinVersion: uint16(a.oldest()), MaxVersion: uint16(a.newest()), RootCAs: roots, ClientCAs: roots, NextProtos: a.alpn, ServerName: a.name}
+	c := &tls.Config{MinVersion: uint16(a.oldest()), MaxVersion: uint16(a.newest()), RootCAs: roots, ClientCAs: roots, NextProtos: a.alpn, ServerName: a.name, ClientSessionCache: a.cache}
 	for _, g := range a.groups {
 		c.CurvePreferences = append(c.CurvePreferences, tls.CurveID(g))
 	}

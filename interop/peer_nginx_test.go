@@ -14,21 +14,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
 func nginxPeer() peer {
 	return peer{
-		name:          "nginx",
-		version:       func() (string, error) { return nginxVersion() },
-		groups:        func() []wire.Group { return opensslCan("nginx", "-V") },
-		kinds:         allKinds,
-		suites:        slices.Concat(allSuites, allSuites12),
-		serve:         nginxServe,
-		httpServe:     nginxServe,
-		alertText:     alertTextOpenSSL(),
-		refusesInHTTP: true,
-		withoutEMS:    func(a asks) asks { a.extra = one("ssl_conf_command Options -ExtendedMasterSecret;"); return a },
+		name:           "nginx",
+		version:        func() (string, error) { return nginxVersion() },
+		groups:         func() []wire.Group { return opensslCan("nginx", "-V") },
+		kinds:          allKinds,
+		suites:         slices.Concat(allSuites, allSuites12),
+		serve:          nginxServe,
+		httpServe:      nginxServe,
+		alertText:      alertTextOpenSSL(),
+		refusesInHTTP:  true,
+		takesEarly:     nginxTakesEarly,
+		withoutTickets: one("ssl_session_tickets off; ssl_session_cache shared:sessions:1m;"),
+		earlyData:      earlyRequest,
+		withoutEMS:     func(a asks) asks { a.extra = one("ssl_conf_command Options -ExtendedMasterSecret;"); return a },
 		note: "as a server only: a `PUT` of 1 MB (compared with the file that nginx wrote) and a `GET` of it, over HTTP/1.1; " +
 			"HTTP/2 below",
 	}
@@ -127,6 +131,9 @@ func nginxTerms(a asks) string {
 	if a.ocsp != nil {
 		text += "ssl_stapling on; ssl_stapling_file " + a.ocsp.file + ";"
 	}
+	if a.early {
+		text += "ssl_early_data on;"
+	}
 	return text + strings.Join(a.extra, " ")
 }
 
@@ -163,6 +170,23 @@ func (s *nginxServer) exchange(c net.Conn) error {
 		return fmt.Errorf("GET: status %d, %w", status, err)
 	}
 	return up.same("server to us", body)
+}
+
+// nginxTakesEarly reads the answer to a request that was sent early, and no other way.
+func nginxTakesEarly(_ context.Context, s peerServer, c *tlsnet.Conn, early bool) error {
+	if !early {
+		return s.exchange(c)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %w", resp.Status, err)
+	}
+	return s.(*nginxServer).asks.up().same("early request", got)
 }
 
 func roundTrip(c io.Writer, br *bufio.Reader, method string, body []byte) (int, []byte, error) {

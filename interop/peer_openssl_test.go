@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -37,16 +39,27 @@ var opensslSuites12 = map[wire.CipherSuite]string{
 
 func opensslPeer() peer {
 	return peer{
-		name:      "OpenSSL",
-		version:   func() (string, error) { return shortVersion("openssl", "version") },
-		groups:    func() []wire.Group { return opensslCan("openssl", "version") },
-		kinds:     allKinds,
-		suites:    slices.Concat(allSuites, allSuites12),
-		serve:     opensslServe,
-		dial:      opensslDial,
-		alertText: alertTextOpenSSL(),
-		fallsBack: func(a asks) asks { a.extra = one("-fallback_scsv"); return a },
-		redials:   opensslRedials,
+		name:           "OpenSSL",
+		version:        func() (string, error) { return shortVersion("openssl", "version") },
+		groups:         func() []wire.Group { return opensslCan("openssl", "version") },
+		kinds:          allKinds,
+		suites:         slices.Concat(allSuites, allSuites12),
+		serve:          opensslServe,
+		dial:           opensslDial,
+		alertText:      alertTextOpenSSL(),
+		fallsBack:      func(a asks) asks { a.extra = one("-fallback_scsv"); return a },
+		redials:        opensslRedials,
+		withoutTickets: one("-no_ticket"),
+		returns: func(ctx context.Context, p *pki, addr string, a asks) told {
+			return opensslReturns(ctx, p, addr, a, 1)
+		},
+		takesEarly: opensslTakesEarly,
+		earlyData:  earlyLine,
+		singleUse:  true,
+		sendsEarly: func(ctx context.Context, p *pki, addr string, a asks, file string, times int) told {
+			return opensslReturns(ctx, p, addr, a, times, "-early_data", file)
+		},
+		replays: true,
 		readsOCSP: func(ctx context.Context, p *pki, addr string, a asks) told {
 			return glance(ctx, "openssl", append(opensslClient(p, addr, a), "-status"), "ocsp response status: successful", "cert status: good")
 		},
@@ -154,6 +167,9 @@ type opensslServer struct {
 
 func opensslServe(ctx context.Context, p *pki, a asks) (peerServer, error) {
 	args := append([]string{"s_server"}, opensslTerms(a)...)
+	if a.early {
+		args, a.chatty = append(args, "-early_data", "-max_early_data", strconv.Itoa(maxEarly)), true
+	}
 	if !a.chatty {
 		args = append(args, "-quiet")
 	}
@@ -178,6 +194,46 @@ func (s *opensslServer) exchange(c net.Conn) error {
 // opensslDial runs s_client: with -quiet's silence, but without its commands, and a summary of the connection on stderr.
 func opensslDial(ctx context.Context, p *pki, addr string, a asks) told {
 	return runClient(ctx, a, "openssl", append(opensslClient(p, addr, a), "-brief", "-ign_eof", "-nocommands"))
+}
+
+// opensslReturns makes a connection for a session, and then so many that resume it.
+func opensslReturns(ctx context.Context, p *pki, addr string, a asks, times int, then ...string) told {
+	file, err := p.keep("session-*.pem", nil)
+	if err != nil {
+		return told{err: err}
+	}
+	a.extra = []string{"-sess_out", file}
+	got := opensslDial(ctx, p, addr, a)
+	for n := 0; n < times && got.err == nil; n++ {
+		a.extra = append([]string{"-sess_in", file}, then...)
+		got = opensslDial(ctx, p, addr, a)
+	}
+	return got
+}
+
+// opensslTakesEarly talks to a chatty s_server, which prints what it gets, and sends its stdin.
+func opensslTakesEarly(ctx context.Context, peer peerServer, c *tlsnet.Conn, early bool) error {
+	s := peer.(*opensslServer)
+	if early {
+		if err := s.mentions(ctx, strings.TrimSpace(earlyLine)); err != nil {
+			return err
+		}
+	}
+	if _, err := c.Write([]byte("heard in time\n")); err != nil {
+		return err
+	}
+	if err := s.mentions(ctx, "heard in time"); err != nil {
+		return err
+	}
+	const answer = "here is an answer\n"
+	if _, err := io.WriteString(s.stdin, answer); err != nil {
+		return err
+	}
+	got := make([]byte, len(answer))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != answer {
+		return fmt.Errorf("%q came back: %w", got, err)
+	}
+	return nil
 }
 
 // opensslRedials lets s_client renegotiate, which is a command, and then wait for its end.

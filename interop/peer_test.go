@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -39,6 +40,20 @@ type peer struct {
 	needsRetryGroup bool                              // its client gives up on a HelloRetryRequest without key_share, which RFC 8446, Section 4.1.4, allows
 	namesLate       bool                              // its client checks the name when the handshake is done, and says nothing to the server
 	refusesInHTTP   bool                              // its server refuses clients by HTTP status, not by alert
+	// returns lets its client make two connections, and resume the session of the first; nil: it cannot.
+	returns     func(ctx context.Context, p *pki, addr string, a asks) told
+	silentFirst bool // it then says nothing in the first one
+	// takesEarly is exchange for a server that takes early data, on a connection that brought some or did not; nil: it
+	// takes none.
+	takesEarly func(ctx context.Context, s peerServer, c *tlsnet.Conn, early bool) error
+	earlyData  string // that its server makes something of
+	singleUse  bool   // its server takes early data with a ticket once
+	// sendsEarly lets its client make one connection, and then so many with early data from a file; nil: it sends none.
+	sendsEarly     func(ctx context.Context, p *pki, addr string, a asks, file string, times int) told
+	withoutTickets []string // further arguments with which it uses session ids in TLS 1.2, and no tickets
+	onlyIDs        bool     // its client does so by itself
+	noRetryEarly   bool     // it cannot cope with early data and HelloRetryRequest together
+	replays        bool     // its client can be made to use a ticket again
 	// How its client shows what our server stapled; nil: it does not.
 	readsOCSP, readsSCT func(ctx context.Context, p *pki, addr string, a asks) told
 	mindsDemand         bool // its client wants a staple where the certificate demands one
