@@ -13,6 +13,8 @@ type Dialer struct {
 	// Net makes the connections beneath. [NewDialer] bounds name look-up and connecting by 30 seconds. IPv6 and IPv4 are
 	// tried side by side (RFC 6555).
 	Net net.Dialer
+	// Connect, if set, makes the connections beneath in the place of Net, for example through a proxy.
+	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // NewDialer checks the configuration.
@@ -83,7 +85,7 @@ func (d *Dialer) connect(ctx context.Context, network, addr string) (*Conn, erro
 	if err != nil && d.set.serverName == "" && !d.set.insecure {
 		return nil, &DialError{Failure: FailureNetwork, Address: addr, Err: err}
 	}
-	nc, err := d.Net.DialContext(ctx, network, addr)
+	nc, err := d.beneath(ctx, network, addr)
 	if err != nil {
 		return nil, &DialError{Failure: connectFailure(ctx, err), Address: addr, Err: err}
 	}
@@ -93,4 +95,12 @@ func (d *Dialer) connect(ctx context.Context, network, addr string) (*Conn, erro
 		return nil, err
 	}
 	return c, nil
+}
+
+// beneath makes the connection that TLS is spoken over.
+func (d *Dialer) beneath(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.Connect != nil {
+		return d.Connect(ctx, network, addr)
+	}
+	return d.Net.DialContext(ctx, network, addr)
 }

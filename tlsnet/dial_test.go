@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -183,5 +184,37 @@ func TestChosenIdentityIsPresented(t *testing.T) {
 	c, _ := connected(t, s.clientConfig(), sc, a, b)
 	if !c.Peer().Leaf.Equal(second.Certificate) {
 		t.Error("another identity was presented")
+	}
+}
+
+func TestDialerAndTransportConnectAsTheyAreTold(t *testing.T) {
+	s := newSite(t)
+	l := listen(t, s.serverConfig())
+	go echo(l)
+	var asked string
+	connect := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		asked = addr
+		return (&net.Dialer{}).DialContext(ctx, network, l.Addr().String())
+	}
+	d, err := tlsnet.NewDialer(s.clientConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Connect = connect
+	c, err := d.Dial(t.Context(), "tcp", "elsewhere.test:443")
+	if err != nil || asked != "elsewhere.test:443" {
+		t.Fatalf("asked for %q: %v", asked, err)
+	}
+	defer c.Close()
+	mustWrite(t, c, "hello")
+	mustRead(t, c, "hello")
+	refused := errors.New("the proxy says no")
+	tr := &tlsnet.Transport{Config: s.clientConfig(), Connect: func(context.Context, string, string) (net.Conn, error) { return nil, refused }}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://elsewhere.test/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := tr.RoundTrip(req); !errors.Is(err, refused) {
+		t.Errorf("%v, %v", resp, err)
 	}
 }

@@ -21,7 +21,7 @@ var ErrPlaintext = errors.New("tlsnet: only https is allowed (see Transport.Allo
 // Transport is an http.RoundTripper over this package's connections. It connects first and then speaks what ALPN
 // negotiated, HTTP/2 or HTTP/1.1; both kinds of connections are pooled per host and port. [InfoFromResponse] tells what
 // is known of the connection and the server; Response.TLS is nil. It may be used concurrently; the fields must not be
-// changed once it was used. It knows no proxies.
+// changed once it was used. It knows no proxies but those of Connect.
 type Transport struct {
 	// Config is a client's configuration; nil is the zero Config. Without Core.ALPN both versions are offered. A ServerName
 	// holds for all hosts.
@@ -33,6 +33,8 @@ type Transport struct {
 	// the same was sent before. A server that takes no early data, or answers 425 Too Early, gets it again when the handshake
 	// is done (RFC 8470).
 	EarlyData bool
+	// Connect, if set, makes the connections beneath: see [Dialer]. It is how a proxy is used.
+	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	DialTimeout           time.Duration // for name look-up, connecting and handshake; 0: 30 s
 	IdleConnTimeout       time.Duration // how long an idle connection is kept; 0: 90 s, negative: for ever
@@ -69,10 +71,11 @@ func (t *Transport) init() error {
 		if t.h1Only, t.err = NewDialer(&config); t.err != nil {
 			return
 		}
+		t.dialer.Connect, t.h1Only.Connect = t.Connect, t.Connect
 		t.hosts = make(map[string]*httpHost)
 		t.h1 = t.newTransport()
 		t.h1.Protocols.SetHTTP1(true)
-		t.h1.DialContext = t.dialer.Net.DialContext
+		t.h1.DialContext = t.dialer.beneath
 		t.h1.DialTLSContext = t.dialHTTP1
 		t.h1.MaxIdleConnsPerHost = t.MaxIdleConnsPerHost
 		if t.MaxIdleConnsPerHost == 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -64,6 +65,13 @@ func (a *app) connectHTTP(cmd *cobra.Command, o *connectFlags, args []string) (e
 	transport := &tlsnet.Transport{
 		Config: &c.config, DialTimeout: o.timeout, ResponseHeaderTimeout: o.timeout,
 		DisableCompression: true, // the headers and the body are shown as they are served
+		Connect: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			host, port, err := net.SplitHostPort(addr)
+			if err != nil {
+				return nil, err
+			}
+			return c.way.dial(ctx, target{host: host, port: port})
+		},
 	}
 	defer transport.CloseIdleConnections()
 	report := &httpJSON{Method: req.Method, URL: req.URL.String(), FinalURL: req.URL.String(), Redirects: []string{}, Headers: map[string][]string{}}
