@@ -92,54 +92,65 @@ func TestEveryFlippedBitIsNoticed(t *testing.T) {
 
 // TestDisorderIsNoticed drops, doubles and swaps each record in turn.
 func TestDisorderIsNoticed(t *testing.T) {
-	c, s := smallConfigs(t)
-	client, server := recordsOf(t, c, s)
-	for side, sizes := range [][]int{client, server} {
-		for index := range sizes {
-			for _, what := range []string{"drop", "double", "swap"} {
-				t.Run(fmt.Sprintf("%s/%d/%d", what, side, index), func(t *testing.T) {
-					l := link(t, c, s)
-					seen := [2]int{}
-					var held []byte
-					harmless := false
-					l.Mutate = func(from *tlstest.End, rec []byte) []byte {
-						who := 0
-						if from == l.Server {
-							who = 1
-						}
-						seen[who]++
-						if who != side {
-							return rec
-						}
-						switch {
-						case seen[who]-1 == index:
-							// A change_cipher_spec is dropped wherever it comes, so it may be missing, double or late.
-							harmless = wire.ContentType(rec[0]) == wire.ContentChangeCipherSpec
-							switch what {
-							case "drop":
-								return nil
-							case "double":
-								return append(bytes.Clone(rec), rec...)
-							}
-							held = rec
-							return nil
-						case held != nil:
-							harmless = harmless || wire.ContentType(rec[0]) == wire.ContentChangeCipherSpec
-							rec, held = append(rec, held...), nil
-						}
-						return rec
-					}
-					err := l.Handshake()
-					ended(t, l)
-					if err == nil && !harmless {
-						// What remains is a doubled or held last record, which data makes visible.
-						err = l.Send(l.Client, []byte("x"))
-						if err == nil && bytes.Equal(l.Server.Received, []byte("x")) && held == nil {
-							t.Error("went unnoticed")
-						}
-					}
-				})
+	for _, v := range []wire.Version{wire.VersionTLS12, wire.VersionTLS13} {
+		c, s := smallConfigs(t)
+		s.MaxVersion = v
+		client, server := recordsOf(t, c, s)
+		for side, sizes := range [][]int{client, server} {
+			for index := range sizes {
+				for _, what := range []string{"drop", "double", "swap"} {
+					t.Run(fmt.Sprintf("%v/%s/%d/%d", v, what, side, index), func(t *testing.T) {
+						disorder(t, link(t, c, s), v, what, side, index)
+					})
+				}
 			}
+		}
+	}
+}
+
+// disorder plays it out: the record of a number, counted from 0, that the client (side 0) or the server sends.
+func disorder(t *testing.T, l *tlstest.Link, v wire.Version, what string, side, index int) {
+	t.Helper()
+	seen := [2]int{}
+	var held []byte
+	harmless := false
+	// In TLS 1.3 a change_cipher_spec is dropped wherever it comes, so it may be missing, double or late.
+	may := func(rec []byte) bool {
+		return v == wire.VersionTLS13 && wire.ContentType(rec[0]) == wire.ContentChangeCipherSpec
+	}
+	l.Mutate = func(from *tlstest.End, rec []byte) []byte {
+		who := 0
+		if from == l.Server {
+			who = 1
+		}
+		seen[who]++
+		if who != side {
+			return rec
+		}
+		switch {
+		case seen[who]-1 == index:
+			harmless = may(rec)
+			switch what {
+			case "drop":
+				return nil
+			case "double":
+				return append(bytes.Clone(rec), rec...)
+			}
+			held = rec
+			return nil
+		case held != nil:
+			harmless = harmless || may(rec)
+			rec, held = append(rec, held...), nil
+		}
+		return rec
+	}
+	err := l.Handshake()
+	ended(t, l)
+	if err == nil && !harmless {
+		// What remains is a doubled or held last record, which data makes visible.
+		err = l.Send(l.Client, []byte("x"))
+		if err == nil && bytes.Equal(l.Server.Received, []byte("x")) && held == nil {
+			t.Error("went unnoticed")
 		}
 	}
 }

@@ -248,6 +248,15 @@ func clientHelloRefusals() []refusal {
 		hello("pre_shared_key not last", tlscore.CodePSKNotLast, wire.AlertIllegalParameter, func(h *wire.ClientHello) {
 			h.Extensions = append(withExt(&wire.PreSharedKeys{Identities: []wire.PSKIdentity{{Identity: []byte{1}}}, Binders: [][]byte{make([]byte, 32)}}), h.Extensions...)
 		}),
+		hello("malformed status_request", tlscore.CodeMalformed, wire.AlertDecodeError, func(h *wire.ClientHello) {
+			h.Extensions = append(h.Extensions, wire.Extension{Type: wire.ExtStatusRequest, Data: []byte{1, 0}})
+		}),
+		hello("SCTs in the hello", tlscore.CodeMalformed, wire.AlertDecodeError, func(h *wire.ClientHello) {
+			h.Extensions = append(h.Extensions, wire.Extension{Type: wire.ExtSignedCertificateTimestamp, Data: []byte{1}})
+		}),
+		hello("malformed extension of TLS 1.2", tlscore.CodeMalformed, wire.AlertDecodeError, func(h *wire.ClientHello) {
+			h.Extensions = append(h.Extensions, wire.Extension{Type: wire.ExtECPointFormats, Data: []byte{2, 0}})
+		}),
 		{name: "trailing byte", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError, edit: rawly(wire.TypeClientHello, addTrailing)},
 		{name: "message too long", code: tlscore.CodeMessageTooLong, alert: wire.AlertIllegalParameter,
 			edit: rawly(wire.TypeClientHello, func(b []byte) []byte { b[1] = 0xff; return b })},
