@@ -221,7 +221,7 @@ func TestServerHellosAreJudgedAsByCryptoTLS(t *testing.T) {
 		}
 	}
 	n := uint64(6000)
-	if testing.Short() {
+	if testing.Short() || brief {
 		n = 500
 	}
 	for seed := range n {

@@ -229,7 +229,7 @@ func TestHellosAreJudgedAsByCryptoTLS(t *testing.T) {
 		weigh(hello)
 	}
 	n := 8000
-	if testing.Short() {
+	if testing.Short() || brief {
 		n = 500
 	}
 	r := rand.New(rand.NewPCG(3, 4))

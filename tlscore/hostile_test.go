@@ -295,7 +295,7 @@ func TestRandomFlightsAreRefused(t *testing.T) {
 	if os.Getenv("TLSWRIGHT_ACCEPT") != "" {
 		n = 1_000_000
 	}
-	if testing.Short() {
+	if testing.Short() || brief {
 		n = 2_000
 	}
 	r := rand.New(rand.NewPCG(1, 2))

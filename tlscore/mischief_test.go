@@ -161,7 +161,7 @@ func (x *mischief) run(t testing.TB, s *script, params *tlscore.Params) {
 		}
 		x.n = op.at
 		if kind, content := x.aside(0); content != nil {
-			o = p.Say(m, kind, content)
+			p.Say(m, kind, content)
 		}
 		o = p.Feed(m, x.before(0))
 		if content := x.play(op, nil); len(content) > 0 {
