@@ -1,6 +1,7 @@
 package tlscore_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -147,6 +148,34 @@ func Test12PlainMasterSecretIsTakenAndTold(t *testing.T) {
 	for _, m := range []*tlscore.Machine{client, server} {
 		if _, err := m.Export("label", nil, 16); !errors.Is(err, tlscore.ErrNoExporter) {
 			t.Errorf("exported: %v", err)
+		}
+	}
+}
+
+// TestTrailingBytesAreRefusedEverywhere adds a byte to each message of each script, within its length.
+func TestTrailingBytesAreRefusedEverywhere(t *testing.T) {
+	all := scripts(t)
+	params := compileAll(t, all)
+	_, lengths := samples(t, all, params)
+	for i := range all {
+		for at := range lengths[i] {
+			n, what := 0, wire.HandshakeType(0)
+			_, _, o := all[i].play(t, params[i], nil, func(p *tlstest.Puppet) {
+				p.Edit = func(kind wire.HandshakeType, raw []byte) []byte {
+					if n++; n-1 == at {
+						what = kind
+						return addTrailing(bytes.Clone(raw))
+					}
+					return raw
+				}
+			})
+			want := refusal{code: tlscore.CodeMalformed, alert: wire.AlertDecodeError}
+			if what == wire.TypeFinished { // it has no syntax to break: a MAC of another length does not match
+				want = refusal{code: tlscore.CodeBadFinished, alert: wire.AlertDecryptError}
+			}
+			if code, _ := tlscore.CodeOf(o.Err); code != want.code || o.Alert == nil || o.Alert.Code != want.alert {
+				t.Errorf("%s, %v: %v, alert %v", all[i].name, what, o.Err, o.Alert)
+			}
 		}
 	}
 }

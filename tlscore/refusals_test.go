@@ -423,6 +423,20 @@ func encryptedExtensionsRefusals() []refusal {
 			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.ALPN = []string{"h2"} }},
 		{name: "key_share in EncryptedExtensions", code: tlscore.CodeMisplacedExtension, alert: wire.AlertIllegalParameter,
 			edit: instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: withExt(&wire.KeyShareHello{Entry: wire.KeyShareEntry{Group: 29, KeyExchange: []byte{1}}})})},
+		{name: "extension twice in EncryptedExtensions", code: tlscore.CodeDuplicateExtension, alert: wire.AlertDecodeError,
+			edit: instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: wire.Extensions{{Type: wire.ExtSupportedGroups}, {Type: wire.ExtSupportedGroups}}})},
+		{name: "malformed groups in EncryptedExtensions", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError,
+			edit: instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: wire.Extensions{{Type: wire.ExtSupportedGroups}}})},
+		{name: "malformed ALPN in EncryptedExtensions", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError,
+			edit:  instead(wire.TypeEncryptedExtensions, &wire.EncryptedExtensions{Extensions: wire.Extensions{{Type: wire.ExtALPN, Data: []byte{0, 0}}}}),
+			setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.ALPN = []string{"h2"} }},
+		{name: "extension twice in the request", code: tlscore.CodeDuplicateExtension, alert: wire.AlertDecodeError,
+			edit:  instead(wire.TypeCertificateRequest, &wire.CertificateRequest{Extensions: wire.Extensions{{Type: wire.ExtOIDFilters}, {Type: wire.ExtOIDFilters}}}),
+			setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Request = true }},
+		{name: "malformed authorities in the request", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError,
+			edit: instead(wire.TypeCertificateRequest, &wire.CertificateRequest{Extensions: append(withExt(&wire.SignatureAlgorithms{Schemes: []wire.SignatureScheme{wire.SchemeEd25519}}),
+				wire.Extension{Type: wire.ExtCertificateAuthorities})}),
+			setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Request = true }},
 		{name: "request without signature_algorithms", code: tlscore.CodeMissingExtension, alert: wire.AlertMissingExtension,
 			edit:  instead(wire.TypeCertificateRequest, &wire.CertificateRequest{Extensions: withExt(&wire.CertificateAuthorities{Names: [][]byte{{0x30, 0}}})}),
 			setup: func(p *tlstest.Puppet, _ *tlscore.Config) { p.Request = true }},
@@ -432,14 +446,26 @@ func encryptedExtensionsRefusals() []refusal {
 	}
 }
 
+// entry is a Certificate message of one certificate with extensions.
+func entry(id tlscore.Identity, es wire.Extensions) *wire.Certificate {
+	return &wire.Certificate{Entries: []wire.CertificateEntry{{Data: id.Chain[0], Extensions: es}}}
+}
+
 func serverCertificateRefusals(t *testing.T) []refusal {
-	other := selfSigned(t, p256(t))
+	other, sct := selfSigned(t, p256(t)), wire.Extension{Type: wire.ExtSignedCertificateTimestamp, Data: []byte{0}}
 	return []refusal{
 		{name: "empty Certificate", code: tlscore.CodeNoCertificate, alert: wire.AlertDecodeError, edit: instead(wire.TypeCertificate, &wire.Certificate{})},
 		{name: "garbage certificate", code: tlscore.CodeBadCertificate, alert: wire.AlertBadCertificate,
 			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: []byte{0x30, 0}, Extensions: wire.Extensions{}}}})},
 		{name: "unsolicited staple", code: tlscore.CodeUnsupportedExtension, alert: wire.AlertUnsupportedExtension,
 			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: []wire.CertificateEntry{{Data: other.Chain[0], Extensions: withExt(&wire.Cookie{Cookie: []byte{1}})}}})},
+		{name: "extension twice beside a certificate", code: tlscore.CodeDuplicateExtension, alert: wire.AlertDecodeError,
+			edit: instead(wire.TypeCertificate, entry(other, wire.Extensions{sct, sct}))},
+		{name: "extension that does not belong beside a certificate", code: tlscore.CodeMisplacedExtension, alert: wire.AlertIllegalParameter,
+			edit: instead(wire.TypeCertificate, entry(other, withExt(&wire.ExtendedMasterSecret{}))), setup: func(_ *tlstest.Puppet, c *tlscore.Config) { c.MinVersion = 0 }},
+		{name: "malformed staple", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError,
+			edit: instead(wire.TypeCertificate, entry(other, wire.Extensions{{Type: wire.ExtStatusRequest, Data: []byte{1}}}))},
+		{name: "malformed SCTs", code: tlscore.CodeMalformed, alert: wire.AlertDecodeError, edit: instead(wire.TypeCertificate, entry(other, wire.Extensions{sct}))},
 		{name: "chain too long", code: tlscore.CodeBadCertificate, alert: wire.AlertBadCertificate,
 			edit: instead(wire.TypeCertificate, &wire.Certificate{Entries: slices.Repeat([]wire.CertificateEntry{{Data: other.Chain[0], Extensions: wire.Extensions{}}}, 11)})},
 		{name: "somebody else's certificate", code: tlscore.CodeBadSchemeUsed, alert: wire.AlertIllegalParameter,
