@@ -24,10 +24,11 @@ type daemon struct {
 
 // kind says how to run one kind of daemon.
 type kind struct {
-	program   string
-	needsRoot bool
-	prepare   func(d *daemon) error // may be nil
-	command   func(d *daemon, program string) *exec.Cmd
+	program      string
+	talksOnStdin bool // it says there why it does not start
+	needsRoot    bool
+	prepare      func(d *daemon) error // may be nil
+	command      func(d *daemon, program string) *exec.Cmd
 }
 
 func kinds() map[string]kind {
@@ -35,7 +36,7 @@ func kinds() map[string]kind {
 		"openssl":  {program: "openssl", command: opensslServer},
 		"postfix":  {program: "/usr/lib/postfix/sbin/master", needsRoot: true, prepare: preparePostfix, command: postfixMaster},
 		"dovecot":  {program: "dovecot", needsRoot: true, prepare: prepareDovecot, command: dovecot},
-		"vsftpd":   {program: "vsftpd", needsRoot: true, prepare: prepareVsftpd, command: vsftpd},
+		"vsftpd":   {program: "vsftpd", needsRoot: true, talksOnStdin: true, prepare: prepareVsftpd, command: vsftpd},
 		"slapd":    {program: "slapd", prepare: prepareSlapd, command: slapd},
 		"postgres": {program: "postgres", prepare: preparePostgres, command: postgres},
 	}
@@ -81,7 +82,8 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	program, err := k.find()
 	ts.Check(err)
 	var d *daemon
-	for range 3 { // a port that was free may be taken by the time that the daemon wants it
+	for try := range 5 { // a port that was free may be taken by the time that the daemon wants it
+		time.Sleep(time.Duration(try) * 200 * time.Millisecond)
 		if d = newDaemon(ts, args[2], args[3:]); d.start(ts, k, program) {
 			ts.Setenv(args[0], "127.0.0.1:"+d.ports[0])
 			for i, suffix := range []string{"_PORT", "_PORT2", "_PORT3"} {
@@ -120,8 +122,12 @@ func (d *daemon) start(ts *testscript.TestScript, k kind, program string) bool {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid = true
-	_, err = cmd.StdinPipe() // which stays open: some end with it
-	ts.Check(err)
+	if k.talksOnStdin {
+		cmd.Stdin = log
+	} else {
+		_, err = cmd.StdinPipe() // which stays open: some end with it
+		ts.Check(err)
+	}
 	ts.Check(cmd.Start())
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
