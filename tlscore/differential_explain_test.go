@@ -28,6 +28,7 @@ const (
 	divergeEarlyData     = "early data"
 	divergeBehind        = "data behind a hello"
 	divergeUnread        = "extensions that only we read"
+	divergeQUIC          = "quic_transport_parameters"
 	divergeUnsolicited   = "unsolicited extensions"
 	divergeMisplaced     = "misplaced extensions"
 	divergeSelected12    = "supported_versions with TLS 1.2"
@@ -36,7 +37,7 @@ const (
 func divergences() []string {
 	return []string{
 		divergeMandatory, divergeShareRules, divergePSKOffer, divergeFallback, divergeBeforeRetry, divergeKeyCurve,
-		divergeTrailingDot, divergeStatusType, divergePSKBelow13, divergeRenegotiation, divergeNoGroups, divergeEarlyData, divergeBehind, divergeUnread,
+		divergeTrailingDot, divergeStatusType, divergePSKBelow13, divergeRenegotiation, divergeNoGroups, divergeEarlyData, divergeBehind, divergeUnread, divergeQUIC,
 		divergeUnsolicited, divergeMisplaced, divergeSelected12,
 	}
 }
@@ -171,8 +172,11 @@ func (x *traits) looser(theirs verdict) string {
 			return divergeNoGroups
 		}
 	case wire.AlertUnsupportedExtension:
-		if x.is13 && x.has(wire.ExtEarlyData) {
+		switch {
+		case x.is13 && x.has(wire.ExtEarlyData):
 			return divergeEarlyData
+		case x.has(wire.ExtQUICTransportParameters):
+			return divergeQUIC
 		}
 	}
 	return ""
