@@ -151,14 +151,6 @@ func opensslCiphers(a asks) (old, new string) {
 	return strings.Join(append(old12, "@SECLEVEL=0"), ":"), strings.Join(new13, ":")
 }
 
-func joinNames[T fmt.Stringer](list []T, sep string) string {
-	names := make([]string, len(list))
-	for i, v := range list {
-		names[i] = v.String()
-	}
-	return strings.Join(names, sep)
-}
-
 type opensslServer struct {
 	*program
 	address string
