@@ -4,9 +4,6 @@
 set -euo pipefail
 
 export PATH="$PATH:/usr/sbin:/sbin"
-for servers in /usr/lib/postgresql/*/bin; do
-	PATH="$PATH:$servers" # where Debian keeps PostgreSQL's
-done
 
 # program, Debian package, what misses it
 peers="
@@ -28,6 +25,10 @@ xz           xz-utils        the runner of BoringSSL's test suite
 
 # absent prints the rows of the table whose program is not to be found.
 absent() {
+	local servers
+	for servers in /usr/lib/postgresql/*/bin; do # where Debian keeps PostgreSQL's, once it is installed
+		local PATH="$PATH:$servers"
+	done
 	while read -r program package use; do
 		if [ -n "$program" ] && ! command -v "$program" >/dev/null; then
 			echo "$program $package $use"
