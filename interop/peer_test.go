@@ -179,11 +179,11 @@ func weConnect(ctx context.Context, p *pki, pr peer, s peerServer, a asks, want 
 
 // weServe runs one case with our server. Our server offers all it has; the peer's client is steered by theirs.
 func weServe(ctx context.Context, p *pki, pr peer, ours, theirs asks, want verdict) error {
-	theirs.short = theirs.short || pr.slow && !theirs.patient
-	ours.short = theirs.short
 	if want.version == 0 {
 		want.version = pr.speaks
 	}
+	theirs.short = theirs.short || pr.slow && !theirs.patient && want.version != wire.VersionTLS13
+	ours.short = theirs.short
 	addr, result, err := ours.serveOne(ctx, p, pr.http)
 	if err != nil {
 		return err
