@@ -108,10 +108,11 @@ func (c *client12) readExtensions(t *turn, hello *wire.ServerHello) error {
 	}
 	t.facts.SecureRenegotiation = secure
 	var ticket wire.SessionTicket
-	for view, into := range map[wire.ExtensionView]*bool{
-		&wire.ExtendedMasterSecret{}: &c.ems, &ticket: &c.ticket, &wire.EmptyStatusRequest{}: &c.status,
-	} {
-		if *into, err = ext(hello, view); err != nil {
+	for _, e := range [...]struct {
+		view wire.ExtensionView
+		into *bool
+	}{{&wire.ExtendedMasterSecret{}, &c.ems}, {&ticket, &c.ticket}, {&wire.EmptyStatusRequest{}, &c.status}} {
+		if *e.into, err = ext(hello, e.view); err != nil {
 			return err
 		}
 	}
