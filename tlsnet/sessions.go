@@ -14,7 +14,7 @@ import (
 // The key says which connections a session is for: server, port, and a digest of everything in the configuration that
 // the trust in the server and the identity of the client rest on. A session is never offered under another key.
 type SessionStore interface {
-	// Put keeps a session. One with the same ticket as another replaces it.
+	// Put keeps a session. One with the same name as another, ticket and session id together, replaces it.
 	Put(key string, s *tlscore.Session)
 	// Take returns the newest session of a key, or nil, and forgets it unless it is the last one.
 	//
@@ -130,5 +130,11 @@ func takeSession(of []*tlscore.Session) (*tlscore.Session, []*tlscore.Session) {
 }
 
 func removeSession(of []*tlscore.Session, s *tlscore.Session) []*tlscore.Session {
-	return slices.DeleteFunc(of, func(other *tlscore.Session) bool { return bytes.Equal(other.Ticket, s.Ticket) })
+	return slices.DeleteFunc(of, func(other *tlscore.Session) bool { return sameName(other, s) })
+}
+
+// sameName reports whether two sessions would be presented alike. One of TLS 1.2 that its server keeps has an id and no
+// ticket.
+func sameName(a, b *tlscore.Session) bool {
+	return bytes.Equal(a.Ticket, b.Ticket) && bytes.Equal(a.SessionID, b.SessionID)
 }

@@ -64,6 +64,31 @@ func TestSessionsAreUsedOnceUnlessOneIsLeft(t *testing.T) {
 	}
 }
 
+// TestSessionsWithIDsAreToldApart: they all have the same ticket, none.
+func TestSessionsWithIDsAreToldApart(t *testing.T) {
+	named := func(id string) *tlscore.Session {
+		s := session(0)
+		s.Version, s.CipherSuite = wire.VersionTLS12, wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+		s.Ticket, s.SessionID = nil, []byte(id)
+		return s
+	}
+	for name, store := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, id := range []string{"one", "two", "three", "two"} {
+				store.Put("a", named(id))
+			}
+			store.Put("a", session(7))
+			store.Remove("a", named("three"))
+			store.Remove("a", named("four"))
+			for _, want := range []string{"", "two", "one", "one"} {
+				if s := store.Take("a"); s == nil || string(s.SessionID) != want {
+					t.Fatalf("got %+v, want id %q", s, want)
+				}
+			}
+		})
+	}
+}
+
 func TestMemorySessionsForgetTheLeastUsed(t *testing.T) {
 	m := tlsnet.NewMemorySessions(3)
 	for _, key := range []string{"a", "b", "c"} {
