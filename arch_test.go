@@ -27,9 +27,9 @@ type group struct {
 var groups = []group{
 	{name: "1 language", pure: true, packages: []string{"wire", "acme"}},
 	{name: "2a craft", pure: true, packages: []string{"pki/cert", "internal/suite", "internal/legacy"}},
-	{name: "2b craft", pure: true, packages: []string{"internal/keys", "internal/ciphers", "pki/crl", "pki/ocsp", "pki/ct"}},
+	{name: "2b craft", pure: true, packages: []string{"internal/keys", "internal/ciphers", "pki/crl", "pki/ocsp", "pki/ct", "pki/revset"}},
 	{name: "2c craft", pure: true, packages: []string{"internal/record", "internal/ticket", "pki"}},
-	{name: "2d craft", pure: true, packages: []string{"pki/lint", "pki/pkcs12", "pki/jks", "internal/verify"}},
+	{name: "2d craft", pure: true, packages: []string{"pki/lint", "pki/pkcs12", "pki/pkcs7", "pki/jks", "internal/verify"}},
 	{name: "3 core", pure: true, packages: []string{"tlscore", "grade", "minitls", "internal/issue", "internal/order"}},
 	{name: "4a edge", packages: []string{"tlsnet", "internal/keystore", "internal/store", "internal/config", "internal/starttls", "internal/resolve"}},
 	{name: "4b edge", packages: []string{"internal/fetch", "internal/authority", "internal/challenge", "internal/notify", "internal/zlint", "trace"}},
