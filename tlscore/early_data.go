@@ -77,11 +77,11 @@ func (s expectEncryptedExtensions) onEarlyData(t *turn, ee *wire.EncryptedExtens
 		t.writeKeys(EpochHandshake, s.suite, s.client)
 		return nil
 	}
+	s.early = earlyAccepted
 	// RFC 8446, Section 4.2.10: the protocol must be the one that the early data was sent for.
 	if t.facts.ALPN != s.resumed.ALPN {
 		return fail(CodeBadProtocolSelected, "%q, but the early data was for %q", t.facts.ALPN, s.resumed.ALPN)
 	}
-	s.early = earlyAccepted
 	t.facts.EarlyData = EarlyDataAccepted
 	return nil
 }
@@ -95,6 +95,27 @@ func (hs *clientKeys) endEarlyData(t *turn) {
 	t.writeKeys(EpochHandshake, hs.suite, hs.client)
 }
 
+// leaveEarlyKeys changes the keys for an alert that ends early data.
+//
+// Before a ServerHello that we can accept, nothing says that the server has the early keys: one of TLS 1.2 cannot have
+// them, nor can one that does not know the session, and both would take the alert for data. So it goes out in the clear,
+// as it would without early data. After the ServerHello the handshake keys are known; they give way to the early keys
+// only where the server has told that it reads with those.
+//
+// RFC 8446, Appendix A.1: clients that would send such alerts in the clear or with the early data keys SHOULD first rekey
+// to the handshake keys if possible.
+func (w *writeHalf) leaveEarlyKeys(m *Machine) error {
+	switch s := m.state.(type) {
+	case expectServerHello:
+		w.sealer, w.epoch = nil, EpochPlaintext
+	case expectEncryptedExtensions:
+		if s.early == earlyOffered {
+			return w.install(m, &effect{epoch: EpochHandshake, suite: s.suite, traffic: s.client})
+		}
+	}
+	return nil
+}
+
 // SealEarly protects 0-RTT data and appends the records to out. It may be called between Start and the server's refusal,
 // or else its Finished; n is less than len(data), with [ErrEarlyDataOver], where the server's limit ends it (RFC 8446,
 // Section 4.2.10).
@@ -102,11 +123,11 @@ func (hs *clientKeys) endEarlyData(t *turn) {
 // Early data can be replayed by an attacker: send only what may happen twice (RFC 8446, Section 8).
 func (m *Machine) SealEarly(data, out []byte) (n int, o []byte, err error) {
 	w := &m.write
+	if m.role == RoleClient && !m.established && (m.read.err != nil || w.closed) {
+		return 0, out, ErrWriteClosed
+	}
 	if m.role != RoleClient || m.established || w.epoch != EpochEarlyData {
 		return 0, out, ErrEarlyDataOver
-	}
-	if m.read.err != nil || w.closed {
-		return 0, out, ErrWriteClosed
 	}
 	for n < len(data) {
 		room := int(m.options.Session.MaxEarlyData) - w.early

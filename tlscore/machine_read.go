@@ -205,10 +205,11 @@ func (m *Machine) open(rec []byte, step *Step) (wire.ContentType, []byte, error)
 	return kind, content, nil
 }
 
-// plaintextAlertIsPlausible: a client that cannot read our ServerHello has no keys to protect its alert with. The
-// connection ends in either case; hearing the reason helps people.
+// plaintextAlertIsPlausible: a client that cannot read our ServerHello has no keys to protect its alert with, or only
+// those of early data, which it may well not use for that. The connection ends in either case; hearing the reason helps
+// people.
 func (m *Machine) plaintextAlertIsPlausible() bool {
-	return m.role == RoleServer && m.read.epoch == EpochHandshake && m.read.opener.Sequence() == 0
+	return m.role == RoleServer && (m.read.epoch == EpochEarlyData || m.read.epoch == EpochHandshake && m.read.opener.Sequence() == 0)
 }
 
 func openError(err error) *Error {

@@ -91,6 +91,11 @@ func (w *writeHalf) alert(m *Machine, out []byte, code wire.AlertCode) ([]byte, 
 	if o := m.options.Observer; o != nil {
 		o.Observe(AlertObserved{Sent, a})
 	}
+	if w.epoch == EpochEarlyData {
+		if err := w.leaveEarlyKeys(m); err != nil {
+			return out, err
+		}
+	}
 	var buf [2]byte
 	return w.append(m, out, wire.ContentAlert, a.Append(buf[:0]), 0)
 }
