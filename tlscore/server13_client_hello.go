@@ -48,7 +48,6 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 	if hs.group != 0 && o.share(hs.group) == nil || t.params.c.RetryAlways {
 		return hs.retry(t, m, o)
 	}
-	t.transcript.Begin(hs.suite.Hash)
 	return hs.settle(t, m, o)
 }
 

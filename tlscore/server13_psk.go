@@ -49,6 +49,7 @@ func (hs *serverHandshake) settle(t *turn, m message, o *offer) (state, error) {
 		t.facts.EarlyData = EarlyDataRejected
 	}
 	if o.psk == nil || !t.params.looksUpTickets() || hs.mode(t.params, o) == noPSK {
+		t.transcript.Begin(hs.suite.Hash)
 		t.absorb(m)
 		return hs.chooseIdentity(t, o)
 	}
@@ -97,11 +98,15 @@ func (s lookingUpSession) answered(t *turn, a Answer) (state, error) {
 	if found.Session == nil || found.Index < 0 || found.Index >= len(s.offer.psk.keys.Identities) || !s.resumable(t, found.Session) {
 		return s.fully(t)
 	}
-	early := keys.NewEarlyTraced(s.suite.Hash, found.Session.Secret, t.trace)
-	if err := s.checkBinder(t, early, found.Index); err != nil {
+	chosen := s.suiteFor(t, found.Session)
+	if chosen == nil {
+		return s.fully(t)
+	}
+	r := resumption{lookingUpSession: s, session: found.Session, index: found.Index, chosen: chosen}
+	r.early = keys.NewEarlyTraced(chosen.Hash, found.Session.Secret, t.trace)
+	if err := r.checkBinder(t); err != nil {
 		return nil, err
 	}
-	r := resumption{lookingUpSession: s, session: found.Session, index: found.Index, early: early}
 	if len(found.Session.PeerChain) == 0 {
 		return r.checkEarlyData(t)
 	}
@@ -111,16 +116,15 @@ func (s lookingUpSession) answered(t *turn, a Answer) (state, error) {
 
 // fully goes on with a full handshake.
 func (s lookingUpSession) fully(t *turn) (state, error) {
+	t.transcript.Begin(s.suite.Hash)
 	t.transcript.Add(s.raw)
 	return s.chooseIdentity(t, s.offer)
 }
 
-// resumable checks that resuming grants nothing that a full handshake would not: time, hash, name and client
-// certificate.
+// resumable checks that resuming grants nothing that a full handshake would not: time, name and client certificate.
 func (s lookingUpSession) resumable(t *turn, session *Session) bool {
-	own := suite.ByID(session.CipherSuite)
 	switch {
-	case session.usable(t.now) != nil, session.Version != wire.VersionTLS13, own == nil || own.Hash != s.suite.Hash:
+	case session.usable(t.now) != nil, session.Version != wire.VersionTLS13:
 		return false
 	case session.ServerName != s.offer.wanted.name:
 		return false
@@ -130,23 +134,48 @@ func (s lookingUpSession) resumable(t *turn, session *Session) bool {
 	return true
 }
 
-// checkBinder: RFC 8446, Section 4.2.11: before accepting, the server MUST validate the binder.
-func (s lookingUpSession) checkBinder(t *turn, early keys.Early, index int) error {
-	transcript := t.transcript.Clone()
-	transcript.Begin(s.suite.Hash)
-	transcript.Add(s.raw[:len(s.raw)-s.offer.psk.keys.BindersLen()])
-	if _, err := verify.Binder(early.Binder(false), transcript.Sum(), s.offer.psk.keys.Binders[index]); err != nil {
-		return because(CodeBadBinder, err)
+// suiteFor chooses the cipher suite to resume a session with, nil if there is none: its hash must be the session's
+// (RFC 8446, Section 4.2.11). The suite of a full handshake comes first. Where its hash is another one it gives way to the
+// session's own suite, or else to the next in order, as long as both ends have that now. It does not give way in two
+// cases: HelloRetryRequest has named it (RFC 8446, Section 4.1.4), or it is the ChaCha20-Poly1305 of a client without AES
+// in hardware, which that would cost more than a full handshake.
+func (s lookingUpSession) suiteFor(t *turn, session *Session) *suite.Suite {
+	own, offered := session.suite(), s.offer.hello.CipherSuites
+	if own.Hash == s.suite.Hash {
+		return s.suite
 	}
-	return nil
+	if t.facts.HelloRetried || isChaCha(s.suite.ID) && prefersChaCha(offered) {
+		return nil
+	}
+	if slices.Contains(offered, own.ID) && slices.Contains(t.params.c.CipherSuites, own.ID) {
+		return own
+	}
+	return chooseSuite(t.params, offered, func(code wire.CipherSuite) *suite.Suite {
+		if other := fits13(code); other != nil && other.Hash == own.Hash {
+			return other
+		}
+		return nil
+	})
 }
 
 // resumption is an accepted session.
 type resumption struct {
 	lookingUpSession
 	session *Session
+	chosen  *suite.Suite // for it; that of a full handshake stands until nothing can lead to one any more
 	index   int
 	early   keys.Early
+}
+
+// checkBinder: RFC 8446, Section 4.2.11: before accepting, the server MUST validate the binder.
+func (r resumption) checkBinder(t *turn) error {
+	transcript := t.transcript.Clone()
+	transcript.Begin(r.chosen.Hash)
+	transcript.Add(r.raw[:len(r.raw)-r.offer.psk.keys.BindersLen()])
+	if _, err := verify.Binder(r.early.Binder(false), transcript.Sum(), r.offer.psk.keys.Binders[r.index]); err != nil {
+		return because(CodeBadBinder, err)
+	}
+	return nil
 }
 
 // verifyingResumedClient awaits the word on the certificate that the client showed when the session began.
@@ -168,8 +197,9 @@ func (s verifyingResumedClient) answered(t *turn, a Answer) (state, error) {
 
 // checkEarlyData asks whether early data is fresh, if all else allows it (RFC 8446, Section 4.2.10).
 func (r resumption) checkEarlyData(t *turn) (state, error) {
+	r.suite, r.resumed = r.chosen, r.session
+	t.transcript.Begin(r.suite.Hash)
 	t.transcript.Add(r.raw)
-	r.resumed = r.session
 	t.facts.Resumed = true
 	t.facts.PeerChain, t.facts.PeerScheme = r.session.PeerChain, r.session.PeerScheme
 	limit := min(r.session.MaxEarlyData, t.params.c.MaxEarlyData)
