@@ -23,7 +23,7 @@ const (
 	// EarlyDataReceived: Event.Data holds 0-RTT data. An attacker can have sent it twice, so it is apart from Data.
 	EarlyDataReceived
 	TicketReceived // Event.Session may be kept for the next connection
-	NeedSession    // which session do these tickets stand for? (only with Config.AskSession)
+	NeedSession    // which session do these names stand for? (only with Config.AskSession)
 	NeedFresh      // was the early data of this ticket accepted before?
 	NeedTicket     // TLS 1.2: a ticket for the session in Question.Resumed, before the handshake ends
 )
@@ -82,6 +82,10 @@ type Question struct {
 	// Resumed, its age by our clock since it was issued, and the age that the client reports.
 	Tickets      [][]byte
 	Age, ToldAge time.Duration
+	// ByID says that the only element of Tickets is no ticket but a session_id, up to 32 bytes, which only a session of
+	// TLS 1.2 with that SessionID can be the answer to (RFC 5246, Section 7.4.1.2). It may well name nothing: in the hello
+	// of a client that would speak TLS 1.3, too, it is random (RFC 8446, Appendix D.4).
+	ByID bool
 
 	// NeedIdentity on a TLS 1.2 client: certificate_types of the request; an identity whose key is of no such kind is
 	// refused (RFC 5246, Section 7.4.4).

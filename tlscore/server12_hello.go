@@ -61,18 +61,22 @@ func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) 
 	if err != nil {
 		return nil, err
 	}
-	if name := s.sessionName(t.params, kept, takesTickets, ticket.Ticket); len(name) > 0 {
-		t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: s.alpn, Tickets: [][]byte{name}})
-		return lookingUpSession12{server12: s, offer: kept}, nil
+	if name, byID := s.sessionName(t.params, kept, takesTickets, ticket.Ticket); len(name) > 0 {
+		t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: s.alpn, Tickets: [][]byte{name}, ByID: byID})
+		looking := lookingUpSession12{server12: s, offer: kept}
+		if byID {
+			looking.id = name
+		}
+		return looking, nil
 	}
 	return s.fully(t, kept)
 }
 
 // sessionName returns a copy of the name of the session that the client offers, if it does and we would resume it, and
 // settles how a new one shall be remembered: by ticket, by id, or not at all.
-func (s *server12) sessionName(p *Params, o *offer12, takesTickets bool, ticket []byte) []byte {
+func (s *server12) sessionName(p *Params, o *offer12, takesTickets bool, ticket []byte) (name []byte, byID bool) {
 	if !p.c.AskSession {
-		return nil
+		return nil, false
 	}
 	s.ticket = takesTickets && p.looksUpTickets()
 	if !s.ticket && p.c.SessionIDs {
@@ -82,12 +86,12 @@ func (s *server12) sessionName(p *Params, o *offer12, takesTickets bool, ticket 
 	switch {
 	// RFC 5077, Section 3.4: a client MAY present a ticket without a session id, and then finds out by what follows.
 	case s.ticket && len(ticket) > 0:
-		return bytes.Clone(ticket)
+		return bytes.Clone(ticket), false
 	// It may have got an id in a time without tickets.
 	case p.c.SessionIDs:
-		return o.sessionID
+		return o.sessionID, true
 	}
-	return nil
+	return nil, false
 }
 
 // offer12 is what is kept of a ClientHello over a question.
@@ -130,11 +134,12 @@ func (s *server12) readOffer(p *Params, o *offer) error {
 	return err
 }
 
-// lookingUpSession12 awaits the session that a ticket stands for.
+// lookingUpSession12 awaits the session that a ticket or an id stands for.
 type lookingUpSession12 struct {
 	awaitsAnswer
 	*server12
 	offer *offer12
+	id    []byte // empty: it is a ticket
 }
 
 func (lookingUpSession12) name() string { return "1.2: looking up a session" }
@@ -157,7 +162,7 @@ func (s lookingUpSession12) answered(t *turn, a Answer) (state, error) {
 
 // resumable checks that resuming grants nothing that a full handshake would not.
 func (s lookingUpSession12) resumable(t *turn, session *Session) bool {
-	return session.usable(t.now) == nil && session.Version == wire.VersionTLS12 &&
+	return session.usable(t.now) == nil && session.Version == wire.VersionTLS12 && bytes.Equal(session.SessionID, s.id) &&
 		session.ServerName == s.wanted.name && session.ExtendedMasterSecret == (s.ems || session.ExtendedMasterSecret) &&
 		slices.Contains(s.offer.suites, session.CipherSuite) && slices.Contains(t.params.c.CipherSuites, session.CipherSuite) &&
 		(t.params.c.ClientAuth != RequireClientCert || len(session.PeerChain) > 0)

@@ -139,6 +139,65 @@ func TestServersNameNoSessionsUnlessToldTo(t *testing.T) {
 	}
 }
 
+// TestNamesOfSessionsAreOfTheirKind: who answers is told which kind is asked for, and an answer of the other resumes
+// nothing.
+func TestNamesOfSessionsAreOfTheirKind(t *testing.T) {
+	ids, tickets := remembering(t), newShop(t)
+	tickets.server = at12(tickets.server)
+	byID := ids.remembered()
+	first := tickets.visit(nil, false, 0)
+	first.Server.Answer = func(q *tlscore.Question) tlscore.Answer {
+		if q.Kind != tlscore.NeedTicket {
+			return tickets.answer(q)
+		}
+		tickets.known["ticket"] = q.Resumed
+		return tlscore.Issued{Ticket: []byte("ticket"), Lifetime: time.Hour}
+	}
+	resumed(t, first, false)
+	byTicket := first.Client.Sessions[0]
+	for _, c := range []struct {
+		name    string
+		shop    *shop
+		session *tlscore.Session
+		byID    bool
+		known   *tlscore.Session // to the server; nil: what it kept
+		want    bool
+	}{
+		{"an id", ids, byID, true, nil, true},
+		{"a ticket", tickets, byTicket, false, nil, true},
+		{"an id for what a ticket names", ids, byID, true, renamed(ids.known[string(byID.SessionID)], ""), false},
+		{"a ticket for what an id names", tickets, byTicket, false, renamed(tickets.known["ticket"], "ticket"), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := c.shop.recall(c.session)
+			asked := 0
+			l.Server.Answer = func(q *tlscore.Question) tlscore.Answer {
+				if q.Kind != tlscore.NeedSession {
+					return c.shop.keep(q)
+				}
+				if asked++; q.ByID != c.byID || len(q.Tickets) != 1 {
+					t.Errorf("by id %v, %d names", q.ByID, len(q.Tickets))
+				}
+				if c.known != nil {
+					return tlscore.Found{Session: c.known}
+				}
+				return c.shop.answer(q)
+			}
+			resumed(t, l, c.want)
+			if asked != 1 {
+				t.Errorf("asked %d times", asked)
+			}
+		})
+	}
+}
+
+// renamed is a session under another id, or none.
+func renamed(s *tlscore.Session, id string) *tlscore.Session {
+	c := *s
+	c.SessionID = []byte(id)
+	return &c
+}
+
 func TestClientsWithoutTicketsKeepNoSessionIDs(t *testing.T) {
 	s := remembering(t)
 	session := s.remembered()

@@ -129,15 +129,15 @@ func (c *Conn) hasSessions() bool {
 	return !c.set.noTickets && (c.set.issuer.store != nil || c.ticketKeys() != nil)
 }
 
-// findSession answers which session a client's tickets stand for.
+// findSession answers which session a client's tickets, or its session id, stand for. Ids are known to a store only.
 func (c *Conn) findSession(q *tlscore.Question) tlscore.Found {
-	if !c.hasSessions() {
+	if !c.hasSessions() || q.ByID && c.set.issuer.store == nil {
 		return tlscore.Found{}
 	}
 	now := c.set.now()
 	for i, name := range q.Tickets {
 		s := c.openTicket(now, name, q.ServerName, q.ALPN)
-		if s != nil && now.Sub(s.Authenticated) <= maxAuthenticated {
+		if s != nil && now.Sub(s.Authenticated) <= maxAuthenticated && q.ByID == (len(s.SessionID) > 0) {
 			return tlscore.Found{Index: i, Session: s}
 		}
 	}

@@ -1,6 +1,7 @@
 package tlsnet_test
 
 import (
+	"bytes"
 	"crypto"
 	"errors"
 	"io"
@@ -196,5 +197,99 @@ func TestServersResumeBySessionID(t *testing.T) {
 	}
 	if out := run("-sess_in", file); !strings.Contains(out, "New, TLSv1.2") {
 		t.Errorf("without a store: %s", out)
+	}
+}
+
+// TestTicketsAreNotTakenForSessionIDs: a hello of TLS 1.2 presents the name of a stored session, which came as a ticket, in
+// the place of an id. It must be met by a full handshake, and the session still be there for its ticket.
+func TestTicketsAreNotTakenForSessionIDs(t *testing.T) {
+	s := newSite(t)
+	sc := s.serverConfig()
+	sc.Core.MaxVersion, sc.ServerSessions = wire.VersionTLS12, tlsnet.NewMemoryServerSessions(0)
+	addr := served(t, sc)
+	cc := s.clientConfig()
+	store := tlsnet.NewMemorySessions(0)
+	cc.Sessions = &spying{SessionStore: store}
+	who := newVisitor(t, cc)
+	who.visit(addr)
+	name := cc.Sessions.(*spying).last.Ticket
+	if len(name) != 32 {
+		t.Fatalf("a ticket of %d bytes", len(name))
+	}
+	for _, own := range []bool{false, true} {
+		hello := hello12(name)
+		if own {
+			hello.Extensions.Add(&wire.SessionTicket{Ticket: name})
+		}
+		sh := answerTo(t, addr, hello)
+		if resumes := bytes.Equal(sh.SessionID, name); resumes != own {
+			t.Errorf("as a ticket: %v: resumed %v", own, resumes)
+		}
+	}
+	if f := who.visit(addr); !f.Resumed {
+		t.Error("the session is gone")
+	}
+}
+
+// spying is a store that knows what was put in last.
+type spying struct {
+	tlsnet.SessionStore
+	last *tlscore.Session
+}
+
+func (s *spying) Put(key string, session *tlscore.Session) {
+	s.last = session
+	s.SessionStore.Put(key, session)
+}
+
+// hello12 is a ClientHello of TLS 1.2 for the site.
+func hello12(id []byte) *wire.ClientHello {
+	h := &wire.ClientHello{
+		LegacyVersion: wire.VersionTLS12, SessionID: id, CompressionMethods: []byte{0}, Extensions: wire.Extensions{},
+		CipherSuites: []wire.CipherSuite{wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384},
+	}
+	h.Extensions.Add(&wire.ServerNames{Names: []wire.ServerName{{Name: []byte("localhost")}}})
+	h.Extensions.Add(&wire.SupportedGroups{Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp256r1}})
+	h.Extensions.Add(&wire.SignatureAlgorithms{Schemes: []wire.SignatureScheme{wire.SchemeECDSASecp256r1SHA256}})
+	h.Extensions.Add(&wire.ExtendedMasterSecret{})
+	return h
+}
+
+// answerTo sends a ClientHello and returns the ServerHello.
+func answerTo(t *testing.T, addr string, h *wire.ClientHello) *wire.ServerHello {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raw := wire.AppendMessage(nil, h)
+	head := wire.RecordHeader{Type: wire.ContentHandshake, Version: wire.VersionTLS10, Length: len(raw)}
+	if _, err := c.Write(append(wire.AppendRecordHeader(nil, head), raw...)); err != nil {
+		t.Fatal(err)
+	}
+	var joiner wire.Joiner
+	for {
+		rec := make([]byte, wire.RecordHeaderLen)
+		if _, err := io.ReadFull(c, rec); err != nil {
+			t.Fatal(err)
+		}
+		head, _ := wire.ParseRecordHeader(rec)
+		body := make([]byte, head.Length)
+		if _, err := io.ReadFull(c, body); err != nil || head.Type != wire.ContentHandshake {
+			t.Fatalf("%v % x, %v", head, body, err)
+		}
+		joiner.Add(body)
+		msg, ok, err := joiner.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok {
+			var sh wire.ServerHello
+			if err := sh.Parse(msg); err != nil {
+				t.Fatal(err)
+			}
+			return &sh
+		}
 	}
 }
