@@ -78,19 +78,43 @@ func (v *verification) explainInvalid(invalid x509.CertificateInvalidError, err 
 
 // explainUsage finds who in the chain does not allow the usage.
 func (v *verification) explainUsage(err error) *VerifyError {
-	wanted, purpose, profile := x509.ExtKeyUsageServerAuth, "to prove a server", "server"
-	if v.options.Usage == UsageClient {
-		wanted, purpose, profile = x509.ExtKeyUsageClientAuth, "to prove a client", "client"
-	}
+	wanted, purpose, hint := v.options.Usage.extended(), v.options.Usage.purpose(), v.options.Usage.profileHint()
 	for _, c := range append([]*x509.Certificate{v.leaf}, v.sent...) {
 		listed := len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0
 		if !listed || slices.Contains(c.ExtKeyUsage, wanted) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny) {
 			continue
 		}
-		return v.fault(ReasonUsage, c, err, "issue one of profile "+profile+" or peer",
+		return v.fault(ReasonUsage, c, err, hint,
 			"may be used for %s only, not %s (%v)", usageNames(c), purpose, v.options.Usage)
 	}
 	return v.fault(ReasonUsage, v.leaf, err, "", "may not be used %s (%v): a CA above it forbids it", purpose, v.options.Usage)
+}
+
+// purpose says in words what a leaf of this usage is for.
+func (u Usage) purpose() string {
+	switch u {
+	case UsageClient:
+		return "to prove a client"
+	case UsageCode:
+		return "to sign code"
+	case UsageEmail:
+		return "to protect e-mail"
+	case UsageTime:
+		return "to stamp times"
+	case UsageOCSP:
+		return "to sign OCSP responses"
+	}
+	return "to prove a server"
+}
+
+func (u Usage) profileHint() string {
+	switch u {
+	case UsageServer:
+		return "issue one of profile server or peer"
+	case UsageClient:
+		return "issue one of profile client or peer"
+	}
+	return "issue one whose extended key usage has " + u.String()
 }
 
 func usageNames(c *x509.Certificate) string {

@@ -22,14 +22,30 @@ type Usage uint8
 const (
 	UsageServer Usage = iota // serverAuth (RFC 5280, Section 4.2.1.12)
 	UsageClient              // clientAuth
+	UsageCode                // codeSigning
+	UsageEmail               // emailProtection
+	UsageTime                // timeStamping
+	UsageOCSP                // OCSPSigning
 )
 
 // String gives the RFC's name.
-func (u Usage) String() string {
-	if u == UsageClient {
-		return "clientAuth"
+func (u Usage) String() string { return extKeyUsageName(u.extended()) }
+
+// extended is the extended key usage that a leaf must have.
+func (u Usage) extended() x509.ExtKeyUsage {
+	switch u {
+	case UsageClient:
+		return x509.ExtKeyUsageClientAuth
+	case UsageCode:
+		return x509.ExtKeyUsageCodeSigning
+	case UsageEmail:
+		return x509.ExtKeyUsageEmailProtection
+	case UsageTime:
+		return x509.ExtKeyUsageTimeStamping
+	case UsageOCSP:
+		return x509.ExtKeyUsageOCSPSigning
 	}
-	return "serverAuth"
+	return x509.ExtKeyUsageServerAuth
 }
 
 // VerifyOptions are all that a verdict depends on besides the leaf.
@@ -47,6 +63,10 @@ type VerifyOptions struct {
 	// this check.
 	ServerName string
 	Usage      Usage
+	// AnyUsage leaves extended key usages out of the judgement; Usage does not matter.
+	AnyUsage bool
+	// Policies are the inputs of policy processing; nil: any policy, or none, will do.
+	Policies *PolicyOptions
 }
 
 // Chain is a trusted chain.
@@ -116,9 +136,13 @@ func (v *verification) libraryOptions() x509.VerifyOptions {
 	for _, c := range v.sent {
 		intermediates.AddCert(c)
 	}
-	usage := x509.ExtKeyUsageServerAuth
-	if v.options.Usage == UsageClient {
-		usage = x509.ExtKeyUsageClientAuth
+	usage := v.options.Usage.extended()
+	if v.options.AnyUsage {
+		usage = x509.ExtKeyUsageAny
+	}
+	var policies []x509.OID
+	if v.options.Policies != nil {
+		policies = v.options.Policies.Initial
 	}
 	return x509.VerifyOptions{
 		DNSName:       hostForLibrary(v.options.ServerName),
@@ -126,6 +150,8 @@ func (v *verification) libraryOptions() x509.VerifyOptions {
 		Intermediates: intermediates,
 		CurrentTime:   v.options.Time,
 		KeyUsages:     []x509.ExtKeyUsage{usage},
+
+		CertificatePolicies: policies,
 	}
 }
 
