@@ -39,6 +39,7 @@ type Conn struct {
 	// failed is set once an alert of ours is on its way because of what the peer did: Close then waits until the peer
 	// has had a chance to read it.
 	failed atomic.Bool
+	heard  atomic.Pointer[tlscore.Error] // the alert by which the peer ended the connection, after the handshake
 }
 
 // host is what the connections of one listener share.

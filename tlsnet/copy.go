@@ -48,8 +48,15 @@ func (c *Conn) writeNext(w io.Writer) (int, error) {
 		return n, err
 	case h.err != nil:
 		return 0, h.err
-	case h.buf == nil:
-		return 0, c.readSmall()
+	}
+	return 0, c.pull()
+}
+
+// pull feeds one record of what is buffered, or reads from the network once. Data stays in the buffer. The lock is held.
+func (c *Conn) pull() error {
+	h := &c.in
+	if h.buf == nil {
+		return c.readSmall()
 	}
 	step, err := c.feed(c.set.now(), h.unread())
 	h.consume(step.N)
@@ -59,13 +66,13 @@ func (c *Conn) writeNext(w io.Writer) (int, error) {
 	wait := c.settled(step, err)
 	h.release(c.set.buffers)
 	if !wait || h.err != nil || h.buf == nil || step.Event.Kind == tlscore.HandshakeDone {
-		return 0, nil
+		return nil
 	}
 	c.ticketsSoon()
 	if err := h.fill(c.nc, step.Need); err != nil {
-		return 0, c.readFailed(err)
+		return c.readFailed(err)
 	}
-	return 0, nil
+	return nil
 }
 
 // ReadFrom sends what r has until its end; io.Copy and net/http use it. While r is slow a small buffer does, and when it

@@ -196,6 +196,7 @@ func (c *Conn) settled(step tlscore.Step, err error) bool {
 	}
 	switch {
 	case err != nil:
+		c.listenFor(err)
 		c.in.stop(c.set.buffers, err)
 	case step.Event.Kind == tlscore.PeerClosed:
 		c.in.stop(c.set.buffers, io.EOF)

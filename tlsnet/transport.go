@@ -146,7 +146,7 @@ func (t *Transport) roundTrip(req *http.Request, h *httpHost) (*http.Response, e
 		}
 		again := retryHTTP2(req, cc, err)
 		if again == nil || attempt >= maxHTTP2Attempts {
-			return nil, err
+			return nil, whyFailed(req.Context(), cc.conn, err)
 		}
 		req = again
 	}
@@ -180,7 +180,7 @@ func (t *Transport) roundTripTraced(req *http.Request, ctx context.Context, earl
 	}
 	resp, err := t.h1.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		return nil, err
+		return nil, whyFailed(ctx, conn, err)
 	}
 	attachConn(resp, req, conn)
 	return resp, nil

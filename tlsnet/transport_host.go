@@ -87,6 +87,7 @@ func (h *httpHost) dial(ctx context.Context, call *dialCall) {
 	var h2 *http2Conn
 	if err == nil && c.Facts().ALPN == ProtocolHTTP2 {
 		h2, err = newHTTP2Conn(ctx, h, c, c)
+		err = whyFailed(ctx, c, err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -57,11 +57,19 @@ func (e *cutOffError) Timeout() bool {
 var errWriteClosed = fmt.Errorf("tlsnet: %w", tlscore.ErrWriteClosed)
 
 // Write protects p and sends it, up to 64 KiB in one system call. On error n counts the bytes that were handed down
-// whole; how much of the rest went out is not known.
+// whole; how much of the rest went out is not known. Where the peer has ended the connection by an alert, the error is
+// that alert, a *tlscore.Error, as it is for Read.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if err := c.writable(); err != nil {
 		return 0, err
 	}
+	if n, err = c.write(p); err != nil {
+		err = c.explain(err)
+	}
+	return n, err
+}
+
+func (c *Conn) write(p []byte) (n int, err error) {
 	c.writers.Add(1)
 	defer c.writers.Add(-1)
 	c.out.mu.Lock()
@@ -86,6 +94,9 @@ func (c *Conn) sealAndSend(p, out []byte) (int, error) {
 	h := &c.out
 	if h.err != nil {
 		return 0, h.err
+	}
+	if alert := c.heard.Load(); alert != nil {
+		return 0, alert
 	}
 	if c.closed.Load() {
 		return 0, net.ErrClosed
