@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -41,6 +42,13 @@ type CAOptions struct {
 	Name                 string
 	RootLifetime         time.Duration // 0: 10 years
 	IntermediateLifetime time.Duration // 0: 5 years, at most the root's
+	// Passphrase encrypts both private keys; empty: they are protected by the file
+	// system only. It is copied into the CA that is made, and not cleared.
+	Passphrase []byte
+	KDF        pki.KDF // how the passphrase becomes a key; "" is PBKDF2
+	// Adjust may change what root and intermediate shall contain, before each is
+	// signed: name constraints, policies, where revocation is published. Nil: nothing.
+	Adjust func(*pki.Request)
 }
 
 // CA is the own CA of a home folder: a root, and the intermediate that issues.
@@ -48,10 +56,15 @@ type CA struct {
 	Dir          string // the folder of its files
 	Root         *x509.Certificate
 	Intermediate *x509.Certificate
-	key          crypto.Signer // of the intermediate
+	// Name tells intermediates apart: [DefaultIntermediate] is the one made with the
+	// root, others were added with [CA.AddIntermediate].
+	Name       string
+	key        crypto.Signer // of the intermediate; nil: see ReadCA
+	passphrase PassphraseFunc
 }
 
-// Issuer is the intermediate with its key: what issues leaves.
+// Issuer is the intermediate with its key: what issues leaves. The key is nil in
+// what [ReadCA] returned.
 func (ca *CA) Issuer() pki.Issuer {
 	return pki.Issuer{Certificate: ca.Intermediate, Key: ca.key}
 }
@@ -60,11 +73,16 @@ func (ca *CA) Issuer() pki.Issuer {
 func (ca *CA) Chain() [][]byte { return [][]byte{ca.Intermediate.Raw} }
 
 // RootIssuer reads the root's key, which signs intermediates only and may have
-// been moved off this machine.
+// been moved off this machine. If it is encrypted, the passphrase is asked for as
+// when the CA was opened.
 func (ca *CA) RootIssuer() (pki.Issuer, error) {
-	key, err := ReadKey(filepath.Join(ca.Dir, rootKeyFile))
+	path := filepath.Join(ca.Dir, rootKeyFile)
+	key, err := ReadKeyWith(path, ca.passphrase)
 	if err != nil {
 		return pki.Issuer{}, err
+	}
+	if !pki.SameKey(ca.Root.PublicKey, key.Public()) {
+		return pki.Issuer{}, &MismatchError{CertFile: ca.RootPath(), KeyFile: path}
 	}
 	return pki.Issuer{Certificate: ca.Root, Key: key}, nil
 }
@@ -72,40 +90,73 @@ func (ca *CA) RootIssuer() (pki.Issuer, error) {
 // RootPath is the file of the root certificate, for --ca flags of other programs.
 func (ca *CA) RootPath() string { return filepath.Join(ca.Dir, rootFile) }
 
-// OpenCA opens the CA of a home folder; without one the error is [ErrNoCA]. The
-// root's key is not touched.
-func OpenCA(home string) (*CA, error) {
+// OpenCA is [OpenCAWith] for keys without a passphrase.
+func OpenCA(home string) (*CA, error) { return OpenCAWith(home, nil) }
+
+// OpenCAWith opens the CA of a home folder; without one the error is [ErrNoCA].
+// The passphrase is asked for only if a key is encrypted: the intermediate's now,
+// those of the root and of other intermediates when they are needed. The root's
+// key is not touched.
+func OpenCAWith(home string, passphrase PassphraseFunc) (*CA, error) {
+	ca, err := ReadCA(home)
+	if err != nil {
+		return nil, err
+	}
+	ca.passphrase = passphrase
+	path := filepath.Join(ca.Dir, interKeyFile)
+	if ca.key, err = readKeyOf(ca.Intermediate, filepath.Join(ca.Dir, intermediateFile), path, passphrase); err != nil {
+		return nil, fmt.Errorf("open CA: %w", err)
+	}
+	return ca, nil
+}
+
+// ReadCA reads the certificates of the CA of a home folder and none of its keys:
+// enough to show it, or to trust it, without anybody being asked for a
+// passphrase. Without a CA the error is [ErrNoCA].
+func ReadCA(home string) (*CA, error) {
 	dir := filepath.Join(home, caDir)
 	if _, err := os.Stat(filepath.Join(dir, rootFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w in %s", ErrNoCA, pki.Printable(home))
 	}
-	ca := &CA{Dir: dir}
+	ca := &CA{Dir: dir, Name: DefaultIntermediate}
 	for _, f := range []struct {
 		name string
 		to   **x509.Certificate
 	}{{rootFile, &ca.Root}, {intermediateFile, &ca.Intermediate}} {
-		certs, err := ReadCertificates(filepath.Join(dir, f.name))
+		c, err := readOneCertificate(filepath.Join(dir, f.name))
 		if err != nil {
 			return nil, fmt.Errorf("open CA: %w", err)
 		}
-		if len(certs) != 1 {
-			return nil, fmt.Errorf("open CA: %s holds %d certificates, not one", f.name, len(certs))
-		}
-		*f.to = certs[0]
+		*f.to = c
 	}
 	if err := ca.Intermediate.CheckSignatureFrom(ca.Root); err != nil {
 		return nil, fmt.Errorf("open CA: the intermediate is not signed by the root: %w", err)
 	}
-	path := filepath.Join(dir, interKeyFile)
-	key, err := ReadKey(path)
-	if err != nil {
-		return nil, fmt.Errorf("open CA: %w", err)
-	}
-	if !pki.SameKey(ca.Intermediate.PublicKey, key.Public()) {
-		return nil, &MismatchError{CertFile: filepath.Join(dir, intermediateFile), KeyFile: path}
-	}
-	ca.key = key
 	return ca, nil
+}
+
+// readOneCertificate reads a file that must hold one certificate.
+func readOneCertificate(path string) (*x509.Certificate, error) {
+	certs, err := ReadCertificates(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(certs) != 1 {
+		return nil, fmt.Errorf("%s holds %d certificates, not one", filepath.Base(path), len(certs))
+	}
+	return certs[0], nil
+}
+
+// readKeyOf reads the key of a certificate and checks that it is.
+func readKeyOf(c *x509.Certificate, certFile, keyFile string, passphrase PassphraseFunc) (crypto.Signer, error) {
+	key, err := ReadKeyWith(keyFile, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if !pki.SameKey(c.PublicKey, key.Public()) {
+		return nil, &MismatchError{CertFile: certFile, KeyFile: keyFile}
+	}
+	return key, nil
 }
 
 // CreateCA makes root and intermediate under home/ca. The four files are written
@@ -140,7 +191,7 @@ func (w writer) createCA(home string, o CAOptions, now time.Time) (ca *CA, err e
 	if err != nil {
 		return nil, fmt.Errorf("make CA folder: %w", err)
 	}
-	if err := w.writeCA(temp, made); err != nil {
+	if err := w.writeCA(temp, made, o); err != nil {
 		return nil, err // what is left is removed by the next call, under its lock
 	}
 	if err := os.Rename(temp, dir); err != nil {
@@ -153,6 +204,9 @@ func (w writer) createCA(home string, o CAOptions, now time.Time) (ca *CA, err e
 		return nil, err
 	}
 	made.ca.Dir = dir
+	if secret := bytes.Clone(o.Passphrase); len(secret) > 0 {
+		made.ca.passphrase = func(string) ([]byte, error) { return secret, nil }
+	}
 	return made.ca, nil
 }
 
@@ -183,27 +237,33 @@ func newCA(o CAOptions, now time.Time) (*newMaterial, error) {
 		name, suffix = "tlswright", " "+hex.EncodeToString(id[:4])
 	}
 	subject := pkix.Name{Organization: []string{name}}
-	root, err := pki.SelfSign(pki.Request{
-		Profile: pki.ProfileRoot, Subject: subject, CommonName: name + " Root CA" + suffix, Lifetime: o.RootLifetime,
-	}, rootKey, now)
+	if o.Adjust == nil {
+		o.Adjust = func(*pki.Request) {}
+	}
+	rootRequest := pki.Request{Profile: pki.ProfileRoot, Subject: subject, CommonName: name + " Root CA" + suffix, Lifetime: o.RootLifetime}
+	o.Adjust(&rootRequest)
+	root, err := pki.SelfSign(rootRequest, rootKey, now)
 	if err != nil {
 		return nil, fmt.Errorf("make root: %w", err)
 	}
-	inter, err := pki.Issuer{Certificate: root, Key: rootKey}.Issue(pki.Request{
+	interRequest := pki.Request{
 		Profile: pki.ProfileIntermediate, Subject: subject, CommonName: name + " Intermediate CA" + suffix,
 		Key: interKey.Public(), Lifetime: o.IntermediateLifetime,
-	}, now)
+	}
+	o.Adjust(&interRequest)
+	inter, err := pki.Issuer{Certificate: root, Key: rootKey}.Issue(interRequest, now)
 	if err != nil {
 		return nil, fmt.Errorf("make intermediate: %w", err)
 	}
-	return &newMaterial{ca: &CA{Root: root, Intermediate: inter, key: interKey}, rootKey: rootKey}, nil
+	ca := &CA{Root: root, Intermediate: inter, Name: DefaultIntermediate, key: interKey}
+	return &newMaterial{ca: ca, rootKey: rootKey}, nil
 }
 
-func (w writer) writeCA(dir string, m *newMaterial) error {
-	if err := w.writeKey(filepath.Join(dir, rootKeyFile), m.rootKey); err != nil {
+func (w writer) writeCA(dir string, m *newMaterial, o CAOptions) error {
+	if err := w.writeKey(filepath.Join(dir, rootKeyFile), m.rootKey, o.Passphrase, o.KDF); err != nil {
 		return err
 	}
-	if err := w.writeKey(filepath.Join(dir, interKeyFile), m.ca.key); err != nil {
+	if err := w.writeKey(filepath.Join(dir, interKeyFile), m.ca.key, o.Passphrase, o.KDF); err != nil {
 		return err
 	}
 	if err := w.writeFile(filepath.Join(dir, intermediateFile), encode([][]byte{m.ca.Intermediate.Raw}), certMode); err != nil {

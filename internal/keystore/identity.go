@@ -32,11 +32,17 @@ func (e *MismatchError) Error() string {
 	return text
 }
 
-// LoadIdentity reads a chain (leaf first) and the private key of its leaf, both
+// LoadIdentity is [LoadIdentityWith] for keys without a passphrase.
+func LoadIdentity(certFile, keyFile string) (Identity, error) {
+	return LoadIdentityWith(certFile, keyFile, nil)
+}
+
+// LoadIdentityWith reads a chain (leaf first) and the private key of its leaf, both
 // PEM, and checks that they belong together; if not, the error is a
 // [*MismatchError]. With keyFile "" the key is looked for in certFile. The chain
-// keeps the limits of [pki.Verify], for no peer would take more.
-func LoadIdentity(certFile, keyFile string) (Identity, error) {
+// keeps the limits of [pki.Verify], for no peer would take more. The key is read
+// by [ReadKeyWith].
+func LoadIdentityWith(certFile, keyFile string, passphrase PassphraseFunc) (Identity, error) {
 	var id Identity
 	if keyFile == "" {
 		keyFile = certFile
@@ -58,7 +64,7 @@ func LoadIdentity(certFile, keyFile string) (Identity, error) {
 	if id.Leaf, err = cert.Parse(id.Chain[0]); err != nil {
 		return id, fmt.Errorf("read certificate %s: %w", pki.Printable(certFile), err)
 	}
-	if id.Key, err = ReadKey(keyFile); err != nil {
+	if id.Key, err = ReadKeyWith(keyFile, passphrase); err != nil {
 		return id, err
 	}
 	return id, id.check(certFile, keyFile)

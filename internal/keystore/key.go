@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/tlswright/tlswright/pki"
 )
@@ -21,6 +22,8 @@ type PermissionError struct {
 	Path string
 	Mode fs.FileMode
 	Hint string // the command that puts it right
+
+	passphrase bool // it is not a key but a passphrase
 }
 
 // Error implements error.
@@ -28,22 +31,47 @@ func (e *PermissionError) Error() string {
 	if e.Mode.IsDir() {
 		return fmt.Sprintf("folder %s is open to others to write (mode %04o), so a private key in it is not safe", pki.Printable(e.Path), e.Mode.Perm())
 	}
-	return fmt.Sprintf("private key %s is open to others (mode %04o)", pki.Printable(e.Path), e.Mode.Perm())
+	what := "private key"
+	if e.passphrase {
+		what = "passphrase"
+	}
+	return fmt.Sprintf("%s %s is open to others (mode %04o)", what, pki.Printable(e.Path), e.Mode.Perm())
 }
 
 // WriteKey writes a private key as PKCS #8 PEM, mode 0600, atomically. Missing
 // folders are made with mode 0700; an existing folder that others may write to is
 // refused with a [*PermissionError].
 func WriteKey(path string, key crypto.Signer) error {
-	return writer{}.writeKey(path, key)
+	return writer{}.writeKey(path, key, nil, "")
 }
 
-func (w writer) writeKey(path string, key crypto.Signer) error {
-	text, err := pki.MarshalPrivateKeyPEM(key)
+// WriteEncryptedKey is [WriteKey] with the key under a passphrase, as
+// [pki.MarshalEncryptedPrivateKeyPEM] writes it. An empty passphrase is an error.
+func WriteEncryptedKey(path string, key crypto.Signer, passphrase []byte, kdf pki.KDF) error {
+	text, err := pki.MarshalEncryptedPrivateKeyPEM(key, passphrase, kdf)
+	if err != nil {
+		return err
+	}
+	return writer{}.writeKeyText(path, text)
+}
+
+// writeKey encrypts the key if there is a passphrase.
+func (w writer) writeKey(path string, key crypto.Signer, passphrase []byte, kdf pki.KDF) error {
+	var text []byte
+	var err error
+	if len(passphrase) > 0 {
+		text, err = pki.MarshalEncryptedPrivateKeyPEM(key, passphrase, kdf)
+	} else {
+		text, err = pki.MarshalPrivateKeyPEM(key)
+	}
 	if err != nil {
 		return err
 	}
 	defer clear(text)
+	return w.writeKeyText(path, text)
+}
+
+func (w writer) writeKeyText(path string, text []byte) error {
 	if err := prepareKeyDir(filepath.Dir(path)); err != nil {
 		return err
 	}
@@ -66,17 +94,33 @@ func prepareKeyDir(dir string) error {
 	return nil
 }
 
-// ReadKey reads a private key in any form that [pki.ParsePrivateKeyPEM] knows. A
-// key file that is too open is refused with a [*PermissionError]: one of our own
-// must be closed to everybody else; one that belongs to another user (root, a
-// deployment tool) may be readable to a group, because that is how it reaches us.
-func ReadKey(path string) (crypto.Signer, error) {
+// ReadKey is [ReadKeyWith] for keys without a passphrase; an encrypted one gives
+// [pki.ErrEncryptedKey].
+func ReadKey(path string) (crypto.Signer, error) { return ReadKeyWith(path, nil) }
+
+// ReadKeyWith reads a private key in any form that [pki.ParsePrivateKeyPEMWith]
+// knows. A key file that is too open is refused with a [*PermissionError]: one of
+// our own must be closed to everybody else; one that belongs to another user
+// (root, a deployment tool) may be readable to a group, because that is how it
+// reaches us. The passphrase is asked for only if the key is encrypted; one that
+// does not open it gives [pki.ErrWrongPassphrase].
+//
+// A path that begins with "pkcs11:" is the URI of a key in a token (RFC 7512),
+// and so may be the one line that such a file holds. The passphrase is then the
+// token's PIN, if the URI names none. Builds without PKCS #11 give [ErrNoTokens].
+func ReadKeyWith(path string, passphrase PassphraseFunc) (crypto.Signer, error) {
+	if IsTokenURI(path) {
+		return openTokenKey(path, path, passphrase)
+	}
 	text, err := readFile(path, checkKeyMode)
 	if err != nil {
 		return nil, fmt.Errorf("read private key: %w", err)
 	}
 	defer clear(text)
-	key, err := pki.ParsePrivateKeyPEM(text)
+	if line := strings.TrimSpace(string(text[:min(len(text), maxTokenURI+1)])); IsTokenURI(line) {
+		return openTokenKey(line, path, passphrase)
+	}
+	key, err := pki.ParsePrivateKeyPEMWith(text, passphrase.of(path))
 	if err != nil {
 		return nil, fmt.Errorf("read private key %s: %w", pki.Printable(path), err)
 	}
@@ -84,6 +128,15 @@ func ReadKey(path string) (crypto.Signer, error) {
 }
 
 func checkKeyMode(path string, info fs.FileInfo) error {
+	return checkMode(path, info, false)
+}
+
+// checkSecretMode is checkKeyMode for passphrases.
+func checkSecretMode(path string, info fs.FileInfo) error {
+	return checkMode(path, info, true)
+}
+
+func checkMode(path string, info fs.FileInfo, passphrase bool) error {
 	if !permissionsCount || !info.Mode().IsRegular() {
 		return nil // a pipe from a secret manager has no mode worth looking at
 	}
@@ -92,7 +145,7 @@ func checkKeyMode(path string, info fs.FileInfo) error {
 		forbidden = 0o027
 	}
 	if info.Mode().Perm()&forbidden != 0 {
-		return &PermissionError{Path: path, Mode: info.Mode(), Hint: "chmod 600 " + quote(path)}
+		return &PermissionError{Path: path, Mode: info.Mode(), Hint: "chmod 600 " + quote(path), passphrase: passphrase}
 	}
 	return nil
 }

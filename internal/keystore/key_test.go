@@ -44,7 +44,7 @@ func TestKeysAreWrittenForTheirOwnerOnly(t *testing.T) {
 		}
 		return err
 	}}
-	if err := w.writeKey(path, key); err != nil {
+	if err := w.writeKey(path, key, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	if len(seen) != 4 || slices.ContainsFunc(seen, func(m fs.FileMode) bool { return m.Perm() != 0o600 }) {

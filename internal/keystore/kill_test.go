@@ -41,7 +41,7 @@ func beVictim(dir string) error {
 		return err
 	}
 	for {
-		if err := w.writeKey(filepath.Join(dir, "keys", "key.pem"), id.Key); err != nil {
+		if err := w.writeKey(filepath.Join(dir, "keys", "key.pem"), id.Key, nil, ""); err != nil {
 			return err
 		}
 		if err := w.writeLive(filepath.Join(dir, "live"), id.Chain[0], id.Chain[1:], id.Key); err != nil {
