@@ -47,6 +47,8 @@ type Request struct {
 	// MustStaple asks servers to staple an OCSP answer (RFC 7633), as the profile can
 	// too.
 	MustStaple bool
+	// NameConstraints limit the names below a CA, in place of those of the profile.
+	NameConstraints *NameConstraints
 	// Serial is the serial number, positive and of at most 20 octets; nil: 128 random
 	// bits ([NewSerial]). That it was never used before is the caller's concern.
 	Serial *big.Int

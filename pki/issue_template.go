@@ -53,6 +53,8 @@ func (s *ProfileSpec) Validate() error {
 		return refuse("add cert-sign to its key usage", "profile %q: a CA that may not sign certificates", name)
 	case !s.CA && s.KeyUsage&x509.KeyUsageCertSign != 0:
 		return refuse("make it a CA, or take cert-sign from its key usage", "profile %q: signs certificates, but is not a CA", name)
+	case !s.CA && s.NameConstraints != nil:
+		return refuse("constrain the CA above it", "profile %q: name constraints, but not a CA", name)
 	case s.CA && (s.ShortLived || s.OCSPNoCheck || s.MustStaple):
 		return refuse("", "profile %q: short-lived, must-staple and OCSP no-check are for leaves", name)
 	case s.ShortLived && (s.MaxLifetime == 0 || s.MaxLifetime > MaxShortLifetime):
@@ -321,6 +323,22 @@ func setPurposes(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 		return refuse("ask for it in certificates of servers", "must-staple: only a server can staple an OCSP answer")
 	}
 	t.ExtraExtensions = markers(spec, staple)
+	constraints := spec.NameConstraints
+	if req.NameConstraints != nil {
+		constraints = req.NameConstraints
+	}
+	if constraints == nil {
+		return nil
+	}
+	if !spec.CA {
+		return refuse("constrain the CA above it", "name constraints are for CAs: a leaf has nothing below it")
+	}
+	value, err := constraints.Marshal()
+	if err != nil {
+		return refuse("", "%v", err)
+	}
+	// RFC 5280, Section 4.2.1.10: conforming CAs MUST mark this extension as critical.
+	t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Critical: true, Value: value})
 	return nil
 }
 

@@ -99,6 +99,8 @@ type ProfileSpec struct {
 	CRLDistributionPoints  []string
 	OCSPServers            []string
 	IssuingCertificateURLs []string
+	// NameConstraints limit the names below a CA (RFC 5280, Section 4.2.1.10).
+	NameConstraints *NameConstraints
 	// MustStaple asks servers to staple an OCSP answer (RFC 7633).
 	MustStaple bool
 	// OCSPNoCheck says that the revocation of this OCSP signer is not to be asked for
