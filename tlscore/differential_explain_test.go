@@ -161,7 +161,7 @@ func (x *traits) looser(theirs verdict) string {
 			return divergeTrailingDot
 		case len(status) > 0 && status[0] != wire.StatusTypeOCSP:
 			return divergeStatusType
-		case !x.is13 && psk >= 0 && psk != len(x.hello.Extensions)-1:
+		case !x.is13 && psk >= 0 && (psk != len(x.hello.Extensions)-1 || x.malformed(&wire.PreSharedKeys{})):
 			return divergePSKBelow13
 		}
 	case wire.AlertHandshakeFailure:

@@ -45,7 +45,8 @@ func readOffer(m message) (*offer, error) {
 	return o, o.checkSyntax()
 }
 
-// checkSyntax reads what only one of the versions acts upon, whichever is chosen later.
+// checkSyntax reads what only one of the versions acts upon, whichever is chosen later. pre_shared_key is left to TLS 1.3:
+// what comes with a session of TLS 1.2 need not make sense there, such as a binder of the length of its Finished.
 //
 // RFC 8446, Section 6: peers which receive a message which cannot be parsed according to the syntax MUST terminate the
 // connection with a decode_error alert.
@@ -59,10 +60,9 @@ func (o *offer) checkSyntax() error {
 		modes   wire.PSKKeyExchangeModes
 		shares  wire.KeyShares
 		early   wire.EarlyData
-		keys    wire.PreSharedKeys
 	}
 	for _, v := range [...]wire.ExtensionView{
-		&views.status, &views.scts, &views.formats, &views.ems, &views.reneg, &views.modes, &views.shares, &views.early, &views.keys,
+		&views.status, &views.scts, &views.formats, &views.ems, &views.reneg, &views.modes, &views.shares, &views.early,
 	} {
 		if _, err := ext(o.hello, v); err != nil {
 			return err

@@ -264,3 +264,25 @@ func TestSessionIDsServeClientsThatKnowNoTickets(t *testing.T) {
 		t.Errorf("%d sessions are kept after resuming", len(s.known))
 	}
 }
+
+// TestPreSharedKeyIsNothingToTLS12: neither where it stands nor what is in it.
+func TestPreSharedKeyIsNothingToTLS12(t *testing.T) {
+	var good wire.Extensions
+	good.Add(&wire.PreSharedKeys{Identities: []wire.PSKIdentity{{Identity: []byte("x")}}, Binders: [][]byte{make([]byte, 32)}})
+	for name, body := range map[string][]byte{
+		"sound": good[0].Data, "empty": nil, "a short binder": {0, 7, 0, 1, 'x', 0, 0, 0, 0, 0, 13, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+	} {
+		for _, last := range []bool{true, false} {
+			p := &tlstest.Puppet{Version: wire.VersionTLS12}
+			p.Edit = inHello(func(h *wire.ClientHello) {
+				h.Extensions = append(h.Extensions, wire.Extension{Type: wire.ExtPreSharedKey, Data: body})
+				if !last {
+					h.Extensions.Add(&wire.Padding{Length: 1})
+				}
+			})
+			if out := p.Connect(tlscore.NewServer(compile(t, serverConfig(t)), tlscore.Options{})); !out.Done {
+				t.Errorf("%s, last %v: %+v", name, last, out)
+			}
+		}
+	}
+}
