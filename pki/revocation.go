@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 )
 
@@ -97,12 +98,90 @@ func JudgeRevocation(path []*x509.Certificate, o RevocationOptions, now time.Tim
 	if o.Mode == RevocationOff {
 		return nil
 	}
+	j := &revocationJudge{path: path, options: o, now: now, signatures: make(map[signedBy]error), chains: make(map[*x509.Certificate][][]*x509.Certificate)}
 	var results []RevocationResult
 	for depth, c := range path {
 		if depth > 0 && !o.WholeChain {
 			break
 		}
-		results = append(results, RevocationResult{Depth: depth, Subject: describe(c), Text: "nothing is known about it", Section: "RFC 5280, Section 6.3.3"})
+		var staple []byte
+		if depth == 0 {
+			staple = o.Staple
+		}
+		r := j.status(c, path[depth+1:], staple)
+		r.Depth, r.Subject = depth, describe(c)
+		for i := range r.Tried {
+			r.Tried[i].Depth, r.Tried[i].Subject = depth, r.Subject
+		}
+		results = append(results, r)
 	}
 	return results
+}
+
+// status asks all sources about one certificate; above are its issuers, the root last.
+func (j *revocationJudge) status(c *x509.Certificate, above []*x509.Certificate, staple []byte) RevocationResult {
+	if len(above) == 0 {
+		// RFC 5280, Section 6.1: the trust anchor is not part of the path that is validated.
+		return RevocationResult{Status: RevocationNotNeeded, Text: "is trusted itself: who does not trust it any more takes it out of the roots", Section: "RFC 5280, Section 6.1"}
+	}
+	if c.SerialNumber.Sign() < 0 {
+		return RevocationResult{Text: "has a negative serial number, which no status can be asked for", Section: "RFC 5280, Section 4.1.2.2"}
+	}
+	var said []RevocationResult
+	r, tried := j.byCRLs(c, above)
+	said = append(said, tried...)
+	if r.Text != "" {
+		said = append(said, r)
+	}
+	return verdict(c, said, j.options.ShortLived)
+}
+
+// verdict makes one result of what all sources said.
+func verdict(c *x509.Certificate, said []RevocationResult, shortLived time.Duration) RevocationResult {
+	for _, wanted := range [...]RevocationStatus{RevocationRevoked, RevocationGood} {
+		for _, r := range said {
+			if r.Status == wanted {
+				r.Tried = said
+				return r
+			}
+		}
+	}
+	r := RevocationResult{Tried: said, Text: "nothing at hand says whether it is revoked", Section: sectionCRL}
+	if why, section := needsNoStatus(c, shortLived); why != "" {
+		r.Status, r.Text, r.Section = RevocationNotNeeded, why, section
+	} else if len(said) > 0 {
+		last := said[len(said)-1]
+		r.Text, r.Section = "its status is not known: "+last.Text, last.Section
+	}
+	return r
+}
+
+// oidNoRevAvail is id-ce-noRevAvail (RFC 9608, Section 2).
+const oidNoRevAvail = "2.5.29.56"
+
+// needsNoStatus says why a certificate is good without one; "" if it is not.
+func needsNoStatus(c *x509.Certificate, shortLived time.Duration) (why, section string) {
+	if c.IsCA {
+		return "", ""
+	}
+	// RFC 9608, Section 2: a certificate with the extension MUST NOT say where its status could be asked.
+	asks := len(c.OCSPServer) > 0
+	marked := false
+	for _, e := range c.Extensions {
+		switch e.Id.String() {
+		case oidNoRevAvail:
+			marked = true
+		case cert.OIDCRLDistribution, "2.5.29.46":
+			asks = true
+		}
+	}
+	// RFC 5280, Section 4.1.2.5: both ends of the validity are part of it.
+	life := c.NotAfter.Sub(c.NotBefore) + time.Second
+	switch {
+	case marked && !asks:
+		return "says that its issuer tells nobody about revocations", "RFC 9608, Section 4"
+	case life <= shortLived:
+		return fmt.Sprintf("lives only %s, so it expires before a revocation would be heard of", distance(life)), "CA/Browser Forum Baseline Requirements, 4.9.1.1"
+	}
+	return "", ""
 }

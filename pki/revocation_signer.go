@@ -1,0 +1,168 @@
+package pki
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tlswright/tlswright/pki/cert"
+	"github.com/tlswright/tlswright/pki/crl"
+)
+
+// Bounds on the work for one path.
+const (
+	maxRevocationWork  = 20000 // lists looked at, whatever for
+	maxSignerDepth     = 4     // signers of CRLs about signers of CRLs …
+	maxSignerChains    = 4     // paths of one signer
+	maxCRLSignatures   = 500   // signatures of CRLs checked
+	maxSignersVerified = 50    // signers whose path was looked for
+)
+
+// revocationJudge is one run of [JudgeRevocation].
+type revocationJudge struct {
+	path    []*x509.Certificate
+	options RevocationOptions
+	now     time.Time
+
+	work       int
+	signatures map[signedBy]error
+	chains     map[*x509.Certificate][][]*x509.Certificate
+	open       []*x509.Certificate // signers whose own status is being looked for
+}
+
+// signedBy is a question that has one answer.
+type signedBy struct {
+	list   *crl.List
+	signer *x509.Certificate
+}
+
+// spend takes a step off the budget.
+func (j *revocationJudge) spend() bool {
+	j.work++
+	return j.work <= maxRevocationWork
+}
+
+var errTooManySignatures = errors.New("too many signatures would have to be checked")
+
+// signature checks a list's signature once per list and signer.
+func (j *revocationJudge) signature(l *crl.List, signer *x509.Certificate) error {
+	key := signedBy{l, signer}
+	if err, ok := j.signatures[key]; ok {
+		return err
+	}
+	if len(j.signatures) >= maxCRLSignatures {
+		return errTooManySignatures
+	}
+	err := l.CheckSignature(signer)
+	j.signatures[key] = err
+	return err
+}
+
+// signerOf finds who signed a list: a certificate of the path above the target, or one of the extra ones with a path of its
+// own to the same root (RFC 5280, Section 6.3.3 (f) and (g)). Nil: nobody who counts, and why. The target itself counts only
+// where its issuer has said so by naming it as its own certificate's CRL issuer.
+func (j *revocationJudge) signerOf(l *crl.List, target *x509.Certificate, above []*x509.Certificate, selfAllowed bool) (signer *x509.Certificate, why string) {
+	why = "is from an issuer whose certificate is not at hand"
+	candidates := slices.Concat(above, j.path[1:], j.options.Extra)
+	if selfAllowed {
+		candidates = append(candidates, target)
+	}
+	for _, byKeyID := range [...]bool{true, false} {
+		for i, c := range candidates {
+			if likely(l, c) != byKeyID || !cert.SameName(c.RawSubject, l.RawIssuer) || c.Equal(target) && !selfAllowed || seenBefore(candidates[:i], c) || !j.spend() {
+				continue
+			}
+			if err := j.signature(l, c); err != nil {
+				why = "does not count: " + Printable(err.Error())
+				continue
+			}
+			if slices.ContainsFunc(above, c.Equal) || slices.ContainsFunc(j.path[1:], c.Equal) || c.Equal(target) {
+				return c, "" // part of a path that has been validated, or is being
+			}
+			if problem := j.untrusted(c); problem != "" {
+				why = "is signed with a key whose certificate " + problem
+				continue
+			}
+			return c, ""
+		}
+	}
+	return nil, why
+}
+
+// likely reports whether key identifiers say that a certificate signed a list.
+func likely(l *crl.List, c *x509.Certificate) bool {
+	return len(l.AuthorityKeyID) > 0 && bytes.Equal(l.AuthorityKeyID, c.SubjectKeyId)
+}
+
+func seenBefore(list []*x509.Certificate, c *x509.Certificate) bool {
+	return slices.ContainsFunc(list, c.Equal)
+}
+
+// untrusted says what is wrong with a signer that is not part of the path; "" if nothing.
+//
+// RFC 5280, Section 6.3.3 (f): obtain and validate the certification path for the issuer of the complete CRL. The trust
+// anchor for the certification path MUST be the same as the trust anchor used to validate the target certificate.
+func (j *revocationJudge) untrusted(c *x509.Certificate) string {
+	if slices.ContainsFunc(j.open, c.Equal) || len(j.open) >= maxSignerDepth {
+		return "cannot vouch for itself"
+	}
+	j.open = append(j.open, c)
+	defer func() { j.open = j.open[:len(j.open)-1] }()
+	why := "has no valid path to the same root"
+	for _, chain := range j.chainsOf(c) {
+		if why = j.revokedOnPath(chain); why == "" {
+			return ""
+		}
+	}
+	return why
+}
+
+// revokedOnPath says which certificate of a signer's path takes its worth; "" if none.
+func (j *revocationJudge) revokedOnPath(chain []*x509.Certificate) string {
+	for i, c := range chain[:len(chain)-1] {
+		if slices.ContainsFunc(j.path, c.Equal) {
+			continue // its status is asked for on its own
+		}
+		r := j.status(c, chain[i+1:], nil)
+		switch {
+		case r.Status == RevocationRevoked:
+			return "was revoked itself, or one above it was"
+		case r.Status == RevocationUnknown && j.options.WholeChain && j.options.Mode == RevocationHard:
+			return "has no status that could be found out"
+		}
+	}
+	return ""
+}
+
+// chainsOf gives paths of a signer to the root of the judged path.
+func (j *revocationJudge) chainsOf(c *x509.Certificate) [][]*x509.Certificate {
+	if chains, ok := j.chains[c]; ok {
+		return chains
+	}
+	if len(j.chains) >= maxSignersVerified || tooLargeRSA(c) {
+		return nil
+	}
+	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(j.path[len(j.path)-1])
+	for _, i := range slices.Concat(j.path[1:], j.options.Extra) {
+		if i.IsCA && !tooLargeRSA(i) {
+			intermediates.AddCert(i)
+		}
+	}
+	chains, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: j.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	if err != nil {
+		chains = nil
+	}
+	chains = chains[:min(len(chains), maxSignerChains)]
+	j.chains[c] = chains
+	return chains
+}
+
+// tooLargeRSA keeps huge keys away from the library.
+func tooLargeRSA(c *x509.Certificate) bool {
+	k, ok := c.PublicKey.(*rsa.PublicKey)
+	return ok && k.N.BitLen() > MaxRSABits
+}
