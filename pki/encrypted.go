@@ -40,21 +40,28 @@ func MarshalEncryptedPrivateKeyPEM(key crypto.Signer, passphrase []byte, kdf KDF
 // MarshalEncryptedPrivateKeyDER is [MarshalEncryptedPrivateKeyPEM] without PEM
 // around it.
 func MarshalEncryptedPrivateKeyDER(key crypto.Signer, passphrase []byte, kdf KDF) ([]byte, error) {
-	switch {
-	case len(passphrase) == 0:
+	if len(passphrase) == 0 {
 		return nil, refuse("choose a passphrase, or write the key without one", "an empty passphrase protects nothing")
-	case len(passphrase) > maxPassphrase:
-		return nil, refuse("", "a passphrase of %d bytes is longer than %d", len(passphrase), maxPassphrase)
-	}
-	derivation, err := kdf.forWriting()
-	if err != nil {
-		return nil, err
 	}
 	plain, err := MarshalPrivateKeyDER(key)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(plain)
+	return SealPBES2(plain, passphrase, kdf)
+}
+
+// SealPBES2 encrypts anything with PBES2 as [MarshalEncryptedPrivateKeyPEM] does.
+// The result is SEQUENCE { AlgorithmIdentifier, OCTET STRING }, DER: what an
+// EncryptedPrivateKeyInfo is, and what PKCS #12 takes apart.
+func SealPBES2(plain, passphrase []byte, kdf KDF) ([]byte, error) {
+	if len(passphrase) > maxPassphrase {
+		return nil, refuse("", "a passphrase of %d bytes is longer than %d", len(passphrase), maxPassphrase)
+	}
+	derivation, err := kdf.forWriting()
+	if err != nil {
+		return nil, err
+	}
 	aesKey, err := derivation.derive(passphrase, 32)
 	if err != nil {
 		return nil, err
@@ -62,7 +69,7 @@ func MarshalEncryptedPrivateKeyDER(key crypto.Signer, passphrase []byte, kdf KDF
 	defer clear(aesKey)
 	block, err := aes.NewCipher(aesKey)
 	if err != nil {
-		return nil, fmt.Errorf("encrypt private key: %w", err)
+		return nil, fmt.Errorf("encrypt: %w", err)
 	}
 	iv := make([]byte, aes.BlockSize)
 	_, _ = rand.Read(iv) // never fails
@@ -86,6 +93,44 @@ func MarshalEncryptedPrivateKeyDER(key crypto.Signer, passphrase []byte, kdf KDF
 	return b.Bytes()
 }
 
+// PBES2Work says what it would cost to open what [SealPBES2] or somebody else has
+// encrypted: the iterations of PBKDF2, or N·r·p of scrypt, which takes about as
+// long. What would cost too much, or cannot be read, is an error.
+func PBES2Work(der []byte) (int, error) {
+	e, err := parseEncrypted(der)
+	if err != nil {
+		return 0, err
+	}
+	if err := e.check(); err != nil {
+		return 0, err
+	}
+	return e.kdf.work(), nil
+}
+
+// OpenPBES2 decrypts SEQUENCE { AlgorithmIdentifier, OCTET STRING } with PBES2,
+// within the bounds of [PBES2Work]. A passphrase that is wrong gives
+// [ErrWrongPassphrase], but for one in 256, which gives nonsense.
+func OpenPBES2(der, passphrase []byte) ([]byte, error) {
+	e, err := parseEncrypted(der)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	return e.open(passphrase)
+}
+
+// open decrypts. Only call it after check.
+func (e encryptedKey) open(passphrase []byte) ([]byte, error) {
+	key, err := e.kdf.derive(passphrase, e.cipher.keyLength)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	return e.cipher.decrypt(key, e.iv, e.data)
+}
+
 // decryptPKCS8 opens an EncryptedPrivateKeyInfo. Nothing costly is done, and
 // nobody asked for a passphrase, before its parameters are known to be bearable.
 func decryptPKCS8(der []byte, passphrase func() ([]byte, error)) (crypto.Signer, error) {
@@ -100,12 +145,7 @@ func decryptPKCS8(der []byte, passphrase func() ([]byte, error)) (crypto.Signer,
 	if err != nil {
 		return nil, err
 	}
-	key, err := e.kdf.derive(secret, e.cipher.keyLength)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	plain, err := e.cipher.decrypt(key, e.iv, e.data)
+	plain, err := e.open(secret)
 	if err != nil {
 		return nil, err
 	}

@@ -90,6 +90,14 @@ func (d derivation) check() error {
 	return nil
 }
 
+// work is the cost of one derive, in iterations of PBKDF2.
+func (d derivation) work() int {
+	if d.iterations > 0 {
+		return d.iterations
+	}
+	return d.n * d.r * d.p
+}
+
 // derive makes a key of length bytes. Only call it after check.
 func (d derivation) derive(passphrase []byte, length int) (key []byte, err error) {
 	if d.iterations > 0 {
