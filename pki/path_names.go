@@ -175,3 +175,24 @@ func nameOfDER(der []byte) string {
 	n.FillFromRDNSequence(&rdns)
 	return Name(n)
 }
+
+// nameKey is equal for names that are the same, to look them up by.
+func nameKey(der []byte) string {
+	name, err := parseDistinguishedName(der)
+	if err != nil {
+		return string(der)
+	}
+	var b strings.Builder
+	for _, rdn := range name {
+		b.WriteString("/")
+		for _, a := range rdn {
+			b.WriteString("+" + a.kind + "=")
+			if a.plain {
+				b.WriteString("t" + a.text)
+			} else {
+				b.Write(a.raw)
+			}
+		}
+	}
+	return b.String()
+}

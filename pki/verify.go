@@ -59,8 +59,8 @@ type VerifyOptions struct {
 	Intermediates [][]byte
 	// Time is the moment to judge for; it must be set.
 	Time time.Time
-	// ServerName is the DNS name or IP address the leaf must be valid for; "" skips
-	// this check.
+	// ServerName is the DNS name or IP address the leaf must be valid for, with
+	// UsageEmail also an e-mail address; "" skips this check.
 	ServerName string
 	Usage      Usage
 	// AnyUsage leaves extended key usages out of the judgement; Usage does not matter.
@@ -105,6 +105,9 @@ func Verify(leaf []byte, o VerifyOptions) (*Chain, error) {
 	if err != nil {
 		return nil, v.explain(err)
 	}
+	if o.ServerName != "" && !matchesName(c, o) {
+		return nil, v.explainName(nil)
+	}
 	best := chains[0]
 	for _, chain := range chains[1:] {
 		if len(chain) < len(best) {
@@ -120,6 +123,8 @@ type verification struct {
 	leaf    *x509.Certificate
 	sent    []*x509.Certificate // readable intermediates
 	unread  int                 // unreadable ones
+	roots   []*x509.Certificate // trusted ones; set by Explain
+	strange map[string]bool     // by their DER: certificates that crypto/x509 does not read; set by Explain
 }
 
 // libraryOptions always sets Roots and CurrentTime: left empty, crypto/x509 would
@@ -144,8 +149,12 @@ func (v *verification) libraryOptions() x509.VerifyOptions {
 	if v.options.Policies != nil {
 		policies = v.options.Policies.Initial
 	}
+	host := hostForLibrary(v.options.ServerName)
+	if _, _, mailbox := cutMailbox(host); mailbox && v.options.Usage == UsageEmail {
+		host = "" // matchesName looks at it
+	}
 	return x509.VerifyOptions{
-		DNSName:       hostForLibrary(v.options.ServerName),
+		DNSName:       host,
 		Roots:         roots,
 		Intermediates: intermediates,
 		CurrentTime:   v.options.Time,
