@@ -100,6 +100,9 @@ func explainTLS(err *tlscore.Error) *failure {
 		f.text, f.hint = explainAlert(alert)
 	case tlscore.CodeNotTLS:
 		f.text, f.hint = "what answers here is not TLS", "does this port speak TLS from the first byte?"
+	case tlscore.CodeUnsupportedVersion:
+		f.text = "no version in common: " + pki.Printable(err.Detail)
+		f.hint = "TLS 1.2 and TLS 1.3 are spoken here, as far as --min and --max allow; older versions are prohibited (RFC 8996)"
 	case tlscore.CodePeerClosedEarly:
 		f.text, f.hint = "the peer closed the connection during the handshake", "does this port speak TLS? its own log may tell the reason"
 	default:

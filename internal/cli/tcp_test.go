@@ -2,12 +2,16 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+
+	"github.com/tlswright/tlswright/wire"
 )
 
 // tcpServers are what `tcp NAME DOES` can do with a connection.
@@ -25,9 +29,11 @@ func tcpServers() map[string]func(net.Conn) {
 		},
 		"smtp-plain":    func(c net.Conn) { talkSMTP(c, "250-mx.test\r\n250 HELP\r\n") },
 		"smtp-injects":  func(c net.Conn) { talkSMTP(c, "250-mx.test\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n") },
-		"connect-proxy": func(c net.Conn) { connectProxy(c, "") },
-		"locked-proxy":  func(c net.Conn) { connectProxy(c, "Basic bWU6c2VjcmV0") },
+		"connect-proxy": func(c net.Conn) { connectProxy(c, "", same) },
+		"locked-proxy":  func(c net.Conn) { connectProxy(c, "Basic bWU6c2VjcmV0", same) },
 		"socks-proxy":   socksProxy,
+
+		"downgrading-proxy": func(c net.Conn) { connectProxy(c, "", downgraded) },
 	}
 }
 
@@ -45,8 +51,8 @@ func talkSMTP(c net.Conn, answers ...string) {
 	io.Copy(io.Discard, c)
 }
 
-// connectProxy is an HTTP proxy that knows CONNECT alone.
-func connectProxy(c net.Conn, auth string) {
+// connectProxy is an HTTP proxy that knows CONNECT alone. It changes what comes from the client.
+func connectProxy(c net.Conn, auth string, change func(io.Reader) io.Reader) {
 	defer c.Close()
 	in := bufio.NewReader(c)
 	req, err := http.ReadRequest(in)
@@ -63,7 +69,29 @@ func connectProxy(c net.Conn, auth string) {
 		return
 	}
 	fmt.Fprintf(c, "HTTP/1.1 200 Connection established\r\nProxy-Agent: test\r\n\r\n")
-	join(c, in, to)
+	join(c, change(in), to)
+}
+
+func same(r io.Reader) io.Reader { return r }
+
+// downgraded makes the ClientHello at the beginning of a stream one of TLS 1.0, as somebody on the way could.
+func downgraded(r io.Reader) io.Reader {
+	record := make([]byte, wire.RecordHeaderLen)
+	if _, err := io.ReadFull(r, record); err != nil {
+		return r
+	}
+	head, _ := wire.ParseRecordHeader(record)
+	raw := make([]byte, head.Length)
+	var hello wire.ClientHello
+	if _, err := io.ReadFull(r, raw); err != nil || hello.Parse(raw) != nil {
+		return r
+	}
+	hello.LegacyVersion = wire.VersionTLS10
+	hello.CipherSuites = []wire.CipherSuite{wire.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, wire.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}
+	hello.Extensions = slices.DeleteFunc(hello.Extensions, func(e wire.Extension) bool { return e.Type == wire.ExtSupportedVersions })
+	changed := wire.AppendMessage(nil, &hello)
+	head.Length = len(changed)
+	return io.MultiReader(bytes.NewReader(append(wire.AppendRecordHeader(nil, head), changed...)), r)
 }
 
 // socksProxy knows what RFC 1928 needs for a connection to an IPv4 address without a password.
