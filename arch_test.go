@@ -32,7 +32,7 @@ var groups = []group{
 	{name: "2d craft", pure: true, packages: []string{"pki/lint", "pki/pkcs12", "pki/pkcs7", "pki/jks", "internal/verify"}},
 	{name: "3 core", pure: true, packages: []string{"tlscore", "grade", "minitls", "internal/issue", "internal/order"}},
 	{name: "4a edge", packages: []string{"tlsnet", "internal/keystore", "internal/store", "internal/config", "internal/starttls", "internal/resolve"}},
-	{name: "4b edge", packages: []string{"internal/fetch", "internal/authority", "internal/challenge", "internal/notify", "internal/zlint", "trace"}},
+	{name: "4b edge", packages: []string{"internal/fetch", "internal/trust", "internal/authority", "internal/challenge", "internal/notify", "internal/zlint", "trace"}},
 	{name: "4c edge", packages: []string{"acmeclient"}},
 	{name: "5a services", packages: []string{"scan"}},
 	{name: "5b services", packages: []string{"internal/acmeserver", "internal/publish", "internal/monitor", "internal/gateway", "internal/dashboard"}},

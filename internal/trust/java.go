@@ -1,0 +1,99 @@
+package trust
+
+import (
+	"context"
+	"crypto/x509"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/tlswright/tlswright/pki"
+)
+
+// java is the cacerts file of a Java runtime.
+type java struct {
+	keytool string
+	cacerts string
+}
+
+// storePassword protects nothing: every Java runtime ships with it.
+const storePassword = "changeit"
+
+// findJava finds a Java runtime, nil if there is none.
+func findJava(home string) *java {
+	if home == "" {
+		home = os.Getenv("JAVA_HOME")
+	}
+	if home == "" {
+		path, err := exec.LookPath("java")
+		if err != nil {
+			return nil
+		}
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil
+		}
+		home = filepath.Dir(filepath.Dir(path))
+	}
+	keytool := filepath.Join(home, "bin", "keytool")
+	for _, place := range []string{"lib/security/cacerts", "jre/lib/security/cacerts"} {
+		cacerts := filepath.Join(home, filepath.FromSlash(place))
+		if _, err := os.Stat(cacerts); err == nil {
+			return &java{keytool: keytool, cacerts: cacerts}
+		}
+	}
+	return nil
+}
+
+// Kind implements Store.
+func (*java) Kind() string { return "java" }
+
+// Where implements Store.
+func (j *java) Where() string { return j.cacerts }
+
+func (j *java) run(ctx context.Context, args ...string) ([]byte, error) {
+	return run(ctx, "Java store "+j.cacerts, j.keytool, append(args, "-keystore", j.cacerts, "-storepass", storePassword)...)
+}
+
+// Install implements Store.
+func (j *java) Install(ctx context.Context, root *x509.Certificate) error {
+	roots, err := j.Roots(ctx)
+	if err != nil || holds(roots, root) {
+		return err
+	}
+	path, remove, err := writeTemp(root)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	_, err = j.run(ctx, "-importcert", "-noprompt", "-file", path, "-alias", nameOf(root))
+	return err
+}
+
+// Remove implements Store.
+func (j *java) Remove(ctx context.Context, root *x509.Certificate) error {
+	out, err := j.run(ctx, "-delete", "-alias", nameOf(root))
+	if err != nil && strings.Contains(string(out), "does not exist") {
+		return nil
+	}
+	return err
+}
+
+// Roots implements Store.
+func (j *java) Roots(ctx context.Context) ([]*x509.Certificate, error) {
+	out, err := j.run(ctx, "-list", "-rfc")
+	if err != nil {
+		return nil, err
+	}
+	ders, err := pki.CertificatesPEM(out)
+	if err != nil {
+		return nil, nil // an empty store
+	}
+	var roots []*x509.Certificate
+	for _, der := range ders {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			roots = append(roots, c)
+		}
+	}
+	return roots, nil
+}
