@@ -17,7 +17,7 @@ func newCA(a *app) *cobra.Command {
 the intermediate signs everything else. Both live below --home, their keys in
 files that only you can read.`,
 		Example: "  tlswright ca init\n  tlswright ca issue app.test --san app.test,127.0.0.1 --out ./app\n  tlswright ca show --pem > root.pem",
-	}, newCAInit(a), newCAIssue(a), newCAShow(a))
+	}, newCAInit(a), newCAIssue(a), newCAShow(a), newCATrust(a))
 }
 
 // openCA opens the CA of the estate, or says how to make one.

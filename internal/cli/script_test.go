@@ -178,7 +178,7 @@ func beAlone(ts *testscript.TestScript, _ bool, _ []string) {
 // TestOtherProgramsAreThere makes the lines of the scripts that need other programs count: a machine without them skips
 // those lines, but one that builds this project for others must have them.
 func TestOtherProgramsAreThere(t *testing.T) {
-	for _, name := range []string{"curl", "openssl", "nginx"} {
+	for _, name := range []string{"certutil", "curl", "openssl", "nginx"} {
 		t.Run(name, func(t *testing.T) {
 			switch {
 			case findProgram(name) != "":
