@@ -85,7 +85,7 @@ func (i Issuer) fit(t *x509.Certificate, req Request) error {
 func fitBelow(t, c *x509.Certificate, below int, exact bool) error {
 	if t.NotAfter.After(c.NotAfter) {
 		if exact {
-			days := int(c.NotAfter.Sub(t.NotBefore) / day)
+			days := int((c.NotAfter.Sub(t.NotBefore) + time.Second) / day)
 			return refuse(fmt.Sprintf("ask for at most %d days or renew the issuer", days),
 				"validity would end on %s, after that of the issuer %q (%s)", stamp(t.NotAfter), describe(c), stamp(c.NotAfter))
 		}

@@ -81,6 +81,10 @@ func addDNS(t *x509.Certificate, s string) error {
 	if why := checkDNS(name, true); why != "" {
 		return refuse("", "%q is not a DNS name: %s", Printable(s), why)
 	}
+	if rest, ok := strings.CutPrefix(name, "*."); ok && !strings.Contains(rest, ".") {
+		return refuse("name the hosts, or put a domain between: *.lab."+rest,
+			"the wildcard %q covers a whole top-level domain: clients do not match it", Printable(s))
+	}
 	t.DNSNames = append(t.DNSNames, name)
 	return nil
 }

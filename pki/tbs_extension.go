@@ -31,14 +31,7 @@ var (
 	idAccessIssuers    = []byte{0x2b, 6, 1, 5, 5, 7, 48, 2}
 )
 
-// Tags of GeneralName (RFC 5280, Section 4.2.1.6).
-var (
-	tagEmail = cbasn1.Tag(1).ContextSpecific()
-	tagDNS   = cbasn1.Tag(2).ContextSpecific()
-	tagURI   = cbasn1.Tag(6).ContextSpecific()
-	tagIP    = cbasn1.Tag(7).ContextSpecific()
-)
-
+// explicit is the tag of an EXPLICIT or constructed context-specific field.
 func explicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific().Constructed() }
 
 // markers are the extensions that are there or not, without anything to vary.
@@ -212,7 +205,7 @@ func addAuthorityInfo(b *cryptobyte.Builder, t *x509.Certificate) {
 		access := func(method []byte, url string) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				addOID(b, method)
-				addString(b, tagURI, url)
+				addString(b, generalTag(6), url)
 			})
 		}
 		for _, url := range t.OCSPServer {
@@ -227,13 +220,13 @@ func addAuthorityInfo(b *cryptobyte.Builder, t *x509.Certificate) {
 func addAltNames(b *cryptobyte.Builder, t *x509.Certificate) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		for _, name := range t.DNSNames {
-			addString(b, tagDNS, name)
+			addString(b, generalTag(2), name)
 		}
 		for _, name := range t.EmailAddresses {
-			addString(b, tagEmail, name)
+			addString(b, generalTag(1), name)
 		}
 		for _, ip := range t.IPAddresses {
-			b.AddASN1(tagIP, func(b *cryptobyte.Builder) {
+			b.AddASN1(generalTag(7), func(b *cryptobyte.Builder) {
 				if short := ip.To4(); short != nil {
 					ip = short
 				}
@@ -241,7 +234,7 @@ func addAltNames(b *cryptobyte.Builder, t *x509.Certificate) {
 			})
 		}
 		for _, u := range t.URIs {
-			addString(b, tagURI, u.String())
+			addString(b, generalTag(6), u.String())
 		}
 	})
 }
@@ -270,7 +263,7 @@ func addDistributionPoints(b *cryptobyte.Builder, urls []string) {
 		for _, url := range urls {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
-					b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { addString(b, tagURI, url) })
+					b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { addString(b, generalTag(6), url) })
 				})
 			})
 		}
