@@ -52,7 +52,20 @@ func (s *pathSearch) best() *judgement {
 	for _, path := range paths {
 		judged = append(judged, s.judge(path))
 	}
-	slices.SortStableFunc(judged, func(a, b *judgement) int { return a.cost() - b.cost() })
+	byCost := func(a, b *judgement) int { return a.cost() - b.cost() }
+	slices.SortStableFunc(judged, byCost)
+	// What is not asked about revocation is out of the race.
+	judged = judged[:min(len(judged), maxRevocationPaths)]
+	for i, j := range judged {
+		if i > 0 && len(j.found) > 0 {
+			judged = judged[:i] // faulty for other reasons, as are all after it
+			break
+		}
+		if j.judgeRevocation(); len(j.found) == 0 {
+			return j
+		}
+	}
+	slices.SortStableFunc(judged, byCost)
 	return judged[0]
 }
 
@@ -110,7 +123,12 @@ func (e *Explanation) report(j *judgement, policies bool) {
 			failed = true
 			e.Checks = append(e.Checks, f.CheckResult)
 		}
-		if !failed && (check != CheckPolicies || policies) {
+		switch {
+		case check == CheckRevocation:
+			if !failed || len(j.revocation) > 0 {
+				e.Checks = append(e.Checks, j.revocationRows()...)
+			}
+		case !failed && (check != CheckPolicies || policies):
 			e.Checks = append(e.Checks, j.passed(check))
 		}
 	}

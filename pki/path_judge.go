@@ -21,8 +21,11 @@ type judgement struct {
 	rooted bool                // whether it ends at a trusted root
 
 	found       []finding
-	constrained bool     // whether a CA of the path constrains names
-	policies    []string // what the path is valid for
+	revocation  []CheckResult // what passed or stays undecided
+	constrained bool          // whether a CA of the path constrains names
+	policies    []string      // what the path is valid for
+
+	revocationAsked bool
 }
 
 // judge looks at everything but revocation.
@@ -159,9 +162,6 @@ func (j *judgement) passed(check Check) CheckResult {
 		}
 		return say("RFC 5280, Section 6.1.3", "all are valid at this time; the first to end is \"%s\" on %s (in %s)",
 			describe(first), first.NotAfter.UTC().Format("2006-01-02"), distance(first.NotAfter.Sub(o.Time)))
-	case CheckRevocation:
-		r.Outcome = NotAsked
-		return say("RFC 5280, Section 6.1.3", "revocation was not asked for")
 	case CheckName:
 		if o.ServerName == "" {
 			r.Outcome = NotAsked

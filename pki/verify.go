@@ -66,7 +66,11 @@ type VerifyOptions struct {
 	// AnyUsage leaves extended key usages out of the judgement; Usage does not matter.
 	AnyUsage bool
 	// Policies are the inputs of policy processing; nil: any policy, or none, will do.
+	// [Verify] looks at Initial alone.
 	Policies *PolicyOptions
+	// Revocation is what [Explain] judges revocation by; nil: it is not asked for.
+	// [Verify] does not look at it.
+	Revocation *RevocationOptions
 }
 
 // Chain is a trusted chain.

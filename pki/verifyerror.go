@@ -25,13 +25,14 @@ const (
 	ReasonSignature    // a signature in the chain is wrong or cannot be checked
 	ReasonLimit        // the chain is larger than we are willing to look at
 	ReasonStaple       // the OCSP response beside the leaf is missing although it must be there, or wrong
-	ReasonRevoked      // a valid OCSP response says so
+	ReasonRevoked      // a valid OCSP response or CRL says so
+	ReasonStatus       // whether it is revoked had to be known, and nothing that counts says so
 )
 
 // String names the reason in one or two words.
 func (r Reason) String() string {
 	names := [...]string{"misuse", "unknown authority", "expired", "not yet valid", "name mismatch", "wrong usage",
-		"constraint", "malformed", "bad signature", "limit", "staple", "revoked"}
+		"constraint", "malformed", "bad signature", "limit", "staple", "revoked", "unknown status"}
 	if int(r) < len(names) {
 		return names[r]
 	}
@@ -62,12 +63,7 @@ func (e *VerifyError) Unwrap() error { return e.Err }
 // `the CA certificate "CN=…" …` for others.
 func (v *verification) fault(r Reason, c *x509.Certificate, err error, hint, format string, args ...any) *VerifyError {
 	e := &VerifyError{Reason: r, Certificate: c, Subject: describe(c), Err: err, Hint: hint}
-	who := "the certificate "
 	if !bytes.Equal(c.Raw, v.leaf.Raw) {
-		who = fmt.Sprintf("the CA certificate \"%s\" ", e.Subject)
-		if !c.IsCA {
-			who = fmt.Sprintf("the issuing certificate \"%s\" ", e.Subject)
-		}
 		e.Depth = 1
 		for i, s := range v.sent {
 			if bytes.Equal(s.Raw, c.Raw) {
@@ -75,8 +71,19 @@ func (v *verification) fault(r Reason, c *x509.Certificate, err error, hint, for
 			}
 		}
 	}
-	e.Text = who + fmt.Sprintf(format, args...)
+	e.Text = v.who(c) + " " + fmt.Sprintf(format, args...)
 	return e
+}
+
+// who begins a sentence about a certificate.
+func (v *verification) who(c *x509.Certificate) string {
+	switch {
+	case bytes.Equal(c.Raw, v.leaf.Raw):
+		return "the certificate"
+	case c.IsCA:
+		return fmt.Sprintf("the CA certificate \"%s\"", describe(c))
+	}
+	return fmt.Sprintf("the issuing certificate \"%s\"", describe(c))
 }
 
 // unreadable explains a leaf that crypto/x509 does not parse; the tolerant view
