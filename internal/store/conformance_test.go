@@ -375,7 +375,7 @@ func deltasHoldWhatChanged(t *testing.T, f *fixture) {
 	set(5, 1) // after the horizon
 	check("base", RevokedQuery{Horizon: base.Horizon}, map[int]uint8{0: 1, 1: 6, 2: 6})
 	check("full", RevokedQuery{Horizon: next.Horizon}, map[int]uint8{0: 1, 1: 1, 3: 4})
-	check("delta", RevokedQuery{Since: base.Horizon, Horizon: next.Horizon}, map[int]uint8{1: 1, 2: 8, 3: 4, 4: 8})
+	check("delta", RevokedQuery{Since: base.Horizon, Horizon: next.Horizon, Delta: true}, map[int]uint8{1: 1, 2: 8, 3: 4, 4: 8})
 	check("without the expired", RevokedQuery{Horizon: next.Horizon, EndsFrom: f.now.Add(2 * time.Hour)}, map[int]uint8{1: 1, 3: 4})
 	f.verified()
 }
@@ -536,6 +536,11 @@ func anIssuerIsFoundAgain(t *testing.T, f *fixture) {
 	}
 	if after := f.verified(); after != before {
 		t.Error("an issuer that has not changed was noted again")
+	}
+	for _, c := range []struct{ shards, want int }{{8, 4}, {4, 4}} {
+		if i, err := f.SetShards(t.Context(), f.issuer.ID, c.shards, f.by()); (err == nil) != (c.shards == c.want) {
+			t.Errorf("from 4 to %d shards: %+v, %v", c.shards, i, err)
+		}
 	}
 	all, err := f.Issuers(t.Context())
 	if err != nil || len(all) != 1 {

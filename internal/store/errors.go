@@ -20,6 +20,7 @@ var (
 	ErrRevoked     = errors.New("the certificate is revoked already")
 	ErrNotOnHold   = errors.New("the certificate is not on hold")
 	ErrOldNumber   = errors.New("a newer CRL has left already")
+	ErrPartitioned = errors.New("the CRL has another number of partitions, for ever")
 )
 
 // Trouble says what kind of difficulty the file is in.

@@ -71,6 +71,27 @@ func (s *Store) issuer(ctx context.Context, where string, args ...any) (Issuer, 
 	return i, s.explain(err, "read an issuer's record")
 }
 
+// SetShards partitions the CRL of an issuer. That can be done once: certificates
+// point to their partition for as long as they live. [ErrPartitioned]: it has
+// another number of partitions already.
+func (s *Store) SetShards(ctx context.Context, issuer int64, shards int, by By) (Issuer, error) {
+	err := s.do(ctx, &write{run: func(c *change) error {
+		n, err := c.affected(`UPDATE issuers SET shards = $1 WHERE id = $2 AND shards IN (1, $3)`, shards, issuer, shards)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrPartitioned
+		}
+		c.note(Entry{At: by.At, Actor: by.Actor, Action: ActionIssuer, Issuer: issuer, Detail: fmt.Sprintf("CRL in %d partitions", shards)})
+		return nil
+	}})
+	if err != nil {
+		return Issuer{}, err
+	}
+	return s.issuer(ctx, `id = $1`, issuer)
+}
+
 // Issuers lists all of them.
 func (s *Store) Issuers(ctx context.Context) ([]Issuer, error) {
 	all, err := collect(ctx, s, scanIssuer, `SELECT `+issuerColumns+` FROM issuers ORDER BY id`)

@@ -166,10 +166,11 @@ type Revoked struct {
 // RevokedQuery says which entries a CRL has.
 type RevokedQuery struct {
 	Issuer int64
-	// Since and Horizon: only what changed after the one and up to the other. With a
-	// Since, what was released from hold in between comes along, with reason 8.
+	// Since and Horizon: only what changed after the one and up to the other.
 	Since   int64
 	Horizon int64
+	// Delta adds what was released from hold, with reason 8.
+	Delta bool
 	// EndsFrom leaves out certificates whose validity ended before.
 	EndsFrom time.Time
 }
@@ -184,7 +185,7 @@ func (s *Store) Revoked(ctx context.Context, q RevokedQuery) iter.Seq2[Revoked, 
 		AND NOT EXISTS (SELECT 1 FROM revocations l WHERE l.certificate = v.certificate AND l.change > v.change AND l.change <= $6)
 		ORDER BY v.change LIMIT $7`
 	delta := 0
-	if q.Since > 0 {
+	if q.Delta {
 		delta = 1
 	}
 	type row struct {

@@ -1,0 +1,229 @@
+package authority
+
+import (
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/issue"
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/internal/store"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/crl"
+)
+
+// newHome makes a CA in a folder of its own.
+func newHome(t *testing.T) string {
+	t.Helper()
+	home := filepath.Join(t.TempDir(), "home")
+	if _, err := keystore.CreateCA(home, keystore.CAOptions{}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}
+
+func openHome(t *testing.T, home string, o HomeOptions) *Authority {
+	t.Helper()
+	a, err := OpenHome(t.Context(), home, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+func newKey(t *testing.T) any {
+	t.Helper()
+	key, err := pki.GenerateKey(pki.P256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.Public()
+}
+
+func serverRequest(t *testing.T, name string) pki.Request {
+	return pki.Request{Profile: pki.ProfileServer, CommonName: name, SANs: []string{name}, Key: newKey(t)}
+}
+
+func issueOne(t *testing.T, a *Authority, name string) *x509.Certificate {
+	t.Helper()
+	c, err := a.Issue(t.Context(), serverRequest(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func refusedFor(err error) bool {
+	var refused *pki.RefusedError
+	return errors.As(err, &refused)
+}
+
+func TestWhatIsIssuedIsOnFile(t *testing.T) {
+	a := openHome(t, newHome(t), HomeOptions{Actor: "tester"})
+	c := issueOne(t, a, "www.example.test")
+	if err := c.CheckSignatureFrom(a.Issuer.Certificate); err != nil {
+		t.Error(err)
+	}
+	r, err := a.Get(t.Context(), c.SerialNumber)
+	if err != nil || string(r.DER) != string(c.Raw) || r.State != store.StateIssued || r.Profile != "server" || len(r.Names) != 1 || r.Names[0] != "www.example.test" {
+		t.Errorf("on file: %+v, %v", r, err)
+	}
+	if len(c.SerialNumber.Bytes()) < 14 {
+		t.Errorf("serial number %x is not 128 random bits", c.SerialNumber)
+	}
+	for _, what := range []string{"WWW.example.test", SerialText(c.SerialNumber), SerialText(c.SerialNumber)[:8]} {
+		if found, err := a.Find(t.Context(), what); err != nil || found.ID != r.ID {
+			t.Errorf("find %q: %+v, %v", what, found, err)
+		}
+	}
+	for _, what := range []string{"nothing.test", "00", "abcd"} {
+		if _, err := a.Find(t.Context(), what); !refusedFor(err) {
+			t.Errorf("find %q: %v", what, err)
+		}
+	}
+	if _, err := a.Get(t.Context(), big.NewInt(7)); !refusedFor(err) {
+		t.Errorf("a serial number that was never given out: %v", err)
+	}
+	if _, err := a.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRefusalsAreOnFileToo(t *testing.T) {
+	a := openHome(t, newHome(t), HomeOptions{})
+	if _, err := a.Issue(t.Context(), pki.Request{Profile: pki.ProfileServer, CommonName: "x.test", Key: newKey(t)}); !refusedFor(err) {
+		t.Errorf("a server without a name: %v", err)
+	}
+	page, err := a.List(t.Context(), Query{States: []store.State{store.StateRefused}})
+	if err != nil || len(page) != 1 || page[0].Reason == "" {
+		t.Errorf("refused: %+v, %v", page, err)
+	}
+	if _, err := a.Issue(t.Context(), pki.Request{Profile: pki.ProfileServer}); err == nil {
+		t.Error("a request without a key was taken")
+	}
+	used := issueOne(t, a, "a.test").SerialNumber
+	req := serverRequest(t, "b.test")
+	req.Serial = used
+	if _, err := a.Issue(t.Context(), req); !refusedFor(err) {
+		t.Errorf("a serial number that was used: %v", err)
+	}
+	var faulty *issue.LintError
+	a2 := openHome(t, newHome(t), HomeOptions{Linters: []issue.Linter{pessimist{}}})
+	if _, err := a2.Issue(t.Context(), serverRequest(t, "c.test")); !errors.As(err, &faulty) {
+		t.Errorf("what a linter objects to: %v", err)
+	}
+}
+
+func TestRevocationNeedsNoKey(t *testing.T) {
+	home := newHome(t)
+	a := openHome(t, home, HomeOptions{})
+	c := issueOne(t, a, "www.example.test")
+	without := openHome(t, home, HomeOptions{WithoutKey: true})
+	if err := without.Revoke(t.Context(), c.SerialNumber, crl.KeyCompromise, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := without.Issue(t.Context(), serverRequest(t, "a.test")); !refusedFor(err) {
+		t.Errorf("issued without a key: %v", err)
+	}
+	if _, err := without.CRL(t.Context(), CRLOptions{}); !refusedFor(err) {
+		t.Errorf("a CRL without a key: %v", err)
+	}
+	r, err := a.Get(t.Context(), c.SerialNumber)
+	if err != nil || r.State != store.StateRevoked || r.Revocation.Reason != uint8(crl.KeyCompromise) {
+		t.Errorf("on file: %+v, %v", r, err)
+	}
+	for name, err := range map[string]error{
+		"again":         a.Revoke(t.Context(), c.SerialNumber, crl.Superseded, time.Time{}),
+		"unknown":       a.Revoke(t.Context(), big.NewInt(5), crl.Superseded, time.Time{}),
+		"future":        a.Revoke(t.Context(), issueOne(t, a, "b.test").SerialNumber, crl.Superseded, time.Now().Add(time.Hour)),
+		"removeFromCRL": a.Revoke(t.Context(), issueOne(t, a, "c.test").SerialNumber, crl.RemoveFromCRL, time.Time{}),
+		"not on hold":   a.Release(t.Context(), c.SerialNumber),
+	} {
+		if !refusedFor(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAnOlderHomeGetsItsDatabase(t *testing.T) {
+	home := newHome(t)
+	ca, err := keystore.OpenCA(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := pki.GenerateKey(pki.P256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := serverRequest(t, "old.test")
+	req.Key = key.Public()
+	old, err := ca.Issuer().Issue(req, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keystore.WriteLive(filepath.Join(home, "live", "old.test"), old.Raw, ca.Chain(), key); err != nil {
+		t.Fatal(err)
+	}
+	a := openHome(t, home, HomeOptions{WithoutKey: true})
+	if r, err := a.Find(t.Context(), "old.test"); err != nil || string(r.DER) != string(old.Raw) {
+		t.Errorf("the certificate in use: %+v, %v", r, err)
+	}
+	if err := a.Revoke(t.Context(), old.SerialNumber, crl.Superseded, time.Time{}); err != nil {
+		t.Error(err)
+	}
+	root := openHome(t, home, HomeOptions{Issuer: RootIssuer})
+	if r, err := root.Get(t.Context(), ca.Intermediate.SerialNumber); err != nil || string(r.DER) != string(ca.Intermediate.Raw) {
+		t.Errorf("the intermediate: %+v, %v", r, err)
+	}
+	if _, err := root.CRL(t.Context(), CRLOptions{}); err != nil {
+		t.Error(err)
+	}
+	info, err := os.Stat(filepath.Join(home, "ca", DatabaseFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the database: %v, %v", info.Mode(), err)
+	}
+	if _, err := a.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRenewalKeepsNamesAndProfile(t *testing.T) {
+	a := openHome(t, newHome(t), HomeOptions{})
+	first, err := a.Issue(t.Context(), pki.Request{
+		Profile: pki.ProfilePeer, CommonName: "peer", SANs: []string{"a.test", "192.0.2.7", "uri:spiffe://a.test/x", "email:a@a.test"}, Key: newKey(t),
+		Lifetime: 48 * time.Hour, MustStaple: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := a.Renew(t.Context(), first.SerialNumber, RenewOptions{Key: newKey(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := next.Certificate
+	if string(c.RawSubject) != string(first.RawSubject) || len(alternativeNames(c)) != 4 || c.NotAfter.Sub(c.NotBefore) != first.NotAfter.Sub(first.NotBefore) ||
+		!hasMustStaple(c) || pki.SameKey(c.PublicKey, first.PublicKey) || c.SerialNumber.Cmp(first.SerialNumber) == 0 {
+		t.Errorf("renewed: %+v", c)
+	}
+	if r, err := a.Get(t.Context(), c.SerialNumber); err != nil || r.Renews == 0 || r.Profile != "peer" {
+		t.Errorf("on file: %+v, %v", r, err)
+	}
+	if again, err := a.Renew(t.Context(), c.SerialNumber, RenewOptions{}); err != nil || !pki.SameKey(again.Certificate.PublicKey, c.PublicKey) {
+		t.Errorf("with the same key: %v", err)
+	}
+	if err := a.Revoke(t.Context(), first.SerialNumber, crl.Superseded, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Renew(t.Context(), first.SerialNumber, RenewOptions{}); !refusedFor(err) {
+		t.Errorf("renewed what is revoked: %v", err)
+	}
+}
