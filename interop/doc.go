@@ -1,4 +1,4 @@
-// Package interop lets tlswright talk to the TLS programs of others, on loopback, in both roles: OpenSSL, GnuTLS,
+// Package interop lets tlswright talk to the TLS programs of others, on loopback, in both roles: OpenSSL, GnuTLS, NSS,
 // Go's crypto/tls, curl and nginx. It has no code of its own outside its tests.
 //
 // It knows how to start those programs, how to steer what they negotiate and how to get bytes through them, and it keeps

@@ -338,6 +338,9 @@ func alpnClient(ctx context.Context, p *pki, pr peer) (string, error) {
 }
 
 func alpnServer(ctx context.Context, p *pki, pr peer) (string, error) {
+	if pr.noALPN {
+		return "", errNotThere
+	}
 	ours := asks{identity: p.leaves[ecdsaP256], alpn: []string{"tlswright/1", "http/1.1"}}
 	theirs := asks{alpn: []string{"http/1.1"}, name: serverName}
 	return okIf(weServe(ctx, p, pr, ours, theirs, verdict{alpn: "http/1.1", name: serverName}))
@@ -356,6 +359,9 @@ func alpnRefusedClient(ctx context.Context, p *pki, pr peer) (string, error) {
 }
 
 func alpnRefusedServer(ctx context.Context, p *pki, pr peer) (string, error) {
+	if pr.noALPN {
+		return "", errNotThere
+	}
 	ours := asks{identity: p.leaves[ecdsaP256], alpn: []string{"tlswright/1"}}
 	theirs := asks{alpn: []string{"http/1.1"}, name: serverName}
 	return okIf(weRefuse(ctx, p, pr, ours, theirs, wire.AlertNoApplicationProtocol))

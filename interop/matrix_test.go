@@ -77,8 +77,15 @@ func (sw sweep) asClient(t *testing.T, p *pki, pr peer, kind keyKind, all *grid)
 		}
 	}()
 	sw.everyTerm(t, pr, weAreClient, kind, all, func(ctx context.Context, tm terms) error {
+		theirs := asks{identity: p.leaves[kind], versions: sw.versions, suites: sw.shared(pr)}
+		if server != nil && sw.steered(pr) {
+			server.stop()
+			server = nil
+		}
 		if server == nil {
-			theirs := asks{identity: p.leaves[kind], versions: sw.versions, suites: sw.shared(pr)}
+			if sw.steered(pr) {
+				theirs.groups = sw.asked(tm)
+			}
 			s, err := pr.serve(t.Context(), p, theirs)
 			if err != nil {
 				return err
@@ -86,7 +93,7 @@ func (sw sweep) asClient(t *testing.T, p *pki, pr peer, kind keyKind, all *grid)
 			server = s
 		}
 		ours := asks{suites: one(tm.suite), groups: sw.asked(tm), name: serverName}
-		err := weConnect(ctx, p, pr, server, ours, verdict{version: sw.version, suite: tm.suite, group: tm.group, peer: kind.schemes(sw.version)})
+		err := weConnect(ctx, p, pr, server, ours, verdict{version: sw.version, suite: tm.suite, group: sw.due(pr, weAreClient, tm), peer: kind.schemes(sw.version)})
 		if err != nil {
 			server.stop()
 			err = fmt.Errorf("%w\n%s", err, server.log())
@@ -100,7 +107,7 @@ func (sw sweep) asClient(t *testing.T, p *pki, pr peer, kind keyKind, all *grid)
 func (sw sweep) asServer(t *testing.T, p *pki, pr peer, kind keyKind, all *grid) {
 	sw.everyTerm(t, pr, weAreServer, kind, all, func(ctx context.Context, tm terms) error {
 		ours := asks{identity: p.leaves[kind], suites: slices.Concat(allSuites, allSuites12)}
-		theirs := asks{versions: sw.versions, suites: one(tm.suite), groups: sw.asked(tm), name: serverName}
+		theirs := asks{versions: sw.versions, suites: one(tm.suite), groups: sw.asked(tm), name: serverName, theirKind: kind}
 		if pr.alpn != "" {
 			ours.alpn, theirs.alpn = one(pr.alpn), one(pr.alpn)
 		}
@@ -112,6 +119,17 @@ func (sw sweep) asServer(t *testing.T, p *pki, pr peer, kind keyKind, all *grid)
 		want := verdict{version: sw.version, suite: tm.suite, group: tm.group, own: kind.schemes(sw.version), name: serverName, alpn: pr.alpn}
 		return weServe(ctx, p, pr, ours, theirs, want)
 	})
+}
+
+// steered says that the peer's server has to be told the group of each case.
+func (sw sweep) steered(pr peer) bool { return sw.version == wire.VersionTLS12 && pr.ownGroup != nil }
+
+// due is the group that a case ends with.
+func (sw sweep) due(pr peer, r role, tm terms) wire.Group {
+	if r == weAreClient && sw.steered(pr) {
+		return pr.ownGroup(tm)
+	}
+	return tm.group
 }
 
 // shared are the table's suites that the peer has.
@@ -146,7 +164,11 @@ func (sw sweep) everyTerm(t *testing.T, pr peer, r role, kind keyKind, all *grid
 				if err := run(ctx, tm); err != nil {
 					t.Fatal(err)
 				}
-				all.set(at, group.String(), "ok")
+				cell := "ok"
+				if due := sw.due(pr, r, tm); due != group {
+					cell = due.String()
+				}
+				all.set(at, group.String(), cell)
 			})
 		}
 	}

@@ -38,6 +38,8 @@ type asks struct {
 	sessions      tlsnet.SessionStore    // our client alone
 	cache         tls.ClientSessionCache // crypto/tls alone
 	twice         bool                   // curl alone: two connections
+	theirKind     keyKind                // NSS alone: the server's certificate, as far as it is known
+	resent        bool                   // our server alone: early data that it rejects is sent again
 	muteFirst     bool                   // our server alone: mute with its first connection
 	mute          bool                   // our server alone: it sends nothing, and reads to the end
 	chatty        bool                   // a peer's server alone: it takes commands, and passes no payload

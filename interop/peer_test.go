@@ -64,6 +64,14 @@ type peer struct {
 	renegotiate func(s peerServer, c net.Conn) error                        // a chatty server that asks for renegotiation
 	redials     func(ctx context.Context, p *pki, addr string, a asks) told // a client that renegotiates at once
 
+	noALPN       bool // its client has none
+	resends      bool // its client sends early data again that was rejected
+	ownStaples   bool // its server makes OCSP responses of its own, and only for certificates with RSA keys
+	lateForEarly bool // its server takes early data only when it has been up for a while
+	// How its server chooses the group in TLS 1.2: by its own order, which has to be told for each case, and
+	// perhaps another one than the case has. Nil: by the client's order.
+	ownGroup func(tm terms) wire.Group
+
 	speaks wire.Version // what it is limited to: see at
 	note   string       // for the page: how the bytes travel
 }
@@ -99,7 +107,7 @@ var (
 )
 
 func allPeers() []peer {
-	return []peer{opensslPeer(), gnutlsPeer(), goPeer(), curlPeer(), nginxPeer()}
+	return []peer{opensslPeer(), gnutlsPeer(), nssPeer(), goPeer(), curlPeer(), nginxPeer()}
 }
 
 // at is the peer limited to one version, where a case does not ask for others.
@@ -148,8 +156,19 @@ func (t terms) String() string { return fmt.Sprintf("%v/%v/%s", t.suite, t.group
 // isRSASuite says which certificate a suite of TLS 1.2 goes with.
 func isRSASuite(id wire.CipherSuite) bool { return strings.Contains(id.String(), "ECDHE_RSA") }
 
+// echoer is a server that cannot move bytes both ways in one connection: in one more it sends back what it gets.
+type echoer interface{ echo(c net.Conn) error }
+
 // weConnect runs one case with our client. The peer's server offers all it has; our client asks for one thing only.
 func weConnect(ctx context.Context, p *pki, pr peer, s peerServer, a asks, want verdict) error {
+	err := weConnectFor(ctx, p, pr, s, a, want, s.exchange)
+	if e, ok := s.(echoer); ok && err == nil {
+		return weConnectFor(ctx, p, pr, s, a, want, e.echo)
+	}
+	return err
+}
+
+func weConnectFor(ctx context.Context, p *pki, pr peer, s peerServer, a asks, want verdict, exchange func(net.Conn) error) error {
 	c, err := a.dial(ctx, p, s.addr())
 	if err != nil {
 		return fmt.Errorf("connecting: %w", err)
@@ -166,7 +185,7 @@ func weConnect(ctx context.Context, p *pki, pr peer, s peerServer, a asks, want 
 	if a.updateKeys {
 		nc = &updating{Conn: c, keys: c}
 	}
-	if err := s.exchange(nc); err != nil {
+	if err := exchange(nc); err != nil {
 		return err
 	}
 	if a.updateKeys {

@@ -86,6 +86,8 @@ type pki struct {
 	leaves             map[keyKind]*identity
 	stranger, impostor *identity
 	demanding          *identity // its certificate demands a stapled OCSP response
+	demandingRSA       *identity // so does this one
+	nss                nssStore
 }
 
 func newPKI(t testing.TB) *pki {
@@ -97,6 +99,7 @@ func newPKI(t testing.TB) *pki {
 	}
 	p.stranger = newIdentity(ca.Stranger(), ecdsaP256)
 	p.demanding = demanding(t, p, p.leaves[ecdsaP256])
+	p.demandingRSA = demanding(t, p, p.leaves[rsaE])
 	p.impostor = newIdentity(ca.Namesake(), ecdsaP256)
 	return p
 }

@@ -58,6 +58,11 @@ type program struct {
 
 // start runs a program. It ends with the context, or with stop.
 func start(ctx context.Context, wantStdout bool, name string, args ...string) (*program, error) {
+	return startOn(ctx, nil, wantStdout, name, args...)
+}
+
+// startOn is start for a program whose stdin is this file; nil: a pipe.
+func startOn(ctx context.Context, stdin *os.File, wantStdout bool, name string, args ...string) (*program, error) {
 	path, err := findProgram(name)
 	if err != nil {
 		return nil, err
@@ -65,7 +70,9 @@ func start(ctx context.Context, wantStdout bool, name string, args ...string) (*
 	p := &program{cmd: exec.CommandContext(ctx, path, args...), log: &tail{}, done: make(chan struct{})}
 	p.cmd.WaitDelay = 2 * time.Second
 	p.cmd.Stderr = p.log
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+	if stdin != nil {
+		p.cmd.Stdin = stdin
+	} else if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	var out *os.File
@@ -97,7 +104,9 @@ func start(ctx context.Context, wantStdout bool, name string, args ...string) (*
 func (p *program) stop() {
 	p.cmd.Process.Kill()
 	<-p.done
-	p.stdin.Close()
+	if p.stdin != nil {
+		p.stdin.Close()
+	}
 	if p.stdout != nil {
 		p.stdout.Close()
 	}
@@ -165,6 +174,7 @@ func (p *program) waitListening(addr string) error {
 // is no /proc it asks whether anybody has.
 func (p *program) listens(addr string) bool {
 	sockets, err := os.ReadFile("/proc/net/tcp")
+	sockets6, _ := os.ReadFile("/proc/net/tcp6") // selfserv listens on an IPv6 socket, which takes IPv4 as well
 	if err != nil {
 		c, err := net.Dial("tcp", addr)
 		return err == nil && c.Close() == nil
@@ -173,7 +183,7 @@ func (p *program) listens(addr string) bool {
 	port, _ := strconv.Atoi(text)
 	own := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
 	fds, _ := os.ReadDir(own)
-	for _, line := range strings.Split(string(sockets), "\n") {
+	for _, line := range strings.Split(string(sockets)+string(sockets6), "\n") {
 		f := strings.Fields(line) // number, local address, remote address, state (10: listening), …, inode
 		if len(f) < 10 || f[3] != "0A" || !strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
 			continue

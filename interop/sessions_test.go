@@ -186,6 +186,9 @@ func (a asks) serveAll(ctx context.Context, p *pki, inHTTP bool) (addr string, r
 			var s served
 			c := nc.(*tlsnet.Conn)
 			s.early, s.err = one.readEarly(c)
+			if s.err == nil && a.resent && c.Facts().EarlyData == tlscore.EarlyDataRejected {
+				s.err = readResent(c)
+			}
 			if s.err == nil {
 				s.err = one.serveOnce(ctx, c)
 			}
@@ -214,6 +217,15 @@ func (a asks) readEarly(c *tlsnet.Conn) (string, error) {
 			return got.String(), fmt.Errorf("early data: %w", err)
 		}
 	}
+}
+
+// readResent reads rejected early data that came again, ahead of the payload.
+func readResent(c *tlsnet.Conn) error {
+	got := make([]byte, len(earlyLine))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != earlyLine {
+		return fmt.Errorf("early data came again as %q: %w", got, err)
+	}
+	return nil
 }
 
 // resumedServer lets the peer's client come twice.
@@ -337,26 +349,46 @@ func weSendEarly(ctx context.Context, p *pki, pr peer, theirs, ours asks, fates 
 			return fmt.Errorf("for the ticket: %w", err)
 		}
 		c.Close()
+		tick := time.NewTicker(250 * time.Millisecond)
+		defer tick.Stop()
 		for n, fate := range fates {
-			c, err := d.DialEarly(ctx, "tcp", s.addr(), []byte(pr.earlyData))
+			got, err := pr.earlyOnce(ctx, d, s)
+			for pr.lateForEarly && err == nil && got != fate && got == tlscore.EarlyDataRejected {
+				select {
+				case <-tick.C:
+					got, err = pr.earlyOnce(ctx, d, s)
+				case <-ctx.Done():
+					err = ctx.Err()
+				}
+			}
 			if err != nil {
 				return fmt.Errorf("early data %d: %w", n, err)
 			}
-			defer c.Close()
-			defer context.AfterFunc(ctx, func() { c.Close() })()
-			if f := c.Facts(); f.EarlyData != fate {
-				return fmt.Errorf("early data %d was %v; resumed: %v", n, f.EarlyData, f.Resumed)
+			if got != fate {
+				return fmt.Errorf("early data %d was %v", n, got)
 			}
-			if err := sentEarly(c, fate == tlscore.EarlyDataAccepted); err != nil {
-				return fmt.Errorf("early data %d: %w", n, err)
-			}
-			if err := pr.takesEarly(ctx, s, c, fate == tlscore.EarlyDataAccepted); err != nil {
-				return fmt.Errorf("early data %d: %w", n, err)
-			}
-			c.Close()
 		}
 		return nil
 	})
+}
+
+// earlyOnce makes one connection with early data and says what became of that.
+func (pr peer) earlyOnce(ctx context.Context, d *tlsnet.Dialer, s peerServer) (tlscore.EarlyData, error) {
+	c, err := d.DialEarly(ctx, "tcp", s.addr(), []byte(pr.earlyData))
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	got := c.Facts().EarlyData
+	if got == tlscore.EarlyDataNone {
+		return got, nil
+	}
+	accepted := got == tlscore.EarlyDataAccepted
+	if err := sentEarly(c, accepted); err != nil {
+		return got, err
+	}
+	return got, pr.takesEarly(ctx, s, c, accepted)
 }
 
 // sentEarly checks that rejected early data cannot be overlooked.
@@ -402,6 +434,7 @@ func theySendEarly(ctx context.Context, p *pki, pr peer, ours, theirs asks, fate
 	}
 	theirs.name, theirs.versions, theirs.short = serverName, one(pr.speaks), pr.slow
 	ours.identity, ours.early, ours.short, ours.muteFirst = p.leaves[ecdsaP256], true, pr.slow, pr.silentFirst
+	ours.resent = pr.resends
 	addr, results, stop, err := ours.serveAll(ctx, p, false)
 	if err != nil {
 		return err

@@ -3,12 +3,13 @@
 # will be skipped. With CI=true a missing program is an error. It starts and stops nothing.
 set -euo pipefail
 
-export PATH="$PATH:/usr/sbin:/sbin"
+export PATH="$PATH:/usr/sbin:/sbin:/usr/lib/news/bin"
 
 # program, Debian package, what misses it
 peers="
 openssl      openssl         interop with OpenSSL, certificates checked by openssl verify
 gnutls-cli   gnutls-bin      interop with GnuTLS
+tstclnt      libnss3-tools   interop with NSS
 nginx        nginx-light     interop with nginx
 curl         curl            interop with curl, HTTP/1.1 and HTTP/2
 wrk          wrk             load over HTTP/1.1
@@ -18,6 +19,7 @@ git          git             the list of tracked files, make accept
 postfix      postfix         STARTTLS in SMTP
 dovecot      dovecot-imapd   STARTTLS in IMAP and POP3
 vsftpd       vsftpd          AUTH TLS in FTP
+nnrpd        inn2            STARTTLS in NNTP
 slapd        slapd           StartTLS in LDAP
 postgres     postgresql      TLS in PostgreSQL
 xz           xz-utils        the runner of BoringSSL's test suite
@@ -45,8 +47,16 @@ install() {
 		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 	fi
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -q -o Acquire::Retries=3 update </dev/null &&
-		apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@" </dev/null
+	apt-get -q -o Acquire::Retries=3 update </dev/null || return
+	case " $* " in *" inn2 "*) # which cannot be set up on a machine whose name has no domain, unless it is told one
+		fetch inn2-inews || return
+		grep -q '^domain: *[^ ]' /etc/news/inn.conf || echo 'domain: localhost.test' >>/etc/news/inn.conf ;;
+	esac
+	fetch "$@"
+}
+
+fetch() {
+	apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@" </dev/null
 }
 
 missing=$(absent)
