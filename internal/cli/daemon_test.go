@@ -37,6 +37,7 @@ func kinds() map[string]kind {
 		"postfix":  {program: "/usr/lib/postfix/sbin/master", needsRoot: true, prepare: preparePostfix, command: postfixMaster},
 		"dovecot":  {program: "dovecot", needsRoot: true, prepare: prepareDovecot, command: dovecot},
 		"vsftpd":   {program: "vsftpd", needsRoot: true, talksOnStdin: true, prepare: prepareVsftpd, command: vsftpd},
+		"inn":      {program: "nnrpd", needsRoot: true, prepare: prepareINN, command: nnrpd},
 		"slapd":    {program: "slapd", prepare: prepareSlapd, command: slapd},
 		"postgres": {program: "postgres", prepare: preparePostgres, command: postgres},
 	}
@@ -47,7 +48,7 @@ func (k kind) find() (string, error) {
 	if path, err := exec.LookPath(k.program); err == nil {
 		return path, nil
 	}
-	for _, pattern := range []string{"/usr/sbin/", "/usr/lib/postgresql/*/bin/"} {
+	for _, pattern := range []string{"/usr/sbin/", "/usr/lib/postgresql/*/bin/", "/usr/lib/news/bin/"} {
 		if found, _ := filepath.Glob(pattern + k.program); len(found) > 0 {
 			return found[len(found)-1], nil
 		}
@@ -343,6 +344,61 @@ seccomp_sandbox=NO
 
 func vsftpd(d *daemon, program string) *exec.Cmd {
 	return exec.Command(program, d.path("vsftpd.conf"))
+}
+
+// prepareINN makes a news server without articles. Its programs find everything by the inn.conf that INNCONF names.
+func prepareINN(d *daemon) error {
+	for _, name := range []string{"db", "run", "tmp", "logs", "spool", "spool/overview"} {
+		if err := d.folderOf(name, "news"); err != nil {
+			return err
+		}
+	}
+	for name, text := range map[string]string{
+		"db/active": "control 0000000000 0000000001 n\n", "db/active.times": "", "db/newsgroups": "", "db/history": "", "storage.conf": "",
+		"readers.conf": "auth all {\n hosts: *\n default: <user>\n}\naccess all {\n users: *\n newsgroups: *\n}\n",
+	} {
+		if err := d.write(name, 0o644, text); err != nil {
+			return err
+		}
+	}
+	err := d.configure("inn.conf", `domain: news.test
+pathhost: news.test
+mta: "/bin/true %s"
+hismethod: hisv6
+ovmethod: tradindexed
+pathnews: /usr/lib/news
+pathbin: /usr/lib/news/bin
+pathetc: DIR
+pathdb: DIR/db
+pathrun: DIR/run
+pathtmp: DIR/tmp
+pathlog: DIR/logs
+pathspool: DIR/spool
+tlscertfile: DIR/cert.pem
+tlskeyfile: DIR/key.pem
+`)
+	if err == nil {
+		err = d.giveTo("key.pem", "news")
+	}
+	if err != nil {
+		return err
+	}
+	cmd := asNews(exec.Command("/usr/lib/news/bin/overchan"), d) // makes the empty index that nnrpd wants to read
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("overchan: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func asNews(cmd *exec.Cmd, d *daemon) *exec.Cmd {
+	id, _ := ids("news") // Debian has always had this user
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: id}
+	cmd.Env = append(os.Environ(), "INNCONF="+d.path("inn.conf"))
+	return cmd
+}
+
+func nnrpd(d *daemon, program string) *exec.Cmd {
+	return asNews(exec.Command(program, "-D", "-f", "-b", "127.0.0.1", "-p", d.ports[0], "-c", d.path("readers.conf")), d)
 }
 
 func prepareSlapd(d *daemon) error {
