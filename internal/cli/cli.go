@@ -26,6 +26,7 @@ func (a *app) commands() []*cobra.Command {
 		newConnect(a),
 		newServe(a),
 		newCA(a),
+		newCert(a),
 		newCiphers(a),
 		newVersion(a),
 		newCompletion(a),

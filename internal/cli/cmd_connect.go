@@ -23,6 +23,7 @@ type connectFlags struct {
 	ca         []string
 	serverName string
 	isInsecure bool
+	pins       []string
 	send       string
 	hasSend    bool
 	isHTTP     bool
@@ -105,6 +106,7 @@ func newConnect(a *app) *cobra.Command {
 	f.StringSliceVar(&o.ca, "ca", nil, "trust the certificates in this PEM `FILE`, and no others")
 	f.StringVar(&o.serverName, "servername", "", "the `NAME` to ask for (SNI) and to verify (default: the host)")
 	f.BoolVar(&o.isInsecure, "insecure", false, "do not verify the certificate: for looking only")
+	f.StringArrayVar(&o.pins, "pin", nil, "insist on this `PIN` in the verified chain, such as sha256/BASE64; several are alternatives, @FILE holds them (see tlswright cert pin)")
 	o.identity.register(cmd, "our")
 	o.negotiationFlags.register(cmd)
 	o.routeFlags.register(cmd)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/starttls"
+	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
@@ -30,6 +31,7 @@ type connector struct {
 	unspoken   *probe            // not nil: send this, and look at the answer
 	resumes    bool              // connect twice
 	early      []byte            // to send as early data
+	pins       pki.PinSet        // one of them must match; none: no matter
 }
 
 // outcome is what came of one connection, good or bad.
@@ -47,6 +49,7 @@ type outcome struct {
 	upgrade    *starttls.Upgrade // nil: TLS began with the first byte
 	answer     *answer           // to a probe
 	resumption *resumption       // of the second connection of two
+	pinned     *pinOutcome       // nil: nothing was pinned
 }
 
 // isTrusted reports whether the peer's chain and name were verified.
@@ -70,6 +73,9 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 		return nil, err
 	}
 	if c.trust, err = a.loadTrust(o.ca); err != nil {
+		return nil, err
+	}
+	if c.pins, err = a.readPins(cmd, "--pin", o.pins); err != nil {
 		return nil, err
 	}
 	c.config = tlsnet.Config{
@@ -175,7 +181,12 @@ func (c *connector) shake(ctx context.Context, conn *tlsnet.Conn, o *outcome) (*
 	o.facts, o.peer = conn.Facts(), conn.Peer()
 	o.sent = parseChain(o.facts.PeerChain)
 	if err == nil {
-		return conn, o
+		c.checkPins(o)
+		if o.problem == nil {
+			return conn, o
+		}
+		conn.Close()
+		return nil, o
 	}
 	o.problem = connectionFailure(o.target.String(), err)
 	if o.problem.kind == kindTimeout {

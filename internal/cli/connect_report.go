@@ -22,6 +22,10 @@ func (c *connector) rows(o *outcome) []row {
 		rows = append(rows, certificateRows(o.sent[0], now)...)
 		rows = append(rows, row{label: "chain", value: c.chainText(o)})
 	}
+	if o.pinned != nil {
+		text, st := o.pinned.text()
+		rows = append(rows, row{label: "pin", value: text, style: st})
+	}
 	if o.facts.CertificateRequested {
 		text := "asked for, none sent"
 		if own := o.facts.OwnIdentity; own != nil {
@@ -56,6 +60,8 @@ func (c *connector) verdict(o *outcome) (string, style) {
 	switch {
 	case o.answer != nil:
 		return o.answer.verdict(o)
+	case o.pinned != nil && !o.pinned.matches:
+		return "NOT TRUSTED: no pin matches", bad
 	case o.problem != nil && o.problem.kind == kindTrust:
 		return "NOT TRUSTED: " + trustReason(o.problem), bad
 	case o.problem != nil:
@@ -129,6 +135,7 @@ type connectJSON struct {
 	ClientCert clientCertJSON   `json:"client_certificate"`
 	Time       timeJSON         `json:"milliseconds"`
 	Resumption *resumptionJSON  `json:"resumption,omitempty"`
+	Pin        *pinJSON         `json:"pin,omitempty"`   // of --pin
 	Answer     *answerJSON      `json:"probe,omitempty"` // where what was asked for is not spoken here
 	Data       *dataJSON        `json:"data,omitempty"`
 	Error      *errorJSON       `json:"error,omitempty"`
@@ -171,7 +178,7 @@ func (c *connector) json(o *outcome) connectJSON {
 		ChainSent: len(o.facts.PeerChain), Chain: []string{},
 		Time:    timeJSON{float64(o.tcp.Microseconds()) / 1000, float64(o.tls.Microseconds()) / 1000},
 		Upgrade: newUpgradeJSON(o), Resumption: newResumptionJSON(o), Answer: newAnswerJSON(o.answer),
-		Error: newErrorJSON(o.problem),
+		Error: newErrorJSON(o.problem), Pin: newPinJSON(o.pinned),
 	}
 	if c.way.proxy != nil {
 		j.Proxy = c.way.proxy.String()
