@@ -5,6 +5,7 @@ import (
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -12,7 +13,8 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// KDF names how a passphrase is turned into a key when a private key is written.
+// KDF names how a passphrase is turned into a key when a private key is written:
+// one of the constants, or "pbkdf2:N" with N iterations, 1000 to 10,000,000.
 type KDF string
 
 // The key derivations. The costs are what OWASP's password storage guide asks
@@ -26,21 +28,21 @@ const (
 // KDFs lists the key derivations in the order in which help texts show them.
 func KDFs() []KDF { return []KDF{PBKDF2, Scrypt} }
 
-// ParseKDF reads the name of a key derivation, in any case; "" means PBKDF2.
+// ParseKDF reads a key derivation, in any case; "" means PBKDF2.
 func ParseKDF(s string) (KDF, error) {
 	if s == "" {
 		return PBKDF2, nil
 	}
-	for _, k := range KDFs() {
-		if strings.EqualFold(s, string(k)) {
-			return k, nil
-		}
+	k := KDF(strings.ToLower(s))
+	if _, err := k.forWriting(); err != nil {
+		return "", err
 	}
-	return "", fmt.Errorf("unknown key derivation %q, not %s or %s", Printable(s), PBKDF2, Scrypt)
+	return k, nil
 }
 
 // Bounds on what is spent on a key that somebody else encrypted.
 const (
+	minIterations  = 1000       // of PBKDF2, in what we write: RFC 8018, Section 4.2
 	maxIterations  = 10_000_000 // of PBKDF2: some seconds
 	maxScryptBytes = 128 << 20  // N = 2^17 with r = 8
 	maxScryptWork  = 8 << 20    // N·r·p: eight times what N = 2^17 with r = 8 takes
@@ -60,13 +62,20 @@ type derivation struct {
 func (k KDF) forWriting() (derivation, error) {
 	d := derivation{salt: make([]byte, saltLength)}
 	_, _ = rand.Read(d.salt) // never fails
-	switch k {
-	case "", PBKDF2:
+	name, cost, stated := strings.Cut(string(k), ":")
+	switch {
+	case name == string(PBKDF2) && stated:
+		n, err := strconv.Atoi(cost)
+		if err != nil || n < minIterations || n > maxIterations {
+			return derivation{}, fmt.Errorf("%q iterations of PBKDF2, not a number from %d to %d", short(cost), minIterations, maxIterations)
+		}
+		d.hash, d.iterations = crypto.SHA256, n
+	case k == "" || k == PBKDF2:
 		d.hash, d.iterations = crypto.SHA256, 600_000
-	case Scrypt:
+	case k == Scrypt:
 		d.n, d.r, d.p = 1<<14, 8, 5
 	default:
-		return derivation{}, fmt.Errorf("unknown key derivation %q", Printable(string(k)))
+		return derivation{}, fmt.Errorf("unknown key derivation %q, not %s or %s", short(string(k)), PBKDF2, Scrypt)
 	}
 	return d, nil
 }

@@ -30,7 +30,7 @@ func TestEncryptedKeysSurviveWritingAndReading(t *testing.T) {
 		keys[string(k)] = newKey(t, k)
 	}
 	for name, key := range keys {
-		for _, kdf := range []KDF{"", PBKDF2, Scrypt} {
+		for _, kdf := range []KDF{"", "pbkdf2:5000", Scrypt} {
 			if kdf != Scrypt && name != "p256" {
 				continue // one round of either is enough
 			}
@@ -72,7 +72,7 @@ func TestPassphrasesAreOnlyAskedForWhenNeeded(t *testing.T) {
 	if _, err := ParsePrivateKeyPEMWith(plain, fixed("x", &asked)); err != nil || asked != 0 {
 		t.Errorf("asked %d times for a plain key: %v", asked, err)
 	}
-	sealed, err := MarshalEncryptedPrivateKeyDER(newKey(t, P256), []byte("x"), Scrypt)
+	sealed, err := MarshalEncryptedPrivateKeyDER(newKey(t, P256), []byte("x"), "pbkdf2:1000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,13 +95,15 @@ func TestPassphrasesAreOnlyAskedForWhenNeeded(t *testing.T) {
 }
 
 func TestKDFsAreReadInAnyCase(t *testing.T) {
-	for s, want := range map[string]KDF{"": PBKDF2, "PBKDF2": PBKDF2, "Scrypt": Scrypt} {
+	for s, want := range map[string]KDF{"": PBKDF2, "PBKDF2": PBKDF2, "Scrypt": Scrypt, "pbkdf2:10000": "pbkdf2:10000"} {
 		if got, err := ParseKDF(s); err != nil || got != want {
 			t.Errorf("%q: %v %v", s, got, err)
 		}
 	}
-	if _, err := ParseKDF("argon2\x1b"); err == nil || strings.Contains(err.Error(), "\x1b") {
-		t.Errorf("%v", err)
+	for _, s := range []string{"argon2\x1b", "pbkdf2:999", "pbkdf2:10000001", "pbkdf2:", "pbkdf2:x\x1b", "scrypt:5"} {
+		if _, err := ParseKDF(s); err == nil || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%q: %v", s, err)
+		}
 	}
 }
 
@@ -241,7 +243,7 @@ func TestKeysInDERAreToldApart(t *testing.T) {
 		if forms["PKCS #8"], err = MarshalPrivateKeyDER(key); err != nil {
 			t.Fatal(err)
 		}
-		if forms["encrypted"], err = MarshalEncryptedPrivateKeyDER(key, []byte("x"), Scrypt); err != nil {
+		if forms["encrypted"], err = MarshalEncryptedPrivateKeyDER(key, []byte("x"), "pbkdf2:1000"); err != nil {
 			t.Fatal(err)
 		}
 		if text, err := MarshalTraditionalPEM(key); err == nil {
@@ -286,7 +288,7 @@ func FuzzParseEncryptedKey(f *testing.F) {
 	for _, h := range []string{"AES-128-CBC,00112233445566778899aabbccddeeff", "DES-EDE3-CBC,0011223344556677"} {
 		f.Add(block(labelPKCS1, make([]byte, 32), h), "secret")
 	}
-	der, err := MarshalEncryptedPrivateKeyDER(newKey(f, P256), []byte("x"), Scrypt)
+	der, err := MarshalEncryptedPrivateKeyDER(newKey(f, P256), []byte("x"), "pbkdf2:1000")
 	if err != nil {
 		f.Fatal(err)
 	}
