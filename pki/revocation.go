@@ -7,6 +7,7 @@ import (
 
 	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
+	"github.com/tlswright/tlswright/pki/revset"
 )
 
 // RevocationMode says what follows from a status that cannot be found out.
@@ -52,8 +53,11 @@ func (s RevocationStatus) String() string {
 type RevocationOptions struct {
 	Mode   RevocationMode
 	CRLs   []*crl.List // complete ones and deltas, in any order
-	OCSP   [][]byte    // OCSP responses, DER
+	OCSP   [][]byte    // OCSP responses, DER; at most 100 are looked at
 	Staple []byte      // the response that the server stapled to its leaf, DER; nil: none
+	// Sets are packed sets of revocations. A signed one counts if a CA above the certificate signed it; one without a
+	// signature counts as it is, so whoever hands it in must trust where it came from.
+	Sets []*revset.Set
 	// WholeChain asks about the CAs too; else the leaf alone is judged.
 	WholeChain bool
 	// Extra are certificates that may have signed CRLs. They are not trusted: each needs a path to the root of the chain.
@@ -99,6 +103,9 @@ func JudgeRevocation(path []*x509.Certificate, o RevocationOptions, now time.Tim
 		return nil
 	}
 	j := &revocationJudge{path: path, options: o, now: now, signatures: make(map[signedBy]error), chains: make(map[*x509.Certificate][][]*x509.Certificate)}
+	for _, der := range o.OCSP[:min(len(o.OCSP), maxAnswers)] {
+		j.answers = append(j.answers, readAnswer(der, "OCSP", "the OCSP response"))
+	}
 	var results []RevocationResult
 	for depth, c := range path {
 		if depth > 0 && !o.WholeChain {
@@ -127,12 +134,13 @@ func (j *revocationJudge) status(c *x509.Certificate, above []*x509.Certificate,
 	if c.SerialNumber.Sign() < 0 {
 		return RevocationResult{Text: "has a negative serial number, which no status can be asked for", Section: "RFC 5280, Section 4.1.2.2"}
 	}
-	var said []RevocationResult
+	said := j.byOCSP(c, above, staple)
 	r, tried := j.byCRLs(c, above)
 	said = append(said, tried...)
 	if r.Text != "" {
 		said = append(said, r)
 	}
+	said = append(said, j.bySets(c, above)...)
 	return verdict(c, said, j.options.ShortLived)
 }
 

@@ -19,6 +19,7 @@ const (
 	maxSignerChains    = 4     // paths of one signer
 	maxCRLSignatures   = 500   // signatures of CRLs checked
 	maxSignersVerified = 50    // signers whose path was looked for
+	maxAnswers         = 100   // OCSP responses beside the stapled one
 )
 
 // revocationJudge is one run of [JudgeRevocation].
@@ -26,6 +27,7 @@ type revocationJudge struct {
 	path    []*x509.Certificate
 	options RevocationOptions
 	now     time.Time
+	answers []answer // the OCSP responses but the stapled one
 
 	work       int
 	signatures map[signedBy]error
