@@ -101,7 +101,7 @@ func (t *Token) Certificate() *x509.Certificate { return t.draft.Certificate() }
 // signing fails: whether a signer that reports an error has signed is not known.
 // The key must be the issuer's.
 func (t *Token) Sign(key crypto.Signer) (*x509.Certificate, error) {
-	if t.spent.Swap(true) {
+	if t.draft == nil || t.spent.Swap(true) {
 		return nil, ErrSpent
 	}
 	return t.draft.Sign(key)

@@ -47,6 +47,8 @@ type cache struct {
 	subject     []attribute
 	subjectDone bool
 	subjectErr  error
+
+	key *keyInfo
 }
 
 // moment is one end of the validity as it is written.

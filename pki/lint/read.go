@@ -14,7 +14,6 @@ const (
 	idSubjectKeyID      = "\x55\x1d\x0e"
 	idKeyUsage          = "\x55\x1d\x0f"
 	idSubjectAltName    = "\x55\x1d\x11"
-	idIssuerAltName     = "\x55\x1d\x12"
 	idBasicConstraints  = "\x55\x1d\x13"
 	idNameConstraints   = "\x55\x1d\x1e"
 	idCRLDistribution   = "\x55\x1d\x1f"
@@ -32,6 +31,8 @@ const (
 	idOCSPNoCheck       = idPKIX + "\x30\x01\x05"
 	idAccessOCSP        = idPKIX + "\x30\x01"
 	idAccessIssuers     = idPKIX + "\x30\x02"
+	idAnyPolicy         = "\x55\x1d\x20\x00"
+	idCTPoison          = "\x2b\x06\x01\x04\x01\xd6\x79\x02\x04\x03"
 
 	purposeAny    = "\x55\x1d\x25\x00"
 	purposeServer = idPKIX + "\x03\x01"
@@ -174,6 +175,7 @@ type generalName struct {
 
 // The kinds of general names that are read.
 const (
+	nameOther = cbasn1.Tag(0 | 0x80 | 0x20)
 	nameEmail = cbasn1.Tag(1 | 0x80)
 	nameDNS   = cbasn1.Tag(2 | 0x80)
 	nameURI   = cbasn1.Tag(6 | 0x80)
