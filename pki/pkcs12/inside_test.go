@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
 	"strings"
@@ -11,6 +12,9 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+	other "software.sslmate.com/src/go-pkcs12"
+
+	"github.com/tlswright/tlswright/internal/pkitest"
 )
 
 // The vectors of RFC 2268, Section 5.
@@ -223,4 +227,38 @@ func TestKeysOfOddLengthAreDerived(t *testing.T) {
 			t.Fatalf("%d bytes are not the beginning of 64", n)
 		}
 	}
+}
+
+func FuzzDecode(f *testing.F) {
+	ca := pkitest.New(f, pkitest.P256)
+	l := ca.Server(pkitest.P256)
+	for e, secret := range map[*other.Encoder]string{
+		other.LegacyRC2.WithIterations(2): "x", other.LegacyDES.WithIterations(1): "x", other.Modern2023.WithIterations(3): "x",
+		other.Modern2026.WithIterations(1): "x", other.Passwordless: "", other.LegacyDES.WithIterations(2): "",
+	} {
+		der, err := e.Encode(l.Key, l.Certificate, []*x509.Certificate{ca.Intermediate}, secret)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(der, secret)
+	}
+	der, err := Encode(Bundle{Trusted: ca.Roots(), Chain: ca.Roots(), FriendlyName: "cake"}, nil, Modern)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(der, "")
+	f.Fuzz(func(t *testing.T, data []byte, secret string) {
+		got, err := decode(data, []byte(secret), 1000)
+		if err != nil {
+			return
+		}
+		again, err := Encode(got, []byte(secret+"x"), Legacy)
+		if err != nil {
+			return // a key without its certificate, for one
+		}
+		back, err := Decode(again, []byte(secret+"x"))
+		if err != nil || len(back.Chain) != len(got.Chain) || len(back.Trusted) != len(got.Trusted) {
+			t.Fatalf("written and read again: %v", err)
+		}
+	})
 }

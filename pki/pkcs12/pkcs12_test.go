@@ -232,36 +232,3 @@ func TestDamagedFilesGiveNothingElse(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecode(f *testing.F) {
-	ca := pkitest.New(f, pkitest.P256)
-	b := bundleOf(f, ca.Server(pkitest.P256))
-	for _, e := range []*other.Encoder{other.LegacyRC2.WithIterations(2), other.LegacyDES.WithIterations(1), other.Modern2023.WithIterations(3), other.Modern2026.WithIterations(1)} {
-		der, err := e.Encode(b.Key, b.Chain[0], b.Chain[1:], "x")
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(der, "x")
-	}
-	der, err := other.Passwordless.EncodeTrustStore(ca.Roots(), "")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(der, "")
-	f.Fuzz(func(t *testing.T, data []byte, secret string) {
-		got, err := pkcs12.Decode(data, []byte(secret))
-		if err != nil || secret == "" || got.Key != nil && len(got.Chain) == 0 {
-			return
-		}
-		again, err := pkcs12.Encode(got, []byte(secret), pkcs12.Legacy)
-		if err != nil {
-			return // a key without its certificate, for one
-		}
-		back, err := pkcs12.Decode(again, []byte(secret))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got.FriendlyName = back.FriendlyName // of many trusted ones none is the name of all
-		sameBundle(t, "written and read again", back, got)
-	})
-}

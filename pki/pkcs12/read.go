@@ -38,14 +38,14 @@ func Is(data []byte) bool {
 // are errors. A file without a MAC is read with an empty password only: nothing
 // vouches for it.
 func Decode(data, secret []byte) (Bundle, error) {
-	b, err := decode(data, secret)
+	b, err := decode(data, secret, maxWork)
 	if err != nil {
 		return Bundle{}, fmt.Errorf("read PKCS #12: %w", err)
 	}
 	return b, nil
 }
 
-func decode(data, secret []byte) (Bundle, error) {
+func decode(data, secret []byte, limit int) (Bundle, error) {
 	if len(data) > maxFile {
 		return Bundle{}, fmt.Errorf("%d bytes, more than the limit of %d", len(data), maxFile)
 	}
@@ -53,7 +53,7 @@ func decode(data, secret []byte) (Bundle, error) {
 	if err != nil {
 		return Bundle{}, err
 	}
-	r := &reader{pass: pass}
+	r := &reader{pass: pass, limit: limit}
 	safe, mac, err := openPFX(data)
 	if err != nil {
 		return Bundle{}, err
@@ -75,9 +75,10 @@ func decode(data, secret []byte) (Bundle, error) {
 
 // reader collects what the bags hold, and counts what it costs.
 type reader struct {
-	pass password
-	work int // iterations so far
-	bags int
+	pass  password
+	limit int // iterations
+	work  int // iterations so far
+	bags  int
 
 	key      *keyBag
 	certs    []certBag
@@ -87,11 +88,11 @@ type reader struct {
 
 // spend adds to the work and refuses too much, before it is done.
 func (r *reader) spend(iterations, times int) error {
-	if iterations < 1 || iterations > maxWork {
-		return fmt.Errorf("%d iterations, not from 1 to the limit of %d", iterations, maxWork)
+	if iterations < 1 || iterations > r.limit {
+		return fmt.Errorf("%d iterations, not from 1 to the limit of %d", iterations, r.limit)
 	}
-	if r.work += iterations * times; r.work > maxWork {
-		return fmt.Errorf("more than %d iterations in all", maxWork)
+	if r.work += iterations * times; r.work > r.limit {
+		return fmt.Errorf("more than %d iterations in all", r.limit)
 	}
 	return nil
 }
