@@ -243,8 +243,9 @@ func (s *Store) Status(ctx context.Context, issuer int64, serial []byte) (st Sta
 }
 
 // Statuses gives the state of every certificate of an issuer that is valid at a
-// time or later, in the order of their numbers, page by page.
-func (s *Store) Statuses(ctx context.Context, issuer int64, endsFrom time.Time) iter.Seq2[Status, error] {
+// time or later, or only of those in some states, in the order of their numbers,
+// page by page.
+func (s *Store) Statuses(ctx context.Context, issuer int64, endsFrom time.Time, only ...State) iter.Seq2[Status, error] {
 	type row struct {
 		id int64
 		Status
@@ -255,10 +256,18 @@ func (s *Store) Statuses(ctx context.Context, issuer int64, endsFrom time.Time) 
 		r.State = State(state)
 		return r, err
 	}
+	const size = 10 * pageSize
 	return func(yield func(Status, error) bool) {
 		for after := int64(0); ; {
-			page, err := collect(ctx, s, scan, `SELECT c.id, r.serial, c.state FROM certificates c JOIN requests r ON r.id = c.id
-				WHERE c.issuer = $1 AND c.id > $2 AND c.not_after >= $3 ORDER BY c.id LIMIT $4`, issuer, after, millis(endsFrom), 10*pageSize)
+			var w where
+			w.and("c.issuer = %s", issuer)
+			w.and("c.id > %s", after)
+			w.and("c.not_after >= %s", millis(endsFrom))
+			if len(only) > 0 {
+				w.states(only)
+			}
+			page, err := collect(ctx, s, scan, `SELECT c.id, r.serial, c.state FROM certificates c JOIN requests r ON r.id = c.id`+
+				w.text()+` ORDER BY c.id LIMIT `+w.arg(size), w.args...)
 			if err != nil {
 				yield(Status{}, s.explain(err, "read certificates' records"))
 				return
@@ -269,7 +278,7 @@ func (s *Store) Statuses(ctx context.Context, issuer int64, endsFrom time.Time) 
 				}
 				after = r.id
 			}
-			if len(page) < 10*pageSize {
+			if len(page) < size {
 				return
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"runtime"
 )
 
 // maxBatch bounds how many writes share one transaction, and how many wait.
@@ -89,19 +88,14 @@ func (w *writer) run() {
 	w.close()
 }
 
-// gather takes what else is waiting. Before it settles for a small batch it lets
-// the goroutines run that the last commit has woken: their next writes are near.
+// gather takes what else is waiting.
 func (w *writer) gather() {
-	for yields := 0; len(w.batch) < maxBatch; {
+	for len(w.batch) < maxBatch {
 		select {
 		case next := <-w.store.queue:
 			w.batch = append(w.batch, next)
 		default:
-			if yields == 2 || len(w.batch) == 0 {
-				return
-			}
-			yields++
-			runtime.Gosched()
+			return
 		}
 	}
 }
