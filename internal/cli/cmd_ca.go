@@ -17,7 +17,8 @@ func newCA(a *app) *cobra.Command {
 the intermediate signs everything else. Both live below --home, their keys in
 files that only you can read.`,
 		Example: "  tlswright ca init\n  tlswright ca issue app.test --san app.test,127.0.0.1 --out ./app\n  tlswright ca show --pem > root.pem",
-	}, newCAInit(a), newCAIssue(a), newCAShow(a), newCATrust(a))
+	}, newCAInit(a), newCAIssue(a), newCASign(a), newCARenew(a), newCARevoke(a),
+		newCAList(a), newCASearch(a), newCAShow(a), newCATrust(a), newCAAudit(a))
 }
 
 // openCA opens the CA of the estate, or says how to make one.
@@ -32,6 +33,19 @@ func (a *app) openCA() (*keystore.CA, error) {
 	}
 	if err != nil {
 		return nil, cannotRun(err, "opening the CA")
+	}
+	return ca, nil
+}
+
+// readCA reads the CA's certificates, without any key.
+func (a *app) readCA() (*keystore.CA, error) {
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	ca, err := keystore.ReadCA(home)
+	if err != nil {
+		return nil, caFailure(err, "opening the CA")
 	}
 	return ca, nil
 }

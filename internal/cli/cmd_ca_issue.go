@@ -7,29 +7,29 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
 )
 
 type caIssueFlags struct {
-	profile string
-	sans    []string
-	key     string
-	days    int
-	out     string
-	force   bool
-	asJSON  bool
+	caFlags
+	requestFlags
+	key    string
+	out    string
+	force  bool
+	asJSON bool
 }
 
 // issueReport is `ca issue --json`.
 type issueReport struct {
 	certReport
-	Profile string            `json:"profile"`
-	Files   map[string]string `json:"files"` // "cert", "chain", "fullchain", "privkey"
+	Profile  string            `json:"profile"`
+	Files    map[string]string `json:"files"`              // "cert", "chain", "fullchain", "privkey"
+	Findings []findingJSON     `json:"findings,omitempty"` // of the linters, none of them an error
 }
 
 const caIssueLong = `Make a key and a certificate for it, signed by the intermediate of the CA, and
@@ -37,9 +37,13 @@ write cert.pem, chain.pem, fullchain.pem and privkey.pem into a folder. Servers
 take fullchain.pem and privkey.pem.
 
 A certificate of profile server proves a server to clients, client a client to
-servers, peer both. The names of a server are those of --san: DNS names, IP
-addresses, URIs; without --san it is NAME itself. NAME is the common name as
-well.
+servers, peer both; email, code and ocsp are for S/MIME, for signed programs and
+for answers about revocation. Profiles of your own stand in ca/profiles.yaml below
+--home. The names of a server are those of --san: DNS names, IP addresses, URIs;
+without --san it is NAME itself. NAME is the common name as well.
+
+What is issued is examined first and put on record: see it with "ca list". What
+cannot be sound is refused, with the reason.
 
 Files of the same CA in the folder are replaced; anything else there is left
 alone unless --force is given.`
@@ -55,41 +59,36 @@ func newCAIssue(a *app) *cobra.Command {
 		Args: oneArg("the NAME to issue for"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.caIssue(cmd, o, args[0]) },
 	}
+	o.caFlags.register(cmd)
+	o.requestFlags.register(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.profile, "profile", string(pki.ProfileServer), "the `PROFILE`, what it is for: server, client or peer")
-	f.StringSliceVar(&o.sans, "san", nil, "`LIST` of subject alternative names: DNS names, IP addresses, URIs")
 	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the key: "+keyTypeList())
-	f.IntVar(&o.days, "days", 90, "how many `DAYS` it is valid")
 	f.StringVar(&o.out, "out", "", "the `DIR` to write to (default live/NAME below --home)")
 	f.BoolVar(&o.force, "force", false, "replace files in the folder that are not from this CA")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
-	complete(cmd, "profile", []string{"server", "client", "peer"})
 	completeKeyTypes(cmd)
 	_ = cmd.MarkFlagDirname("out")
 	return cmd
 }
 
-func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) error {
+func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) (err error) {
 	keyType, err := pki.ParseKeyType(o.key)
 	if err != nil {
 		return refusedFlag(cmd, "--key", err)
 	}
-	profile := pki.Profile(o.profile)
-	if profile != pki.ProfileServer && profile != pki.ProfileClient && profile != pki.ProfilePeer {
-		return usagef(cmd, "--profile %q is not server, client or peer", o.profile)
-	}
-	lifetime, err := lifetimeOf(cmd, o.days)
+	req, err := a.request(cmd, &o.requestFlags)
 	if err != nil {
 		return err
 	}
-	if !cmd.Flags().Changed("days") {
-		lifetime = 0 // the same, but no longer than the CA has left
+	req.CommonName = name
+	if len(req.SANs) == 0 && needsName(req) {
+		req.SANs = []string{name}
 	}
 	dir, err := a.liveDir(cmd, o.out, name)
 	if err != nil {
 		return err
 	}
-	ca, err := a.openCA()
+	ca, err := a.readCA()
 	if err != nil {
 		return err
 	}
@@ -98,36 +97,34 @@ func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) error {
 			return err
 		}
 	}
-	sans := o.sans
-	if len(sans) == 0 && profile != pki.ProfileClient {
-		sans = []string{name}
-	}
-	id, err := issueFrom(ca, pki.Request{Profile: profile, CommonName: name, SANs: sans, Lifetime: lifetime}, keyType, a.now())
-	var refused *failure
-	if errors.As(err, &refused) && refused.hint == "" && len(o.sans) == 0 {
-		refused.hint = "name its hosts and addresses with --san"
-	}
+	au, err := a.openAuthority(cmd.Context(), &o.caFlags, true)
 	if err != nil {
 		return err
 	}
-	if err := keystore.WriteLive(dir, id.Chain[0], id.Chain[1:], id.Key); err != nil {
-		return cannotRun(err, "writing the certificate")
-	}
-	return a.reportIssued(o, id, dir)
-}
-
-// issueFrom makes a key and has the CA certify it.
-func issueFrom(ca *keystore.CA, req pki.Request, keyType pki.KeyType, now time.Time) (keystore.Identity, error) {
+	defer closing(au, &err)
 	key, err := pki.GenerateKey(keyType)
 	if err != nil {
-		return keystore.Identity{}, cannotRun(err, "making a key")
+		return cannotRun(err, "making a key")
 	}
 	req.Key = key.Public()
-	leaf, err := ca.Issuer().Issue(req, now)
+	issued, err := au.Order(cmd.Context(), authority.Order{Request: req})
 	if err != nil {
-		return keystore.Identity{}, refusedRequest(err, "issuing the certificate")
+		return issuingFailure(err, len(o.sans) == 0)
 	}
-	return keystore.Identity{Chain: append([][]byte{leaf.Raw}, ca.Chain()...), Key: key}, nil
+	if err := keystore.WriteLive(dir, issued.Chain[0], issued.Chain[1:], key); err != nil {
+		return cannotRun(err, "writing the certificate")
+	}
+	return a.reportIssued(o, issued, dir)
+}
+
+// issuingFailure says why nothing was issued; where the only name was NAME itself, it says how to give others.
+func issuingFailure(err error, isUnnamed bool) error {
+	err = caFailure(err, "issuing the certificate")
+	var refused *failure
+	if errors.As(err, &refused) && refused.kind == kindUsage && refused.hint == "" && isUnnamed {
+		refused.hint = "name its hosts and addresses with --san"
+	}
+	return err
 }
 
 // liveDir is where the files of NAME go.
@@ -163,14 +160,10 @@ func refuseForeign(dir string, ca *keystore.CA) error {
 		hint: "choose another folder with --out, or replace it with --force"}
 }
 
-func (a *app) reportIssued(o *caIssueFlags, id keystore.Identity, dir string) error {
-	leaf := parseChain(id.Chain)[0]
+func (a *app) reportIssued(o *caIssueFlags, issued *authority.Issued, dir string) error {
+	leaf := issued.Certificate
 	if o.asJSON {
-		files := map[string]string{}
-		for _, f := range []string{keystore.CertFile, keystore.ChainFile, keystore.FullChainFile, keystore.KeyFile} {
-			files[strings.TrimSuffix(f, ".pem")] = filepath.Join(dir, f)
-		}
-		return a.ui.printJSON(issueReport{newCertReport(leaf, a.now()), o.profile, files})
+		return a.ui.printJSON(issueReport{newCertReport(leaf, a.now()), o.profile, liveFiles(dir), newFindings(issued.Findings)})
 	}
 	rows := append([]row{{label: "profile", value: o.profile}}, certificateRows(leaf, a.now())[1:]...)
 	rows = append(rows,
@@ -178,5 +171,15 @@ func (a *app) reportIssued(o *caIssueFlags, id keystore.Identity, dir string) er
 		row{label: "files", value: filepath.Join(dir, "{cert,chain,fullchain,privkey}.pem")})
 	out := &a.ui.out
 	a.ui.write(out, out.paint(bold, "issued "+nameOf(leaf))+"\n"+out.rows(rows))
+	a.noteFindings(issued.Findings)
 	return nil
+}
+
+// liveFiles are the files of a folder by what they hold, for --json.
+func liveFiles(dir string) map[string]string {
+	files := map[string]string{}
+	for _, f := range []string{keystore.CertFile, keystore.ChainFile, keystore.FullChainFile, keystore.KeyFile} {
+		files[strings.TrimSuffix(f, ".pem")] = filepath.Join(dir, f)
+	}
+	return files
 }

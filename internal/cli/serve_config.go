@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -29,7 +30,7 @@ func (a *app) serverConfig(cmd *cobra.Command, o *serveFlags) (config *tlsnet.Co
 	config = &tlsnet.Config{Core: n.core, HandshakeTimeout: o.timeout, Time: a.now}
 	id, ok, err := o.identity.load(cmd)
 	if err == nil && !ok {
-		id, err = a.ownIdentity(o.listen)
+		id, err = a.ownIdentity(cmd.Context(), o.listen)
 	}
 	if err != nil {
 		return nil, close, err
@@ -79,7 +80,7 @@ func (o *serveFlags) serverNegotiation(cmd *cobra.Command) (negotiation, error) 
 
 // ownIdentity issues a certificate of the estate's own CA for this run: for localhost, and for the address that is
 // listened on. Its key never touches the disk. A CA is made where there is none.
-func (a *app) ownIdentity(listen string) (keystore.Identity, error) {
+func (a *app) ownIdentity(ctx context.Context, listen string) (keystore.Identity, error) {
 	var id keystore.Identity
 	ca, err := a.openOrMakeCA()
 	if err != nil {
@@ -87,12 +88,12 @@ func (a *app) ownIdentity(listen string) (keystore.Identity, error) {
 	}
 	sans := localNames(listen)
 	req := pki.Request{Profile: pki.ProfileServer, CommonName: "localhost", SANs: sans}
-	id, err = issueFrom(ca, req, pki.P256, a.now())
+	id, err = a.issueOnRecord(ctx, req, pki.P256)
 	if err != nil && len(sans) > len(loopbackNames()) {
 		// A machine may be called what no certificate can say.
 		sans = loopbackNames()
 		req.SANs = sans
-		id, err = issueFrom(ca, req, pki.P256, a.now())
+		id, err = a.issueOnRecord(ctx, req, pki.P256)
 	}
 	if err != nil {
 		return id, err

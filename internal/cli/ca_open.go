@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlswright/tlswright/internal/authority"
+	"github.com/tlswright/tlswright/internal/issue"
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/internal/store"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/crl"
+)
+
+// caFlags say which issuer of the CA is meant and where the passphrase of its key comes from.
+type caFlags struct {
+	issuer string
+	secret secretFlags
+}
+
+// registerIssuer adds --issuer, for commands that need no key.
+func (f *caFlags) registerIssuer(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.issuer, "issuer", "", "the `NAME` of the intermediate, or root (default: the one that was made with the root)")
+}
+
+// register adds --issuer and the flags of the passphrase.
+func (f *caFlags) register(cmd *cobra.Command) {
+	f.registerIssuer(cmd)
+	f.registerSecret(cmd)
+}
+
+// registerSecret adds --passphrase-file and --passphrase-env.
+func (f *caFlags) registerSecret(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.secret.file, "passphrase-file", "", "the passphrase of the CA's key is the first line of `FILE` (\"-\": standard input)")
+	flags.StringVar(&f.secret.env, "passphrase-env", "", "the passphrase of the CA's key is in the environment variable `NAME`")
+	_ = cmd.MarkFlagFilename("passphrase-file")
+	exclusive(cmd, "passphrase-file", "passphrase-env")
+}
+
+// passphrase asks for the passphrase of a key of the CA; only encrypted keys need one.
+func (a *app) passphrase(f *caFlags) keystore.PassphraseFunc {
+	return func(path string) ([]byte, error) {
+		text, err := a.secret(&f.secret, path)
+		var refused *failure
+		if errors.As(err, &refused) && strings.Contains(refused.hint, "password-file") {
+			refused.hint = "give it with --passphrase-file FILE or --passphrase-env NAME"
+		}
+		return text, err
+	}
+}
+
+// openAuthority opens the records of the CA, and the issuer's key too if it is needed. Close it after use.
+func (a *app) openAuthority(ctx context.Context, f *caFlags, needsKey bool, linters ...issue.Linter) (*authority.Authority, error) {
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := a.ownProfiles()
+	if err != nil {
+		return nil, err
+	}
+	au, err := authority.OpenHome(ctx, home, authority.HomeOptions{
+		Issuer: f.issuer, WithoutKey: !needsKey, Passphrase: a.passphrase(f), Linters: linters, Now: a.now, Actor: actor(), Profiles: profiles,
+	})
+	if err != nil {
+		return nil, caFailure(err, "opening the CA")
+	}
+	for _, l := range au.Lost() {
+		a.ui.warnf("a crash left the serial number %s without a certificate; it is closed and never used again", authority.SerialText(serialOf(l.Serial)))
+	}
+	return au, nil
+}
+
+// actor is who the audit log names: the user at the command line.
+func actor() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return "cli:" + pki.Printable(u.Username)
+	}
+	return "cli"
+}
+
+// caFailure puts an error of the CA into words.
+func caFailure(err error, doing string) error {
+	var (
+		known   *failure
+		refused *pki.RefusedError
+		lint    *issue.LintError
+	)
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, keystore.ErrNoCA):
+		return &failure{kind: kindLocal, err: err, text: err.Error(), hint: "make one: tlswright ca init"}
+	case errors.Is(err, keystore.ErrNoIntermediate):
+		return &failure{kind: kindUsage, err: err, text: err.Error(), hint: "see: tlswright ca show"}
+	case errors.As(err, &refused):
+		return &failure{kind: kindUsage, text: doing + ": " + refused.Reason, hint: refused.Hint, err: err}
+	case errors.As(err, &lint):
+		return &failure{kind: kindFinding, text: doing + ": " + lint.Error(), err: err}
+	}
+	return cannotRun(err, "%s", doing)
+}
+
+// findRecord finds the certificate that a person means: by serial number or alternative name, or by the common name where
+// there is no such name. Of several the newest in the state that is preferred is meant: valid, or on hold.
+func (a *app) findRecord(ctx context.Context, au *authority.Authority, what, prefer string) (*authority.Record, error) {
+	found, err := au.Find(ctx, what)
+	if err == nil && (recordState(*found, a.now()) == prefer || isSerial(found, what)) {
+		return found, nil
+	}
+	q := authority.Query{Contains: what, Newest: true, States: []store.State{store.StateIssued, store.StateOnHold, store.StateRevoked}}
+	for r, searchErr := range au.Search(ctx, q) {
+		if searchErr != nil {
+			return nil, caFailure(searchErr, "reading the records")
+		}
+		if !carries(r, what) {
+			continue
+		}
+		if recordState(r, a.now()) == prefer {
+			return &r, nil
+		}
+		if found == nil {
+			found = &r
+		}
+	}
+	if found != nil {
+		return found, nil
+	}
+	return nil, caFailure(err, "finding the certificate")
+}
+
+// isSerial reports whether what is the beginning of the record's serial number.
+func isSerial(r *authority.Record, what string) bool {
+	serial, err := authority.ParseSerial(what)
+	return err == nil && strings.HasPrefix(authority.SerialText(serialOf(r.Serial)), authority.SerialText(serial))
+}
+
+// carries reports whether a record's certificate has exactly this name: an alternative one, or the common name.
+func carries(r authority.Record, name string) bool {
+	for _, n := range r.Names {
+		if strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	c, err := x509.ParseCertificate(r.DER)
+	return err == nil && strings.EqualFold(c.Subject.CommonName, name)
+}
+
+// closing joins the error of closing to that of the command.
+func closing(au *authority.Authority, err *error) {
+	if closeErr := au.Close(); closeErr != nil && *err == nil {
+		*err = cannotRun(closeErr, "closing the records of the CA")
+	}
+}
+
+// recordReport is one record of the CA in --json.
+type recordReport struct {
+	Serial    string    `json:"serial"`
+	State     string    `json:"state"`
+	Profile   string    `json:"profile"`
+	Subject   string    `json:"subject,omitempty"`
+	Names     []string  `json:"names"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+	NotAfter  time.Time `json:"not_after,omitzero"`
+	DaysLeft  *int      `json:"days_left,omitempty"`
+	AskedAt   time.Time `json:"asked_at"`
+	Reason    string    `json:"reason,omitempty"` // of a revocation, a refusal or a loss
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	PEM       string    `json:"pem,omitempty"`
+}
+
+func newRecordReport(r store.Certificate, now time.Time) recordReport {
+	j := recordReport{
+		Serial: authority.SerialText(serialOf(r.Serial)), State: recordState(r, now), Profile: r.Profile, Subject: r.Subject, Names: orEmpty(r.Names),
+		NotBefore: r.NotBefore, NotAfter: r.NotAfter, AskedAt: r.AskedAt, Reason: r.Reason,
+	}
+	if !r.NotAfter.IsZero() {
+		days := int(r.NotAfter.Sub(now) / day)
+		j.DaysLeft = &days
+	}
+	if r.Revocation != nil {
+		j.RevokedAt, j.Reason = r.Revocation.At, revocationReason(r.Revocation)
+	}
+	if len(r.DER) > 0 {
+		j.PEM = string(pki.AppendCertificatePEM(nil, r.DER))
+	}
+	return j
+}
+
+// recordState is the state in a word; what has run out is "expired", which no record says by itself.
+func recordState(r store.Certificate, now time.Time) string {
+	if r.State == store.StateIssued && now.After(r.NotAfter) {
+		return "expired"
+	}
+	if r.State == store.StateIssued {
+		return "valid"
+	}
+	return r.State.String()
+}
+
+func stateStyle(state string) style {
+	switch state {
+	case "valid":
+		return good
+	case "revoked", "lost", "refused":
+		return bad
+	}
+	return caution
+}
+
+func revocationReason(r *store.Revocation) string { return crl.Reason(r.Reason).String() }
+
+func serialOf(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
+
+// serialShort is enough of a serial number to name a certificate.
+func serialShort(serial []byte) string {
+	text := authority.SerialText(serialOf(serial))
+	return text[:min(12, len(text))]
+}
+
+// whenText is a date with its distance in days.
+func whenText(t, now time.Time) string {
+	days := int(t.Sub(now) / day)
+	switch {
+	case t.IsZero():
+		return ""
+	case days < 0:
+		return fmt.Sprintf("%s, %s ago", dateOf(t), countOf(-days, "day"))
+	default:
+		return fmt.Sprintf("%s, in %s", dateOf(t), countOf(days, "day"))
+	}
+}

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlswright/tlswright/internal/authority"
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/pki"
+)
+
+type caSignFlags struct {
+	caFlags
+	requestFlags
+	out    string
+	bundle bool
+	force  bool
+	asJSON bool
+}
+
+const caSignLong = `Sign a certificate request (PKCS #10) that somebody made with their own key:
+"tlswright cert csr", "openssl req -new" and every other tool make them. The
+signature on the request is checked. Key, subject, names and must-staple are taken
+from it; what the certificate may be used for and how long it lives is decided by
+the profile and the flags here, and what else the request asks for is told and left
+out. --san replaces the names of the request.
+
+The certificate goes to standard output or to -o FILE; --chain puts what a server
+sends after it behind it.`
+
+func newCASign(a *app) *cobra.Command {
+	o := &caSignFlags{}
+	cmd := &cobra.Command{
+		Use:     "sign CSR",
+		Short:   "Sign a certificate request",
+		Long:    caSignLong,
+		Example: "  tlswright ca sign app.csr --chain -o app.pem\n  openssl req -new -key app.key -subj /CN=app.test | tlswright ca sign - --san app.test > app.pem",
+		Args:    oneArg("the FILE of the certificate request, or - for standard input"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.caSign(cmd, o, args[0]) },
+	}
+	o.caFlags.register(cmd)
+	o.requestFlags.register(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "output", "o", "", "write the certificate to `FILE` (default: standard output)")
+	f.BoolVar(&o.bundle, "chain", false, "with the intermediates behind it, as servers need it")
+	f.BoolVar(&o.force, "force", false, "replace the file of -o")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON")
+	_ = cmd.MarkFlagFilename("output", "pem", "crt")
+	return cmd
+}
+
+// signReport is `ca sign --json`.
+type signReport struct {
+	certReport
+	Profile  string        `json:"profile"`
+	Ignored  []string      `json:"ignored"` // of the request
+	Findings []findingJSON `json:"findings,omitempty"`
+	PEM      string        `json:"pem"`
+}
+
+func (a *app) caSign(cmd *cobra.Command, o *caSignFlags, file string) (err error) {
+	text, origin, err := a.readBytes(file)
+	if err != nil {
+		return err
+	}
+	csr, err := pki.ParseCSR(text)
+	if err != nil {
+		return &failure{kind: kindLocal, text: origin + ": " + err.Error(), err: err}
+	}
+	wanted, err := a.request(cmd, &o.requestFlags)
+	if err != nil {
+		return err
+	}
+	req, err := pki.RequestFromCSR(csr, wanted.Profile)
+	if err != nil {
+		return caFailure(err, "taking the request")
+	}
+	req.Spec, req.Policies, req.Lifetime = wanted.Spec, wanted.Policies, wanted.Lifetime
+	req.MustStaple = req.MustStaple || wanted.MustStaple
+	if len(wanted.SANs) > 0 {
+		req.SANs = wanted.SANs
+	}
+	au, err := a.openAuthority(cmd.Context(), &o.caFlags, true)
+	if err != nil {
+		return err
+	}
+	defer closing(au, &err)
+	issued, err := au.Order(cmd.Context(), authority.Order{Request: req, CSR: csr.Raw})
+	if err != nil {
+		return issuingFailure(err, len(o.sans) == 0 && len(csr.SANs) == 0)
+	}
+	return a.reportSigned(o, csr, issued)
+}
+
+func (a *app) reportSigned(o *caSignFlags, csr *pki.CSR, issued *authority.Issued) error {
+	var text []byte
+	for i, der := range issued.Chain {
+		if i == 0 || o.bundle {
+			text = pki.AppendCertificatePEM(text, der)
+		}
+	}
+	if o.out != "" {
+		if _, err := os.Lstat(o.out); err == nil && !o.force {
+			// The certificate is on record by now: it must not be lost for a file that is in the way.
+			a.ui.write(&a.ui.out, string(text))
+			return refuseToReplace(o.out)
+		}
+		if err := keystore.WriteFile(o.out, text, 0o644); err != nil {
+			return cannotRun(err, "writing the certificate")
+		}
+	}
+	if len(csr.Ignored) > 0 {
+		a.ui.notef("the request also asks for this, which the profile decides: %s", strings.Join(csr.Ignored, ", "))
+	}
+	a.noteFindings(issued.Findings)
+	switch {
+	case o.asJSON:
+		return a.ui.printJSON(signReport{newCertReport(issued.Certificate, a.now()), o.profile, orEmpty(csr.Ignored), newFindings(issued.Findings), string(text)})
+	case o.out == "":
+		a.ui.write(&a.ui.out, string(text))
+	default:
+		out := &a.ui.out
+		rows := append(certificateRows(issued.Certificate, a.now())[1:], row{label: "serial", value: authority.SerialText(issued.Certificate.SerialNumber)}, row{label: "file", value: o.out})
+		a.ui.write(out, out.paint(bold, "signed "+nameOf(issued.Certificate))+"\n"+out.rows(rows))
+	}
+	return nil
+}
