@@ -18,6 +18,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/jks"
+	"github.com/tlswright/tlswright/pki/pkcs12"
+	"github.com/tlswright/tlswright/pki/pkcs7"
 )
 
 // maxInput bounds what is read from a file or from standard input, in bytes.
@@ -54,20 +57,21 @@ type foundKey struct {
 	key       crypto.Signer
 	encrypted bool
 	container string // "PKCS#8", "PKCS#1", "SEC 1", or that of the store
+	name      string // in a key store
 }
 
-// Sniff guesses what data is by its first bytes; "" where it is nothing we know.
+// sniff guesses what data is by its first bytes; "" where it is nothing we know.
 func sniff(data []byte) format {
 	switch {
 	case bytes.Contains(data, []byte("-----BEGIN ")):
 		return formatPEM
-	case isKeyStore(data):
+	case jks.Is(data):
 		return formatJKS
 	case !derSequence(data):
 		return ""
-	case isPKCS12(data):
+	case pkcs12.Is(data):
 		return formatPKCS12
-	case isPKCS7(data):
+	case pkcs7.Is(data):
 		return formatPKCS7
 	}
 	return formatDER
