@@ -89,21 +89,21 @@ func ParseRequest(der []byte) (*Request, error) {
 
 // readOne reads one Request of the list.
 func (r *Request) readOne(list *cryptobyte.String) error {
-	field := fmt.Sprintf("tbsRequest.requestList[%d]", len(r.IDs))
+	field := func() string { return fmt.Sprintf("tbsRequest.requestList[%d]", len(r.IDs)) }
 	if len(r.IDs) == MaxIDs {
-		return &ParseError{field, fmt.Sprintf("more than %d certificates", MaxIDs)}
+		return &ParseError{field(), fmt.Sprintf("more than %d certificates", MaxIDs)}
 	}
 	var one, extensions cryptobyte.String
 	var hasExtensions bool
 	if !list.ReadASN1(&one, cbasn1.SEQUENCE) {
-		return malformed(field)
+		return malformed(field())
 	}
 	id, ok := readCertID(&one)
 	if !ok || !one.ReadOptionalASN1(&extensions, &hasExtensions, explicit(0)) || !one.Empty() {
-		return malformed(field)
+		return malformed(field())
 	}
 	if hasExtensions {
-		all, err := readExtensions(extensions, field+".singleRequestExtensions")
+		all, err := readExtensions(extensions, field()+".singleRequestExtensions")
 		if err != nil {
 			return err
 		}

@@ -240,34 +240,34 @@ func (r *Response) readResponder(in cryptobyte.String, tag cbasn1.Tag) bool {
 }
 
 func (r *Response) readSingle(list *cryptobyte.String) error {
-	field := fmt.Sprintf("tbsResponseData.responses[%d]", len(r.Singles))
+	field := func() string { return fmt.Sprintf("tbsResponseData.responses[%d]", len(r.Singles)) }
 	if len(r.Singles) == MaxIDs {
-		return &ParseError{field, fmt.Sprintf("more than %d certificates", MaxIDs)}
+		return &ParseError{field(), fmt.Sprintf("more than %d certificates", MaxIDs)}
 	}
 	var s, status, next, extensions cryptobyte.String
 	var single Single
 	var tag cbasn1.Tag
 	var hasNext, hasExtensions, ok bool
 	if !list.ReadASN1(&s, cbasn1.SEQUENCE) {
-		return malformed(field)
+		return malformed(field())
 	}
 	if single.ID, ok = readCertID(&s); !ok {
-		return malformed(field + ".certID")
+		return malformed(field() + ".certID")
 	}
 	if !s.ReadAnyASN1(&status, &tag) || !single.readStatus(status, tag) {
-		return malformed(field + ".certStatus")
+		return malformed(field() + ".certStatus")
 	}
 	if !s.ReadASN1GeneralizedTime(&single.ThisUpdate) {
-		return malformed(field + ".thisUpdate")
+		return malformed(field() + ".thisUpdate")
 	}
 	if !s.ReadOptionalASN1(&next, &hasNext, explicit(0)) || hasNext && (!next.ReadASN1GeneralizedTime(&single.NextUpdate) || !next.Empty()) {
-		return malformed(field + ".nextUpdate")
+		return malformed(field() + ".nextUpdate")
 	}
 	if !s.ReadOptionalASN1(&extensions, &hasExtensions, explicit(1)) || !s.Empty() {
-		return malformed(field + ".singleExtensions")
+		return malformed(field() + ".singleExtensions")
 	}
 	if hasExtensions {
-		all, err := readExtensions(extensions, field+".singleExtensions")
+		all, err := readExtensions(extensions, field()+".singleExtensions")
 		if err != nil {
 			return err
 		}
