@@ -96,22 +96,6 @@ func needsName(req pki.Request) bool {
 	return spec.NeedsSAN
 }
 
-// findingJSON is one finding of a linter in --json.
-type findingJSON struct {
-	Lint     string `json:"lint"`
-	Severity string `json:"severity"`
-	Text     string `json:"text"`
-	Section  string `json:"section,omitempty"`
-}
-
-func newFindings(findings []lint.Finding) []findingJSON {
-	var list []findingJSON
-	for _, f := range findings {
-		list = append(list, findingJSON{f.Lint, f.Severity.String(), f.Text, f.Section})
-	}
-	return list
-}
-
 // noteFindings tells what the linters found in a certificate that was issued all the same.
 func (a *app) noteFindings(findings []lint.Finding) {
 	for _, f := range findings {

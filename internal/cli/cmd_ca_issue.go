@@ -163,7 +163,7 @@ func refuseForeign(dir string, ca *keystore.CA) error {
 func (a *app) reportIssued(o *caIssueFlags, issued *authority.Issued, dir string) error {
 	leaf := issued.Certificate
 	if o.asJSON {
-		return a.ui.printJSON(issueReport{newCertReport(leaf, a.now()), o.profile, liveFiles(dir), newFindings(issued.Findings)})
+		return a.ui.printJSON(issueReport{newCertReport(leaf, a.now()), o.profile, liveFiles(dir), newFindingsJSON(issued.Findings)})
 	}
 	rows := append([]row{{label: "profile", value: o.profile}}, certificateRows(leaf, a.now())[1:]...)
 	rows = append(rows,

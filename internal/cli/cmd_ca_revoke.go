@@ -61,8 +61,8 @@ func reasonWords() []string {
 	return words
 }
 
-// parseMoment reads a time as people write it.
-func parseMoment(cmd *cobra.Command, flag, text string) (time.Time, error) {
+// revocationMoment reads a time as people write it.
+func revocationMoment(cmd *cobra.Command, flag, text string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, nil
@@ -78,7 +78,7 @@ func (a *app) caRevoke(cmd *cobra.Command, o *caRevokeFlags, what string) (err e
 	}
 	at := time.Time{}
 	if o.at != "" {
-		if at, err = parseMoment(cmd, "--at", o.at); err != nil {
+		if at, err = revocationMoment(cmd, "--at", o.at); err != nil {
 			return err
 		}
 	}

@@ -117,7 +117,7 @@ func (a *app) reportSigned(o *caSignFlags, csr *pki.CSR, issued *authority.Issue
 	a.noteFindings(issued.Findings)
 	switch {
 	case o.asJSON:
-		return a.ui.printJSON(signReport{newCertReport(issued.Certificate, a.now()), o.profile, orEmpty(csr.Ignored), newFindings(issued.Findings), string(text)})
+		return a.ui.printJSON(signReport{newCertReport(issued.Certificate, a.now()), o.profile, orEmpty(csr.Ignored), newFindingsJSON(issued.Findings), string(text)})
 	case o.out == "":
 		a.ui.write(&a.ui.out, string(text))
 	default:
