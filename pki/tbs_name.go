@@ -81,3 +81,12 @@ func isPrintableString(s string) bool {
 	}
 	return true
 }
+
+// EncodeName writes a distinguished name in DER, as it stands in certificates that
+// are issued here: for directory names among [NameConstraints], for instance.
+func EncodeName(n pkix.Name) ([]byte, error) {
+	if err := checkSubject(n); err != nil {
+		return nil, err
+	}
+	return encodeName(n)
+}
