@@ -4,8 +4,9 @@
 //
 // It knows X.509 (RFC 5280), PEM, PKCS #1, PKCS #8 and SEC 1, and how to say each
 // verdict to a person. Trust itself is decided by crypto/x509, always with the
-// roots and the time it is given; this package only explains that verdict and
-// adds limits, it never accepts what the library refuses.
+// roots and the time it is given; Verify only explains that verdict and adds limits.
+// Explain validates every path by RFC 5280, Section 6 besides, and both must agree;
+// where the library differs from the RFC by design, it is asked about the rest.
 //
 // It does NOT know files, sockets, clocks or the machine's root store: the time is
 // an argument and system roots are handed in. It does not know TLS either: which

@@ -18,6 +18,9 @@ func Explain(leaf []byte, o VerifyOptions) *Explanation {
 		return unexplained(verr)
 	}
 	search := v.findPaths()
+	if len(search.complete) == 0 {
+		search.force()
+	}
 	best := search.best()
 	e := &Explanation{Path: best.path, LibraryJudged: true, Tried: max(len(search.complete), 1)}
 	_, e.Library = v.leaf.Verify(v.libraryOptions())

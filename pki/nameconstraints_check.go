@@ -14,9 +14,12 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxComparisons bounds names times constraints for one certificate: 64 KiB of
-// each would be millions.
-const maxComparisons = 250_000
+// maxComparisons bounds names times constraints: 64 KiB of each would be millions.
+// A comparison counts once for every [comparedAtOnce] bytes.
+const (
+	maxComparisons = 250_000
+	comparedAtOnce = 32
+)
 
 // errComparisons is the refusal that this bound gives.
 var errComparisons = &RefusedError{Reason: "the certificate has so many names, and the CAs above it so many name constraints, that they are not compared"}
@@ -156,18 +159,18 @@ func (n *NameConstraints) check(names subjectNames, budget *int) error {
 		{"URI", names.uri, *p.uri, *x.uri, matchURI},
 	} {
 		for _, name := range kind.names {
-			if err := within(kind.what, Printable(name), name, kind.permitted, kind.excluded, kind.match, Printable, budget); err != nil {
+			if err := within(kind.what, Printable(name), name, kind.permitted, kind.excluded, kind.match, Printable, len(name), budget); err != nil {
 				return err
 			}
 		}
 	}
 	for _, ip := range names.ip {
-		if err := within("address", ip.String(), ip, *p.ip, *x.ip, matchIP, netip.Prefix.String, budget); err != nil {
+		if err := within("address", ip.String(), ip, *p.ip, *x.ip, matchIP, netip.Prefix.String, 0, budget); err != nil {
 			return err
 		}
 	}
 	for _, der := range names.dir {
-		if err := within("directory name", nameOfDER(der), der, *p.dir, *x.dir, matchDirectory, nameOfDER, budget); err != nil {
+		if err := within("directory name", nameOfDER(der), der, *p.dir, *x.dir, matchDirectory, nameOfDER, len(der), budget); err != nil {
 			return err
 		}
 	}
@@ -181,9 +184,9 @@ func (n *NameConstraints) check(names subjectNames, budget *int) error {
 	return nil
 }
 
-// within holds one name against the subtrees of its kind.
-func within[N, C any](what, shown string, name N, permitted, excluded []C, match func(constraint C, name N, permits bool) similarity, show func(C) string, budget *int) error {
-	if *budget -= len(permitted) + len(excluded); *budget < 0 {
+// within holds one name, of so many bytes, against the subtrees of its kind.
+func within[N, C any](what, shown string, name N, permitted, excluded []C, match func(constraint C, name N, permits bool) similarity, show func(C) string, size int, budget *int) error {
+	if *budget -= (len(permitted) + len(excluded)) * (1 + size/comparedAtOnce); *budget < 0 {
 		return errComparisons
 	}
 	for _, c := range excluded {

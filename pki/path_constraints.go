@@ -12,13 +12,14 @@ const (
 	oidBasic           = "2.5.29.19"
 	oidNameConstraints = "2.5.29.30"
 	oidPolicies        = "2.5.29.32"
+	oidExtKeyUsage     = "2.5.29.37"
 )
 
 // processed tells which critical extensions are acted upon. A critical subject
 // alternative name is one of them if it has a name of a kind that is understood.
 func processed(e string, c *x509.Certificate) bool {
 	switch e {
-	case oidKeyUsage, oidBasic, oidNameConstraints, oidPolicies, "2.5.29.31", "2.5.29.33", "2.5.29.36", "2.5.29.37", "2.5.29.54":
+	case oidKeyUsage, oidBasic, oidNameConstraints, oidPolicies, "2.5.29.31", "2.5.29.33", "2.5.29.36", oidExtKeyUsage, "2.5.29.54":
 		return true
 	case oidAlternatives:
 		names, err := namesOf(c)
@@ -49,6 +50,10 @@ func (j *judgement) judgeConstraints() {
 		if depth > 0 {
 			j.judgeCA(depth)
 		}
+	}
+	if _, _, ok := extensionOf(j.path[0], oidNameConstraints); ok && !j.path[0].IsCA {
+		// RFC 5280, Section 4.2.1.10: the extension MUST be used only in a CA certificate.
+		j.fail(CheckConstraints, 0, "RFC 5280, Section 4.2.1.10", ReasonConstraint, "", "constrains names, although it is not a CA certificate")
 	}
 	j.judgeNameConstraints()
 }
@@ -85,7 +90,6 @@ func (j *judgement) judgeCA(depth int) {
 // above it. RFC 5280, Section 6.1.3: self-issued certificates are exempt, unless
 // they are the last of the path.
 func (j *judgement) judgeNameConstraints() {
-	budget := maxComparisons
 	for depth := len(j.path) - 1; depth >= 0; depth-- {
 		ext, critical, ok := extensionOf(j.path[depth], oidNameConstraints)
 		if !ok {
@@ -106,7 +110,7 @@ func (j *judgement) judgeNameConstraints() {
 			}
 			names, err := namesOf(j.path[i])
 			if err == nil {
-				err = constraints.check(names, &budget)
+				err = constraints.check(names, &j.v.comparisons)
 			}
 			if err == errComparisons {
 				j.fail(CheckConstraints, i, "RFC 5280, Section 6.1.3", ReasonLimit, "", "has too many names to hold against the name constraints above it")
@@ -136,6 +140,12 @@ func (j *judgement) judgeUsage() {
 		}
 	}
 	c := j.path[0]
+	if _, critical, ok := extensionOf(c, oidExtKeyUsage); u == UsageTime && (!ok || !critical || len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) != 1) {
+		j.fail(CheckUsage, 0, "RFC 3161, Section 2.3", ReasonUsage, u.profileHint()+" alone, and critical", "may stamp no times: its extended key usage must be timeStamping alone, and critical")
+	}
+	if c.PublicKeyAlgorithm == x509.DSA && (u == UsageServer || u == UsageClient) {
+		j.fail(CheckUsage, 0, "RFC 8446, Section 4.2.3", ReasonUsage, "issue one with a key p256, ed25519 or rsa2048", "has a DSA key, and TLS has no signatures of that kind")
+	}
 	if _, _, ok := extensionOf(c, oidKeyUsage); ok && c.KeyUsage&u.keyUsages() == 0 {
 		// RFC 5280, Section 4.2.1.12: a certificate MUST only be used for a purpose
 		// consistent with both extensions.

@@ -66,17 +66,30 @@ func (j *judgement) judgeSignatures() {
 	last := j.path[depth]
 	const section = "RFC 5280, Section 6.1.1"
 	if !bytes.Equal(last.RawIssuer, last.RawSubject) {
-		e := j.v.explainMissing(last, nil)
-		if j.search.full {
-			e.Hint = "there are more ways through these certificates than are tried: give fewer"
-		}
-		j.note(CheckRoot, depth, section, e)
+		j.note(CheckRoot, depth, section, j.noIssuer(last))
 		return
 	}
 	if err := checkLink(last, last); err != nil {
 		j.note(CheckSignatures, depth, "RFC 5280, Section 6.1.3", j.v.explainSignature(last, last, err, nil))
 	}
 	j.note(CheckRoot, depth, section, j.v.explainSelfSigned(last, nil))
+}
+
+// noIssuer says why the search went no further than last.
+func (j *judgement) noIssuer(last *x509.Certificate) *VerifyError {
+	if len(j.path) >= MaxChainLength && j.search.long {
+		return j.v.fault(ReasonLimit, last, nil, "", "is the last that is looked at: a path has %d certificates at most", MaxChainLength)
+	}
+	for _, u := range j.v.unreadable {
+		if sameName(u.subject, last.RawIssuer) {
+			return j.v.fault(ReasonMalformed, last, nil, "", "has an issuer, \"%s\", whose certificate is here and cannot be read: %s", issuerName(last), Printable(u.err.Error()))
+		}
+	}
+	e := j.v.explainMissing(last, nil)
+	if j.search.full {
+		e.Hint = "there are more ways through these certificates than are tried: give fewer"
+	}
+	return e
 }
 
 func (j *judgement) judgeDates() {
@@ -167,7 +180,7 @@ func (j *judgement) passed(check Check) CheckResult {
 			r.Outcome = NotAsked
 			return say("RFC 9525, Section 6", "no name was asked for")
 		}
-		return say("RFC 9525, Section 6", "the certificate is valid for %s", Printable(o.ServerName))
+		return say("RFC 9525, Section 6", "the certificate is valid for %s", Printable(strings.TrimSuffix(o.ServerName, ".")))
 	case CheckUsage:
 		if o.AnyUsage {
 			r.Outcome = NotAsked

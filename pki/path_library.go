@@ -3,6 +3,8 @@ package pki
 import (
 	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"slices"
 )
 
 // beyondLibrary tells what of a path crypto/x509 cannot judge, because it differs
@@ -35,12 +37,9 @@ func (v *verification) beyondLibrary(path []*x509.Certificate) []*x509.Certifica
 			beyond = true
 		}
 		if i > 0 && i < len(path)-1 && selfIssued(c) {
-			plain.Extensions, beyond = nil, true // so that its alternative names are not held against constraints
-			for _, above := range path[i+1:] {
-				if above.MaxPathLen >= 0 {
-					beyond = true
-				}
-			}
+			// Its alternative names are not held against constraints.
+			plain.Extensions = slices.DeleteFunc(slices.Clone(c.Extensions), func(e pkix.Extension) bool { return e.Id.String() == oidAlternatives })
+			beyond = true
 		}
 		beyond = beyond || v.strange[string(c.Raw)]
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -92,6 +93,12 @@ func hasRelativeName(ext []byte) bool {
 	return false
 }
 
+// unreadableCA is a certificate that only the tolerant view reads.
+type unreadableCA struct {
+	subject []byte
+	err     error
+}
+
 // newVerification reads what Explain is given.
 func newVerification(leaf []byte, o VerifyOptions) (*verification, *VerifyError) {
 	if o.Time.IsZero() {
@@ -109,12 +116,15 @@ func newVerification(leaf []byte, o VerifyOptions) (*verification, *VerifyError)
 	if err != nil {
 		return nil, unreadable(leaf, err)
 	}
-	v := &verification{options: o, leaf: c, strange: make(map[string]bool)}
+	v := &verification{options: o, leaf: c, strange: make(map[string]bool), comparisons: maxComparisons}
 	v.strange[string(c.Raw)] = strange
 	for _, der := range o.Intermediates {
 		i, strange, err := parseForPath(der)
 		if err != nil {
 			v.unread++
+			if view, perr := cert.Parse(der); perr == nil {
+				v.unreadable = append(v.unreadable, unreadableCA{view.RawSubject, err})
+			}
 			continue
 		}
 		v.strange[string(i.Raw)] = strange
@@ -138,11 +148,7 @@ func (v *verification) discoverRoots() {
 	for _, c := range append([]*x509.Certificate{v.leaf}, v.sent...) {
 		plain := *c
 		plain.UnhandledCriticalExtensions = nil
-		for _, at := range []*x509.Certificate{nil, c} {
-			when := v.options.Time
-			if at != nil {
-				when = c.NotAfter // a root that expired is still worth naming
-			}
+		for _, when := range []time.Time{v.options.Time, c.NotAfter} { // a root that has expired is still worth naming
 			chains, err := plain.Verify(x509.VerifyOptions{Roots: v.options.SystemRoots, CurrentTime: when,
 				Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 			if err != nil {

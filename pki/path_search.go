@@ -24,16 +24,17 @@ type pathSearch struct {
 	keys     map[*x509.Certificate]string   // the key of a certificate's issuer
 	links    map[link]error
 	steps    int
-	spent    int // signatures checked
-	full     bool
+	spent    int                   // signatures checked
+	full     bool                  // a bound was met: there may be more paths
+	long     bool                  // a path was given up for its length
 	complete [][]*x509.Certificate // ending at a root
 	dead     []*x509.Certificate   // the longest that ended nowhere
 }
 
 type link struct{ child, parent *x509.Certificate }
 
-// findPaths gives the paths that are worth judging: all that end at a root, or
-// else the one that came farthest.
+// findPaths gives all paths that end at a root, within bounds, and the one that came
+// farthest of those that do not.
 func (v *verification) findPaths() *pathSearch {
 	s := &pathSearch{v: v, issuers: make(map[string][]*x509.Certificate), keys: make(map[*x509.Certificate]string), links: make(map[link]error)}
 	known := make(map[string]bool)
@@ -45,9 +46,6 @@ func (v *verification) findPaths() *pathSearch {
 		}
 	}
 	s.extend([]*x509.Certificate{v.leaf})
-	if len(s.complete) == 0 {
-		s.force()
-	}
 	return s
 }
 
@@ -63,6 +61,7 @@ func (s *pathSearch) extend(path []*x509.Certificate) {
 		s.dead = slices.Clone(path)
 	}
 	if len(path) >= MaxChainLength {
+		s.long = true
 		return
 	}
 	for _, parent := range s.parents(path) {
@@ -77,7 +76,8 @@ func (s *pathSearch) extend(path []*x509.Certificate) {
 }
 
 // parents are the certificates that could have issued the last of path, likely
-// ones first. One that is on the path in its name and key leads in a circle.
+// ones first. One that is on the path in its name and key leads in a circle; a leaf
+// with its issuer's name and key is odd, but none.
 func (s *pathSearch) parents(path []*x509.Certificate) []*x509.Certificate {
 	last := path[len(path)-1]
 	if _, ok := s.keys[last]; !ok {
@@ -85,7 +85,7 @@ func (s *pathSearch) parents(path []*x509.Certificate) []*x509.Certificate {
 	}
 	var list []*x509.Certificate
 	for _, p := range s.issuers[s.keys[last]] {
-		circle := slices.ContainsFunc(path, func(c *x509.Certificate) bool {
+		circle := bytes.Equal(path[0].Raw, p.Raw) || slices.ContainsFunc(path[1:], func(c *x509.Certificate) bool {
 			return bytes.Equal(c.RawSubject, p.RawSubject) && bytes.Equal(c.RawSubjectPublicKeyInfo, p.RawSubjectPublicKeyInfo)
 		})
 		if !circle && sameName(last.RawIssuer, p.RawSubject) {
