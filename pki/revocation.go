@@ -99,13 +99,10 @@ func (r *RevocationResult) Refused(m RevocationMode) bool {
 // passed: one result for each that was asked about, none if the mode is off. A source that says revoked wins over others that
 // do not.
 func JudgeRevocation(path []*x509.Certificate, o RevocationOptions, now time.Time) []RevocationResult {
-	if o.Mode == RevocationOff {
+	if o.Mode == RevocationOff || len(path) == 0 {
 		return nil
 	}
-	j := &revocationJudge{path: path, options: o, now: now, signatures: make(map[signedBy]error), chains: make(map[*x509.Certificate][][]*x509.Certificate)}
-	for _, der := range o.OCSP[:min(len(o.OCSP), maxAnswers)] {
-		j.answers = append(j.answers, readAnswer(der, "OCSP", "the OCSP response"))
-	}
+	j := newRevocationJudge(path, o, now)
 	var results []RevocationResult
 	for depth, c := range path {
 		if depth > 0 && !o.WholeChain {

@@ -32,7 +32,7 @@ func (j *revocationJudge) byCRLs(target *x509.Certificate, above []*x509.Certifi
 	s := crlSearch{j: j, target: target, above: above}
 	for _, p := range pointsOf(target) {
 		for _, l := range j.options.CRLs {
-			if l.Base != nil || !isOurs(l, target, &p) {
+			if l.Base != nil || !j.isOurs(l, target, &p) {
 				continue
 			}
 			s.apply(l, &p)
@@ -104,7 +104,7 @@ func (s *crlSearch) apply(l *crl.List, p *crl.Point) {
 	if l.IDP != nil {
 		interim &= l.IDP.OnlySomeReasons.Effective()
 	}
-	if interim&^s.covered == 0 || !s.j.spend() { // (e)
+	if interim&^s.covered == 0 { // (e)
 		return
 	}
 	if why := outOfScope(l, s.target, p); why != "" {
@@ -175,7 +175,7 @@ func unusable(l *crl.List, now time.Time) (why, section string) {
 func (s *crlSearch) deltaFor(l *crl.List, signer *x509.Certificate) *crl.List {
 	var best *crl.List
 	for _, d := range s.j.options.CRLs {
-		if d.Base == nil || !isOurs(d, s.target, &crl.Point{HasIssuer: true, Issuers: [][]byte{l.RawIssuer}}) || !s.j.spend() {
+		if d.Base == nil || !s.j.sameName(d.RawIssuer, l.RawIssuer) {
 			continue
 		}
 		if why := deltaFits(d, l); why != "" {

@@ -96,11 +96,28 @@ func pointsOf(c *x509.Certificate) []crl.Point {
 }
 
 // isOurs reports whether a list may be of a point's issuer (RFC 5280, Section 6.3.3 (b) (1)).
-func isOurs(l *crl.List, c *x509.Certificate, p *crl.Point) bool {
+func (j *revocationJudge) isOurs(l *crl.List, c *x509.Certificate, p *crl.Point) bool {
 	if !p.HasIssuer {
-		return cert.SameName(l.RawIssuer, c.RawIssuer)
+		return j.sameName(l.RawIssuer, c.RawIssuer)
 	}
-	return slices.ContainsFunc(p.Issuers, func(n []byte) bool { return cert.SameName(n, l.RawIssuer) })
+	return slices.ContainsFunc(p.Issuers, func(n []byte) bool { return j.sameName(n, l.RawIssuer) })
+}
+
+// sameName compares names, each brought into its form once; it is a step of the work.
+func (j *revocationJudge) sameName(a, b []byte) bool {
+	if !j.spend() {
+		return false
+	}
+	return bytes.Equal(a, b) || j.comparable(a) == j.comparable(b)
+}
+
+func (j *revocationJudge) comparable(name []byte) string {
+	form, ok := j.names[string(name)]
+	if !ok {
+		form = cert.ComparableName(name)
+		j.names[string(name)] = form
+	}
+	return form
 }
 
 // outOfScope says why a list does not cover a certificate at a point; "" if it does (RFC 5280, Section 6.3.3 (b)). The

@@ -2,24 +2,25 @@ package pki
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"slices"
 	"time"
 
-	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 )
 
 // Bounds on the work for one path.
 const (
-	maxRevocationWork  = 20000 // lists looked at, whatever for
-	maxSignerDepth     = 4     // signers of CRLs about signers of CRLs …
-	maxSignerChains    = 4     // paths of one signer
-	maxCRLSignatures   = 500   // signatures of CRLs checked
-	maxSignersVerified = 50    // signers whose path was looked for
-	maxAnswers         = 100   // OCSP responses beside the stapled one
+	maxRevocationWork  = 200000  // names compared, answers and sets looked at
+	maxSignerDepth     = 4       // signers of CRLs about signers of CRLs …
+	maxSignerChains    = 4       // paths of one signer
+	maxCRLSignatures   = 500     // signatures of CRLs checked
+	maxSignedBytes     = 4 << 30 // of those signatures
+	maxSignersVerified = 50      // signers whose path was looked for
+	maxAnswers         = 100     // OCSP responses beside the stapled one
 )
 
 // revocationJudge is one run of [JudgeRevocation].
@@ -28,11 +29,28 @@ type revocationJudge struct {
 	options RevocationOptions
 	now     time.Time
 	answers []answer // the OCSP responses but the stapled one
+	// candidates are all that may have signed a list, each once: the path above the leaf and the extra ones.
+	candidates []*x509.Certificate
 
 	work       int
+	hashed     int
+	names      map[string]string // in comparable form
 	signatures map[signedBy]error
 	chains     map[*x509.Certificate][][]*x509.Certificate
 	open       []*x509.Certificate // signers whose own status is being looked for
+}
+
+func newRevocationJudge(path []*x509.Certificate, o RevocationOptions, now time.Time) *revocationJudge {
+	j := &revocationJudge{path: path, options: o, now: now, names: make(map[string]string), signatures: make(map[signedBy]error), chains: make(map[*x509.Certificate][][]*x509.Certificate)}
+	for _, c := range slices.Concat(path[1:], o.Extra) {
+		if !seenBefore(j.candidates, c) {
+			j.candidates = append(j.candidates, c)
+		}
+	}
+	for _, der := range o.OCSP[:min(len(o.OCSP), maxAnswers)] {
+		j.answers = append(j.answers, readAnswer(der, "OCSP", "the OCSP response"))
+	}
+	return j
 }
 
 // signedBy is a question that has one answer.
@@ -55,7 +73,7 @@ func (j *revocationJudge) signature(l *crl.List, signer *x509.Certificate) error
 	if err, ok := j.signatures[key]; ok {
 		return err
 	}
-	if len(j.signatures) >= maxCRLSignatures {
+	if j.hashed += len(l.RawTBS); len(j.signatures) >= maxCRLSignatures || j.hashed > maxSignedBytes {
 		return errTooManySignatures
 	}
 	err := l.CheckSignature(signer)
@@ -67,31 +85,31 @@ func (j *revocationJudge) signature(l *crl.List, signer *x509.Certificate) error
 // own to the same root (RFC 5280, Section 6.3.3 (f) and (g)). Nil: nobody who counts, and why. The target itself counts only
 // where its issuer has said so by naming it as its own certificate's CRL issuer.
 func (j *revocationJudge) signerOf(l *crl.List, target *x509.Certificate, above []*x509.Certificate, selfAllowed bool) (signer *x509.Certificate, why string) {
-	why = "is from an issuer whose certificate is not at hand"
-	candidates := slices.Concat(above, j.path[1:], j.options.Extra)
-	if selfAllowed {
-		candidates = append(candidates, target)
+	candidates := j.candidates
+	if selfAllowed && !seenBefore(candidates, target) {
+		candidates = append(slices.Clone(candidates), target)
 	}
-	for _, byKeyID := range [...]bool{true, false} {
-		for i, c := range candidates {
-			if likely(l, c) != byKeyID || !cert.SameName(c.RawSubject, l.RawIssuer) || c.Equal(target) && !selfAllowed || seenBefore(candidates[:i], c) || !j.spend() {
+	wrong := ""
+	for _, byKeyID := range [...]bool{true, false} { // the likely signer comes first, and so does what is wrong with it
+		for _, c := range candidates {
+			if likely(l, c) != byKeyID || !j.sameName(c.RawSubject, l.RawIssuer) || c.Equal(target) && !selfAllowed {
 				continue
 			}
 			if err := j.signature(l, c); err != nil {
-				why = "does not count: " + Printable(err.Error())
+				wrong = cmp.Or(wrong, "does not count: "+Printable(err.Error()))
 				continue
 			}
-			if slices.ContainsFunc(above, c.Equal) || slices.ContainsFunc(j.path[1:], c.Equal) || c.Equal(target) {
+			if seenBefore(above, c) || seenBefore(j.path[1:], c) || c.Equal(target) {
 				return c, "" // part of a path that has been validated, or is being
 			}
-			if problem := j.untrusted(c); problem != "" {
-				why = "is signed with a key whose certificate " + problem
-				continue
+			problem := j.untrusted(c)
+			if problem == "" {
+				return c, ""
 			}
-			return c, ""
+			why = cmp.Or(why, "is signed with a key whose certificate "+problem)
 		}
 	}
-	return nil, why
+	return nil, cmp.Or(why, wrong, "is from an issuer whose certificate is not at hand")
 }
 
 // likely reports whether key identifiers say that a certificate signed a list.

@@ -3,6 +3,7 @@ package cert
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -15,56 +16,52 @@ import (
 // whatever the order; texts without regard to case, to the kind of string and to white space that means nothing. Texts that
 // only Unicode normalization would make equal are different here, and names that cannot be read are the same only byte by byte.
 func SameName(a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	x, ok := comparableName(a)
-	if !ok {
-		return false
-	}
-	y, ok := comparableName(b)
-	return ok && slices.EqualFunc(x, y, slices.Equal[[]string])
+	return bytes.Equal(a, b) || ComparableName(a) == ComparableName(b)
 }
 
-// comparableName is a list of sets of attributes in a form that can be compared.
-func comparableName(der []byte) (name [][]string, ok bool) {
+// ComparableName is a form of a Name, DER with its header, that two names share exactly if they are the same to [SameName].
+func ComparableName(der []byte) string {
+	unreadable := "\x00" + string(der) // no readable one begins so
 	in := cryptobyte.String(der)
 	var sets cryptobyte.String
 	if !in.ReadASN1(&sets, cbasn1.SEQUENCE) || !in.Empty() {
-		return nil, false
+		return unreadable
 	}
+	var b strings.Builder
+	b.WriteByte(1)
 	for !sets.Empty() {
 		var set cryptobyte.String
 		if !sets.ReadASN1(&set, cbasn1.SET) || set.Empty() {
-			return nil, false
+			return unreadable
 		}
 		var attributes []string
 		for !set.Empty() {
 			var a, oid, element cryptobyte.String
 			var tag cbasn1.Tag
 			if !set.ReadASN1(&a, cbasn1.SEQUENCE) || !a.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) || !a.ReadAnyASN1Element(&element, &tag) || !a.Empty() {
-				return nil, false
+				return unreadable
 			}
 			attributes = append(attributes, comparableAttribute(oid, element, tag))
 		}
 		slices.Sort(attributes)
-		name = append(name, attributes)
+		b.WriteString(measured(strings.Join(attributes, "")))
 	}
-	return name, true
+	return b.String()
 }
 
-// comparableAttribute joins kind and value so that no two pairs give the same; texts and what is no text never become
-// equal.
+// measured puts the length in front, so that what is joined can be taken apart in one way only.
+func measured(s string) string { return strconv.Itoa(len(s)) + ":" + s }
+
+// comparableAttribute joins kind and value; texts and what is no text never become equal.
 func comparableAttribute(oid, element cryptobyte.String, tag cbasn1.Tag) string {
-	kind := string(rune(len(oid))) + string(oid)
 	whole := element
 	var value cryptobyte.String
 	if element.ReadASN1(&value, tag) {
 		if text, ok := comparableText(tag, value); ok {
-			return kind + "t" + text
+			return measured(string(oid)) + "t" + measured(text)
 		}
 	}
-	return kind + "b" + string(whole)
+	return measured(string(oid)) + "b" + measured(string(whole))
 }
 
 func comparableText(tag cbasn1.Tag, value []byte) (string, bool) {
