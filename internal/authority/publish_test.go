@@ -154,6 +154,10 @@ func TestPartitionsTogetherAreTheCRL(t *testing.T) {
 				t.Errorf("partition %d, certificate %d: listed %v", n, i, listed)
 			}
 		}
+		verdicts := pki.JudgeRevocation([]*x509.Certificate{certs[0], a.Issuer.Certificate}, pki.RevocationOptions{Mode: pki.RevocationHard, CRLs: []*crl.List{list}}, time.Now())
+		if mine := crl.ShardOf(certs[0].SerialNumber.Bytes(), shards) == n%shards; len(verdicts) == 0 || (verdicts[0].Status == pki.RevocationRevoked) != mine {
+			t.Errorf("partition %d judges certificate 0: %+v, its own: %v", n, verdicts, mine)
+		}
 	}
 	for _, o := range []CRLOptions{{Shard: 4, Shards: 4}, {Shard: -1, Shards: 4}, {Shards: 8}} {
 		if _, err := a.CRL(t.Context(), o); !refusedFor(err) {

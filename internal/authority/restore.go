@@ -43,7 +43,6 @@ type RestoreOptions struct {
 type Restored struct {
 	MadeAt time.Time       // when the backup was made
 	Audit  store.AuditHead // the end of the audit log in it
-	Lost   []store.Lost    // serial numbers that were reserved at that moment
 }
 
 // Restore puts the CA of a backup into a home folder that has none (else:
@@ -192,7 +191,6 @@ func revive(ctx context.Context, path string, m manifest, o RestoreOptions) (r R
 	if err != nil {
 		return r, fmt.Errorf("the database of the backup: %w", err)
 	}
-	// What was lost at that moment has just been closed, with entries of its own.
 	if err := sameAt(ctx, s, m); err != nil {
 		return r, err
 	}
@@ -209,7 +207,7 @@ func revive(ctx context.Context, path string, m manifest, o RestoreOptions) (r R
 	if err := s.Note(ctx, store.Entry{At: o.Now(), Actor: o.Actor, Action: store.ActionRestored, Detail: detail}); err != nil {
 		return r, err
 	}
-	return Restored{MadeAt: m.MadeAt, Audit: head, Lost: s.Lost()}, nil
+	return Restored{MadeAt: m.MadeAt, Audit: head}, nil
 }
 
 // sameAt makes sure that the audit log has the end that the manifest names.

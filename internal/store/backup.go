@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 )
@@ -9,8 +10,14 @@ import (
 // Snapshot writes a copy of the database as it is at one moment into a new file,
 // while others go on writing.
 func (s *Store) Snapshot(ctx context.Context, path string) error {
-	_, err := s.readers.ExecContext(ctx, `VACUUM INTO $1`, path)
-	return s.explain(err, "copy the database")
+	// A connection of its own: those that read may write nothing, not even elsewhere,
+	// and the one that writes has other things to do.
+	db, err := sql.Open("sqlite", s.dsn(true))
+	if err != nil {
+		return s.explain(err, "copy the database")
+	}
+	_, err = db.ExecContext(ctx, `VACUUM INTO $1`, path)
+	return s.explain(errors.Join(err, db.Close()), "copy the database")
 }
 
 // Check looks for damage in the file itself: pages, indexes and references.

@@ -262,7 +262,7 @@ func (s *Store) Statuses(ctx context.Context, issuer int64, endsFrom time.Time, 
 			var w where
 			w.and("c.issuer = %s", issuer)
 			w.and("c.id > %s", after)
-			w.and("c.not_after >= %s", millis(endsFrom))
+			w.and("+c.not_after >= %s", millis(endsFrom)) // by ID, not by the index of ends
 			if len(only) > 0 {
 				w.states(only)
 			}
