@@ -110,11 +110,10 @@ func ParseCSR(data []byte) (*CSR, error) {
 	if r.PublicKey == nil {
 		return nil, refuse("make a new key: p256, ed25519 or rsa2048", "certificate request: a key of a kind that cannot be certified")
 	}
+	if checkSignatureAlgorithm(r.SignatureAlgorithm) != nil {
+		return nil, refuse("make the request anew with SHA-256", "the certificate request is signed with %v, which can be forged", r.SignatureAlgorithm)
+	}
 	if err := r.CheckSignature(); err != nil {
-		var insecure x509.InsecureAlgorithmError
-		if errors.As(err, &insecure) {
-			return nil, refuse("make the request anew with SHA-256", "the certificate request is signed with %v, which can be forged", r.SignatureAlgorithm)
-		}
 		return nil, refuse("make the request anew with its key", "the signature of the certificate request is not that of its key")
 	}
 	c := &CSR{Raw: r.Raw, Key: r.PublicKey, Subject: r.Subject, Algorithm: r.SignatureAlgorithm}

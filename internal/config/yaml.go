@@ -16,8 +16,8 @@ import (
 
 // Bounds on a file.
 const (
-	maxFile    = 256 << 10 // bytes
-	maxEntries = 10_000    // keys and list entries together
+	maxFile    = 64 << 10 // bytes; the parser takes time with the square of the keys
+	maxEntries = 10_000   // keys and list entries together
 	maxNesting = 32
 )
 
