@@ -180,7 +180,7 @@ func TestBadCertificateRequestsAreRefused(t *testing.T) {
 		"1001 names":    {many, "more than 1000"},
 		"odd names": {libraryCSR(t, func(r *x509.CertificateRequest) {
 			r.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 18}, Value: []byte{1}}, {Id: asn1.ObjectIdentifier{2, 5, 29, 18}, Value: []byte{1}}}
-		}), "twice"},
+		}), "duplicate"},
 	} {
 		if _, err := ParseCSR(c.data); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
