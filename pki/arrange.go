@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Arrangement is what a heap of certificates comes to as a chain.
@@ -132,7 +134,7 @@ func guessLeaf(heap []*x509.Certificate) *x509.Certificate {
 	issuers := make(map[string]bool)
 	for _, c := range heap {
 		if !selfIssued(c) {
-			issuers[nameKey(c.RawIssuer)] = true
+			issuers[cert.ComparableName(c.RawIssuer)] = true
 		}
 	}
 	best, least := (*x509.Certificate)(nil), 4
@@ -141,7 +143,7 @@ func guessLeaf(heap []*x509.Certificate) *x509.Certificate {
 		if c.IsCA {
 			rank++
 		}
-		if issuers[nameKey(c.RawSubject)] {
+		if issuers[cert.ComparableName(c.RawSubject)] {
 			rank += 2
 		}
 		if rank < least {

@@ -42,8 +42,8 @@ type NameConstraints struct {
 
 var errNameConstraints = errors.New("the name constraints are malformed")
 
-// generalTag is the tag of a GeneralName by its number in RFC 5280, Section
-// 4.2.1.6: 1 rfc822Name, 2 dNSName, 4 directoryName, 6 URI, 7 iPAddress.
+// generalTag is the tag of a GeneralName by its number: 1 rfc822Name, 2 dNSName,
+// 4 directoryName, 6 URI, 7 iPAddress (RFC 5280, Section 4.2.1.6).
 func generalTag(n uint8) cbasn1.Tag {
 	t := cbasn1.Tag(n).ContextSpecific()
 	if n == 0 || n >= 3 && n <= 5 {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 func nameDER(t testing.TB, values ...string) []byte {
@@ -176,7 +178,7 @@ func TestDistinguishedNamesAreCompared(t *testing.T) {
 		"longer": {nameDER(t, "Example", "x"), false}, "empty": {nameDER(t), false}, "broken": {base[:len(base)-1], false},
 		"spaces within": {nameDER(t, "Exam ple"), false}, "wide letters": {nameDER(t, "\uff25xample"), false}, "an odd BMPString": {encoded(append([]byte{30, 3}, "\x00E\x00"...)), false},
 	} {
-		if sameName(base, tt.der) != tt.same || sameName(tt.der, base) != tt.same || tt.same && nameKey(tt.der) != nameKey(base) {
+		if cert.SameName(base, tt.der) != tt.same || cert.SameName(tt.der, base) != tt.same || tt.same && cert.ComparableName(tt.der) != cert.ComparableName(base) {
 			t.Errorf("%s: %v", name, !tt.same)
 		}
 	}
@@ -227,11 +229,11 @@ func FuzzDistinguishedName(f *testing.F) {
 	f.Add(nameDER(f, "Example", "a"), nameDER(f, " example", "A"))
 	f.Add(nameDER(f, "\uff25"), nameDER(f, "E"))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
-		if !sameName(a, a) || sameName(a, b) != sameName(b, a) {
+		if !cert.SameName(a, a) || cert.SameName(a, b) != cert.SameName(b, a) {
 			t.Error("not an equivalence")
 		}
-		if sameName(a, b) && nameKey(a) != nameKey(b) {
-			t.Errorf("the same under two keys: %q %q", nameKey(a), nameKey(b))
+		if cert.SameName(a, b) && cert.ComparableName(a) != cert.ComparableName(b) {
+			t.Errorf("the same under two keys: %q %q", cert.ComparableName(a), cert.ComparableName(b))
 		}
 		if n, err := parseDistinguishedName(a); err == nil && n.begins(n) != equal {
 			t.Error("a name does not begin with itself")

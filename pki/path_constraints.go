@@ -42,9 +42,13 @@ func extensionOf(c *x509.Certificate, id string) (value []byte, critical, ok boo
 // do: all of them are looked at, also after one has failed.
 func (j *judgement) judgeConstraints() {
 	for depth, c := range j.path {
+		section := "RFC 5280, Section 6.1.4"
+		if depth == 0 {
+			section = "RFC 5280, Section 6.1.5"
+		}
 		for _, e := range c.Extensions {
 			if e.Critical && !processed(e.Id.String(), c) {
-				j.fail(CheckConstraints, depth, "RFC 5280, Section 6.1.5", ReasonConstraint, "", "carries the critical extension %v, which is not understood", e.Id)
+				j.fail(CheckConstraints, depth, section, ReasonConstraint, "", "carries the critical extension %v, which is not understood", e.Id)
 			}
 		}
 		if depth > 0 {

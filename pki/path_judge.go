@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"strings"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // finding is a failure, as a row and as an error.
@@ -81,7 +83,7 @@ func (j *judgement) noIssuer(last *x509.Certificate) *VerifyError {
 		return j.v.fault(ReasonLimit, last, nil, "", "is the last that is looked at: a path has %d certificates at most", MaxChainLength)
 	}
 	for _, u := range j.v.unreadable {
-		if sameName(u.subject, last.RawIssuer) {
+		if cert.SameName(u.subject, last.RawIssuer) {
 			return j.v.fault(ReasonMalformed, last, nil, "", "has an issuer, \"%s\", whose certificate is here and cannot be read: %s", issuerName(last), Printable(u.err.Error()))
 		}
 	}

@@ -144,25 +144,23 @@ func (n distinguishedName) begins(prefix distinguishedName) similarity {
 		if len(want) != len(n[i]) {
 			return different
 		}
-		for j := range want {
-			verdict = min(verdict, want[j].compare(n[i][j]))
-		}
+		verdict = min(verdict, compareSets(want, n[i]))
 	}
 	return verdict
 }
 
-// sameName compares two Names (DER) as RFC 5280, Section 7.1 has it. Names that
-// cannot be read or compared are the same only if they are so byte by byte.
-func sameName(a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
+// compareSets compares two sets of the same size, which are sorted by their texts:
+// where one has a text that cannot be compared, the order says nothing.
+func compareSets(a, b []attribute) similarity {
+	verdict, ordered := equal, true
+	for i := range a {
+		verdict = min(verdict, a[i].compare(b[i]))
+		ordered = ordered && a[i].plain && b[i].plain
 	}
-	x, err := parseDistinguishedName(a)
-	if err != nil {
-		return false
+	if verdict == different && !ordered && len(a) > 1 {
+		return unsure
 	}
-	y, err := parseDistinguishedName(b)
-	return err == nil && len(x) == len(y) && x.begins(y) == equal
+	return verdict
 }
 
 // nameOfDER renders a Name (DER) for people.
@@ -174,25 +172,4 @@ func nameOfDER(der []byte) string {
 	var n pkix.Name
 	n.FillFromRDNSequence(&rdns)
 	return Name(n)
-}
-
-// nameKey is equal for names that are the same, to look them up by.
-func nameKey(der []byte) string {
-	name, err := parseDistinguishedName(der)
-	if err != nil {
-		return string(der)
-	}
-	var b strings.Builder
-	for _, rdn := range name {
-		b.WriteString("/")
-		for _, a := range rdn {
-			b.WriteString("+" + a.kind + "=")
-			if a.plain {
-				b.WriteString("t" + a.text)
-			} else {
-				b.Write(a.raw)
-			}
-		}
-	}
-	return b.String()
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Bounds on what Explain works on. A heap of files may hold more than a peer may
@@ -20,8 +22,8 @@ const (
 // pathSearch looks for all ways from a leaf to a trusted root.
 type pathSearch struct {
 	v        *verification
-	issuers  map[string][]*x509.Certificate // by the key of their subject, roots first
-	keys     map[*x509.Certificate]string   // the key of a certificate's issuer
+	issuers  map[string][]*x509.Certificate            // by the key of their subject, roots first
+	above    map[*x509.Certificate][]*x509.Certificate // what could have issued a certificate
 	links    map[link]error
 	steps    int
 	spent    int                   // signatures checked
@@ -36,12 +38,12 @@ type link struct{ child, parent *x509.Certificate }
 // findPaths gives all paths that end at a root, within bounds, and the one that came
 // farthest of those that do not.
 func (v *verification) findPaths() *pathSearch {
-	s := &pathSearch{v: v, issuers: make(map[string][]*x509.Certificate), keys: make(map[*x509.Certificate]string), links: make(map[link]error)}
+	s := &pathSearch{v: v, issuers: make(map[string][]*x509.Certificate), above: make(map[*x509.Certificate][]*x509.Certificate), links: make(map[link]error)}
 	known := make(map[string]bool)
 	for _, c := range slices.Concat(v.roots, v.sent) {
 		if !known[string(c.Raw)] {
 			known[string(c.Raw)] = true
-			key := nameKey(c.RawSubject)
+			key := cert.ComparableName(c.RawSubject)
 			s.issuers[key] = append(s.issuers[key], c)
 		}
 	}
@@ -80,33 +82,53 @@ func (s *pathSearch) extend(path []*x509.Certificate) {
 // with its issuer's name and key is odd, but none.
 func (s *pathSearch) parents(path []*x509.Certificate) []*x509.Certificate {
 	last := path[len(path)-1]
-	if _, ok := s.keys[last]; !ok {
-		s.keys[last] = nameKey(last.RawIssuer)
+	above, ok := s.above[last]
+	if !ok {
+		above = s.namedAs(last)
+		s.above[last] = above
 	}
 	var list []*x509.Certificate
-	for _, p := range s.issuers[s.keys[last]] {
+	for _, p := range above {
 		circle := bytes.Equal(path[0].Raw, p.Raw) || slices.ContainsFunc(path[1:], func(c *x509.Certificate) bool {
 			return bytes.Equal(c.RawSubject, p.RawSubject) && bytes.Equal(c.RawSubjectPublicKeyInfo, p.RawSubjectPublicKeyInfo)
 		})
-		if !circle && sameName(last.RawIssuer, p.RawSubject) {
+		if !circle {
 			list = append(list, p)
 		}
 	}
-	rank := func(p *x509.Certificate) int {
+	return list
+}
+
+// namedAs gives the certificates whose subject is the issuer of c: roots before
+// others, those whose key identifier or dates do not fit last.
+func (s *pathSearch) namedAs(c *x509.Certificate) []*x509.Certificate {
+	type candidate struct {
+		cert *x509.Certificate
+		rank int
+	}
+	var list []candidate
+	for _, p := range s.issuers[cert.ComparableName(c.RawIssuer)] {
+		if !cert.SameName(c.RawIssuer, p.RawSubject) {
+			continue
+		}
 		n := 0
 		if !s.v.isRoot(p) {
 			n++
 		}
-		if a, k := last.AuthorityKeyId, p.SubjectKeyId; len(a) > 0 && len(k) > 0 && !bytes.Equal(a, k) {
-			n += 4
-		}
 		if s.v.options.Time.Before(p.NotBefore) || s.v.options.Time.After(p.NotAfter) {
 			n += 2
 		}
-		return n
+		if a, k := c.AuthorityKeyId, p.SubjectKeyId; len(a) > 0 && len(k) > 0 && !bytes.Equal(a, k) {
+			n += 4
+		}
+		list = append(list, candidate{p, n})
 	}
-	slices.SortStableFunc(list, func(a, b *x509.Certificate) int { return rank(a) - rank(b) })
-	return list
+	slices.SortStableFunc(list, func(a, b candidate) int { return a.rank - b.rank })
+	sorted := make([]*x509.Certificate, len(list))
+	for i, l := range list {
+		sorted[i] = l.cert
+	}
+	return sorted
 }
 
 // check checks one signature, once.

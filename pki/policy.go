@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // anyPolicy stands for every policy (RFC 5280, Section 4.2.1.4).
@@ -215,7 +217,7 @@ func distinct(list []string) []string {
 // selfIssued reports whether a certificate's subject is its issuer: a CA that
 // changes its key certifies itself so (RFC 5280, Section 6.1).
 func selfIssued(c *x509.Certificate) bool {
-	return bytes.Equal(c.RawIssuer, c.RawSubject) || sameName(c.RawIssuer, c.RawSubject)
+	return bytes.Equal(c.RawIssuer, c.RawSubject) || cert.SameName(c.RawIssuer, c.RawSubject)
 }
 
 // constrainsPolicies reports whether a path puts constraints on policies.
