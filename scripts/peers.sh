@@ -23,7 +23,18 @@ nnrpd        inn2            STARTTLS in NNTP
 slapd        slapd           StartTLS in LDAP
 postgres     postgresql      TLS in PostgreSQL
 xz           xz-utils        the runner of BoringSSL's test suite
+keytool      default-jre-headless  Java key stores
+python3/cryptography  python3-cryptography  the second implementation of the simplified TLS
+softhsm2-util  softhsm2      keys in PKCS #11 tokens
 "
+
+# has finds a program, or a module of Python's ("python3/MODULE").
+has() {
+	case "$1" in
+	python3/*) python3 -c "import ${1#*/}" 2>/dev/null ;;
+	*) command -v "$1" >/dev/null ;;
+	esac
+}
 
 # absent prints the rows of the table whose program is not to be found.
 absent() {
@@ -32,7 +43,7 @@ absent() {
 		local PATH="$PATH:$servers"
 	done
 	while read -r program package use; do
-		if [ -n "$program" ] && ! command -v "$program" >/dev/null; then
+		if [ -n "$program" ] && ! has "$program"; then
 			echo "$program $package $use"
 		fi
 	done <<<"$peers"

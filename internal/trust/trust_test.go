@@ -127,6 +127,7 @@ func TestNSSStore(t *testing.T) {
 func TestJavaStore(t *testing.T) {
 	j := findJava("")
 	if j == nil {
+		need(t, "keytool")
 		t.Skip("no Java runtime is installed")
 	}
 	text, err := os.ReadFile(j.cacerts)
