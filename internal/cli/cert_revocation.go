@@ -1,16 +1,22 @@
 package cli
 
 import (
+	"crypto/x509"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/crl"
+	"github.com/tlswright/tlswright/pki/revset"
 )
 
 // revocationFlags say what revocation is judged by.
 type revocationFlags struct {
 	crls   []string
 	ocsp   []string
+	sets   []string
 	staple string
 	hard   bool
 	soft   bool
@@ -20,12 +26,13 @@ type revocationFlags struct {
 func (r *revocationFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&r.crls, "crl", nil, "judge revocation by the CRLs in this `FILE`")
-	f.StringArrayVar(&r.ocsp, "ocsp", nil, "judge revocation by the OCSP response in this `FILE`")
+	f.StringArrayVar(&r.ocsp, "ocsp", nil, "judge revocation by the OCSP response in this `FILE`, or ask the responder at this URL")
+	f.StringArrayVar(&r.sets, "revocation-set", nil, "judge revocation by the packed set in this `FILE`")
 	f.StringVar(&r.staple, "staple", "", "the OCSP response that came with the leaf is in `FILE`")
 	f.BoolVar(&r.hard, "hard", false, "refuse where it cannot be found out whether a certificate was revoked")
 	f.BoolVar(&r.soft, "soft", false, "let pass where it cannot be found out whether a certificate was revoked")
 	f.BoolVar(&r.whole, "whole-chain", false, "judge the revocation of the CAs too")
-	for _, flag := range []string{"crl", "ocsp", "staple"} {
+	for _, flag := range []string{"crl", "ocsp", "staple", "revocation-set"} {
 		_ = cmd.MarkFlagFilename(flag)
 	}
 	exclusive(cmd, "hard", "soft")
@@ -34,11 +41,28 @@ func (r *revocationFlags) register(cmd *cobra.Command) {
 // addRevocation gives the verification what revocation is judged by.
 func (a *app) addRevocation(cmd *cobra.Command, o *certVerifyFlags, c *contents, v *verification, leaf []byte) error {
 	r := &o.revocation
-	_, _ = cmd, leaf
-	options := &pki.RevocationOptions{Mode: pki.RevocationSoft, WholeChain: r.whole, Extra: v.heap, Staple: c.staple}
+	options := &pki.RevocationOptions{Mode: pki.RevocationSoft, WholeChain: r.whole, Staple: c.staple}
 	if r.hard {
 		options.Mode = pki.RevocationHard
 	}
+	if err := a.readRevocation(r, options); err != nil {
+		return err
+	}
+	responders := slices.DeleteFunc(slices.Clone(r.ocsp), func(s string) bool { return !isURL(s) })
+	if o.fetch.isOn || len(responders) > 0 {
+		a.fetchForVerify(cmd, o, v, leaf, options, responders)
+	}
+	options.Extra = v.heap
+	if o.fetch.isOn || r.hard || r.soft || r.whole || len(responders)+len(options.CRLs)+len(options.OCSP)+len(options.Staple)+len(options.Sets) > 0 {
+		v.options.Revocation = options
+	}
+	return nil
+}
+
+func isURL(s string) bool { return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") }
+
+// readRevocation reads the files.
+func (a *app) readRevocation(r *revocationFlags, options *pki.RevocationOptions) error {
 	for _, file := range r.crls {
 		lists, err := a.readCRLs(file)
 		if err != nil {
@@ -47,11 +71,25 @@ func (a *app) addRevocation(cmd *cobra.Command, o *certVerifyFlags, c *contents,
 		options.CRLs = append(options.CRLs, lists...)
 	}
 	for _, file := range r.ocsp {
+		if isURL(file) {
+			continue
+		}
 		data, _, err := a.readBytes(file)
 		if err != nil {
 			return err
 		}
 		options.OCSP = append(options.OCSP, data)
+	}
+	for _, file := range r.sets {
+		data, origin, err := a.readBytes(file)
+		if err != nil {
+			return err
+		}
+		set, err := revset.Parse(data)
+		if err != nil {
+			return cannotRun(err, "%s", origin)
+		}
+		options.Sets = append(options.Sets, set)
 	}
 	if r.staple != "" {
 		data, _, err := a.readBytes(r.staple)
@@ -60,10 +98,47 @@ func (a *app) addRevocation(cmd *cobra.Command, o *certVerifyFlags, c *contents,
 		}
 		options.Staple = data
 	}
-	if r.hard || r.soft || r.whole || len(options.CRLs)+len(options.OCSP)+len(options.Staple) > 0 {
-		v.options.Revocation = options
-	}
 	return nil
+}
+
+// fetchForVerify goes out for what is missing, and for what revocation is judged by.
+func (a *app) fetchForVerify(cmd *cobra.Command, o *certVerifyFlags, v *verification, leaf []byte, options *pki.RevocationOptions, responders []string) {
+	first, err := x509.ParseCertificate(leaf)
+	if err != nil {
+		return // which the verification will say
+	}
+	f := a.fetcher(o.fetch, o.peer.timeout)
+	defer f.Close()
+	heap := append([]*x509.Certificate{first}, v.heap...)
+	whole := &completed{Arrangement: pki.Arrange(heap, first, v.options.Roots)}
+	if o.fetch.isOn {
+		whole = completeChain(cmd.Context(), f, heap, first, v.options.Roots, func(x *pki.Arrangement) bool {
+			return leadsTo(v.options.SystemRoots, x, v.options.Time)
+		})
+	}
+	for _, got := range whole.fetched {
+		v.add([][]byte{got.cert.Raw})
+	}
+	v.notes = append(v.notes, whole.notes...)
+	path := slices.Clone(whole.Chain)
+	if r := whole.Root; r != nil && !slices.ContainsFunc(path, r.Equal) {
+		path = append(path, r)
+	}
+	for _, url := range responders {
+		if len(path) < 2 {
+			v.notes = append(v.notes, url+": whom to ask about is not known, for the issuer is missing")
+			continue
+		}
+		der, err := askOCSP(cmd.Context(), f, url, path[0], path[1])
+		if err != nil {
+			v.notes = append(v.notes, "asking for the status: "+pki.Printable(err.Error()))
+			continue
+		}
+		options.OCSP = append(options.OCSP, der)
+	}
+	if o.fetch.isOn {
+		v.notes = append(v.notes, fetchRevocation(cmd.Context(), f, path, options)...)
+	}
 }
 
 // readCRLs reads the CRLs of a file, PEM or DER.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/tlswright/tlswright/internal/keystore"
 )
 
 // secretFlags say where a passphrase comes from: a file, a variable of the environment, or somebody at the terminal.
@@ -64,14 +66,18 @@ func (a *app) secret(s *secretFlags, what string) ([]byte, error) {
 	return s.known, nil
 }
 
-// secretFromFile is the first line of the file. What others can read is no secret, but it is the user's: a warning is enough.
+// secretFromFile is the first line of the file, which must be closed to others as the key itself would be.
 func (a *app) secretFromFile(s *secretFlags) ([]byte, error) {
-	text, origin, err := a.readBytes(s.file)
+	if s.file != "-" {
+		line, err := keystore.ReadPassphraseFile(s.file)
+		if err != nil {
+			return nil, cannotRun(err, "")
+		}
+		return line, nil
+	}
+	text, _, err := a.readBytes(s.file)
 	if err != nil {
 		return nil, err
-	}
-	if info, err := os.Stat(s.file); err == nil && s.file != "-" && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		a.ui.warnf("%s holds a passphrase and is open to others (mode %04o)", origin, info.Mode().Perm())
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	return bytes.TrimSuffix(line, []byte("\r")), nil

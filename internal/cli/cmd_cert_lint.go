@@ -3,10 +3,12 @@ package cli
 import (
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/zlint"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/lint"
 )
@@ -17,6 +19,7 @@ type certLintFlags struct {
 	kind     string
 	issuer   string
 	isStrict bool
+	zlint    bool
 	listAll  bool
 	asJSON   bool
 }
@@ -28,7 +31,8 @@ the requirement stands.
 
 What a certificate is for is taken from itself, unless --kind says it. Of a
 chain each is examined with its issuer, where that follows; --issuer FILE names
-it otherwise. An error is a failed check; with --strict a warning is one, too.
+it otherwise. --zlint has zlint, which public CAs use, examine them as well. An
+error is a failed check; with --strict a warning is one, too.
 
 --list prints every requirement.
 
@@ -71,6 +75,7 @@ func newCertLint(a *app) *cobra.Command {
 	f.StringVar(&o.kind, "kind", lint.KindAuto.String(), "examine it as this `KIND`: "+strings.Join(names(lintKinds()), ", "))
 	f.StringVar(&o.issuer, "issuer", "", "the issuer's certificate is in `FILE`")
 	f.BoolVar(&o.isStrict, "strict", false, "a warning is a failed check, too")
+	f.BoolVar(&o.zlint, "zlint", false, "apply zlint too, as far as its requirements suit a private CA")
 	f.BoolVar(&o.listAll, "list", false, "list every requirement")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	o.secret.register(cmd, "a PKCS#12 or JKS file")
@@ -137,9 +142,19 @@ func (a *app) certLint(cmd *cobra.Command, o *certLintFlags, arg string) error {
 			return err
 		}
 	}
+	var second *zlint.Linter
+	if o.zlint {
+		if second, err = zlint.New(); err != nil {
+			return cannotRun(err, "--zlint")
+		}
+	}
 	j := lintJSON{Source: c.origin}
 	for i, der := range c.certs {
 		found := lint.Run(der, issuerIn(c.certs, i, given), kind)
+		if second != nil {
+			found = append(found, second.Lint(der, nil)...)
+			slices.SortStableFunc(found, func(a, b lint.Finding) int { return int(b.Severity) - int(a.Severity) })
+		}
 		j.add(der, found, a)
 		if !o.asJSON {
 			a.printFindings(ordinal(i, len(c.certs)), der, found)

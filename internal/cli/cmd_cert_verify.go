@@ -16,6 +16,7 @@ type certVerifyFlags struct {
 	peer       peerFlags
 	secret     secretFlags
 	revocation revocationFlags
+	fetch      fetchFlags
 	ca         []string
 	host       string
 	at         string
@@ -72,13 +73,14 @@ func newCertVerify(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.certVerify(cmd, o, args) },
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.ca, "ca", nil, "trust the certificates in this `FILE`, and no others")
+	f.StringArrayVar(&o.ca, "ca", nil, "trust the certificates in this `FILE`, and no others")
 	f.StringVar(&o.host, "host", "", "the `NAME` it has to be for: a DNS name or an IP address (default: that of the server)")
 	f.StringVar(&o.at, "time", "", "judge for this `TIME`, such as 2027-01-31 or 2027-01-31T12:00:00Z, instead of now")
 	f.StringVar(&o.usage, "usage", "", "what it is to be used `FOR`: "+strings.Join(usageWords(), ", ")+" (default any; for a host or a server: server)")
 	f.StringArrayVar(&o.policies, "policy", nil, "accept this policy alone, by `OID` or as dv, ov, ev; several are alternatives")
 	f.BoolVar(&o.explicit, "explicit-policy", false, "demand that the path is valid for some policy")
 	o.revocation.register(cmd)
+	o.fetch.register(cmd, "missing issuers, OCSP responses and CRLs")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	o.secret.register(cmd, "a PKCS#12 or JKS file")
 	o.peer.register(cmd)
