@@ -128,9 +128,6 @@ func (j *revocationJudge) status(c *x509.Certificate, above []*x509.Certificate,
 		// RFC 5280, Section 6.1: the trust anchor is not part of the path that is validated.
 		return RevocationResult{Status: RevocationNotNeeded, Text: "is trusted itself: who does not trust it any more takes it out of the roots", Section: "RFC 5280, Section 6.1"}
 	}
-	if c.SerialNumber.Sign() < 0 {
-		return RevocationResult{Text: "has a negative serial number, which no status can be asked for", Section: "RFC 5280, Section 4.1.2.2"}
-	}
 	said := j.byOCSP(c, above, staple)
 	r, tried := j.byCRLs(c, above)
 	said = append(said, tried...)

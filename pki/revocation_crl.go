@@ -129,13 +129,13 @@ func (s *crlSearch) apply(l *crl.List, p *crl.Point) {
 	entry, found := crl.Entry{}, false
 	from := l
 	if delta != nil { // (i)
-		if entry, found = delta.Find(s.target.SerialNumber.Bytes(), s.target.RawIssuer); found {
+		if entry, found = delta.FindNumber(s.target.SerialNumber, s.target.RawIssuer); found {
 			from = delta
 		}
 		s.used[len(s.used)-1] = delta // its dates are those that count
 	}
 	if !found { // (j)
-		entry, found = l.Find(s.target.SerialNumber.Bytes(), s.target.RawIssuer)
+		entry, found = l.FindNumber(s.target.SerialNumber, s.target.RawIssuer)
 	}
 	if found && entry.Reason != crl.RemoveFromCRL { // (k)
 		s.result = RevocationResult{

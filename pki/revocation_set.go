@@ -11,8 +11,14 @@ import (
 // sectionSet is where the rule stands that a status which is out of date counts for nothing; sets have no RFC of their own.
 const sectionSet = "RFC 5280, Section 6.3"
 
+// maxSerialOctets is how long a serial number may be (RFC 5280, Section 4.1.2.2).
+const maxSerialOctets = 20
+
 // bySets takes a status from the revocation sets that know the target's issuer.
 func (j *revocationJudge) bySets(target *x509.Certificate, above []*x509.Certificate) (said []RevocationResult) {
+	if n := target.SerialNumber; n.Sign() < 0 || n.BitLen() > 8*maxSerialOctets {
+		return nil // no CA has issued it by the rules, so no set was made for it: its answer would be a guess
+	}
 	issuer := sha256.Sum256(above[0].RawSubjectPublicKeyInfo)
 	for _, s := range j.options.Sets {
 		revoked, known := s.Revoked(issuer, target.SerialNumber.Bytes())

@@ -1,17 +1,13 @@
 package pki
 
 import (
-	"bytes"
-	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
 	"slices"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
-	"golang.org/x/crypto/ocsp"
+	"github.com/tlswright/tlswright/pki/ocsp"
 )
 
 // oidTLSFeature is id-pe-tlsfeature (RFC 7633, Section 6).
@@ -56,22 +52,26 @@ func CheckStaple(der []byte, leaf, issuer *x509.Certificate, now time.Time) (*St
 	bad := func(format string, args ...any) error {
 		return &VerifyError{Reason: ReasonStaple, Text: "the stapled OCSP response " + fmt.Sprintf(format, args...), Certificate: leaf, Subject: describe(leaf)}
 	}
-	r, err := ocsp.ParseResponseForCert(der, leaf, issuer)
+	r, err := ocsp.ParseResponse(der)
 	if err != nil {
 		return nil, bad("is not valid: %s", Printable(err.Error()))
 	}
-	if !isAbout(r, leaf, issuer) {
+	if r.Status != ocsp.Successful {
+		return nil, bad("is not valid: it is only an error, %v", r.Status)
+	}
+	single := r.Find(leaf, issuer)
+	if single == nil {
 		return nil, bad("is about another certificate")
 	}
-	if err := checkResponder(r, issuer, now); err != "" {
-		return nil, bad("%s", err)
+	if err := r.Verify(issuer, now); err != nil {
+		return nil, bad("is not valid: %s", Printable(err.Error()))
 	}
-	s := &Staple{Revoked: r.Status == ocsp.Revoked, RevokedAt: r.RevokedAt, ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate}
+	s := &Staple{Revoked: single.Status == ocsp.Revoked, RevokedAt: single.RevokedAt, ThisUpdate: single.ThisUpdate, NextUpdate: single.NextUpdate}
 	if s.NextUpdate.IsZero() {
 		s.NextUpdate = s.ThisUpdate.Add(stapleLife)
 	}
 	switch {
-	case r.Status == ocsp.Unknown:
+	case single.Status == ocsp.Unknown:
 		return nil, bad("says that the certificate is not known")
 	case now.Add(stapleSkew).Before(s.ThisUpdate):
 		return nil, bad("is from the future: %s", stamp(s.ThisUpdate))
@@ -105,69 +105,4 @@ func VerifyStaple(chain []*x509.Certificate, staple []byte, now time.Time) (*Sta
 		return nil, &VerifyError{Reason: ReasonRevoked, Text: "the certificate was revoked at " + stamp(s.RevokedAt), Certificate: leaf, Subject: describe(leaf)}
 	}
 	return s, nil
-}
-
-// checkResponder says what is wrong with a responder's certificate inside a response. Its signature has been checked.
-//
-// RFC 6960, Section 4.2.2.2: the certificate MUST include id-kp-OCSPSigning and be issued directly by the CA.
-func checkResponder(r *ocsp.Response, issuer *x509.Certificate, now time.Time) string {
-	c := r.Certificate
-	switch {
-	case c == nil || bytes.Equal(c.Raw, issuer.Raw):
-		return ""
-	case !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) || !bytes.Equal(c.RawIssuer, issuer.RawSubject):
-		return "is signed by somebody who may not"
-	case now.Before(c.NotBefore) || now.After(c.NotAfter):
-		return "is signed with a certificate that is not in force"
-	}
-	return ""
-}
-
-// isAbout reports whether the CertID of a response names the leaf: the parser compares its serial number only.
-//
-//	CertID ::= SEQUENCE {
-//	    hashAlgorithm AlgorithmIdentifier, issuerNameHash OCTET STRING, issuerKeyHash OCTET STRING,
-//	    serialNumber CertificateSerialNumber }                              -- RFC 6960, Section 4.1.1
-func isAbout(r *ocsp.Response, leaf, issuer *x509.Certificate) bool {
-	in := cryptobyte.String(r.TBSResponseData)
-	var tbs, responses cryptobyte.String
-	var producer cryptobyte.String
-	var tag cbasn1.Tag
-	ok := in.ReadASN1(&tbs, cbasn1.SEQUENCE) &&
-		tbs.SkipOptionalASN1(cbasn1.Tag(0).ContextSpecific().Constructed()) && // version
-		tbs.ReadAnyASN1(&producer, &tag) &&
-		tbs.SkipASN1(cbasn1.GeneralizedTime) &&
-		tbs.ReadASN1(&responses, cbasn1.SEQUENCE)
-	for ok && !responses.Empty() {
-		var single, id, name, key, serial cryptobyte.String
-		ok = responses.ReadASN1(&single, cbasn1.SEQUENCE) && single.ReadASN1(&id, cbasn1.SEQUENCE) &&
-			id.SkipASN1(cbasn1.SEQUENCE) && id.ReadASN1(&name, cbasn1.OCTET_STRING) && id.ReadASN1(&key, cbasn1.OCTET_STRING) &&
-			id.ReadASN1Element(&serial, cbasn1.INTEGER)
-		if want, err := asn1.Marshal(leaf.SerialNumber); !ok || err != nil || !bytes.Equal(serial, want) {
-			continue // the parser takes the first with this serial number
-		}
-		return hashIs(r.IssuerHash, issuer.RawSubject, name) && hashIs(r.IssuerHash, publicKeyBits(issuer), key)
-	}
-	return false
-}
-
-func hashIs(h crypto.Hash, data, want []byte) bool {
-	if !h.Available() || len(data) == 0 {
-		return false
-	}
-	sum := h.New()
-	sum.Write(data)
-	return bytes.Equal(sum.Sum(nil), want)
-}
-
-// publicKeyBits is the content of the subjectPublicKey BIT STRING, nil if it cannot be read.
-func publicKeyBits(c *x509.Certificate) []byte {
-	var spki struct {
-		Algorithm asn1.RawValue
-		Key       asn1.BitString
-	}
-	if _, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &spki); err != nil {
-		return nil
-	}
-	return spki.Key.RightAlign()
 }

@@ -63,12 +63,13 @@ func TestStaplesAreChecked(t *testing.T) {
 		"old, no end":     {ca.Intermediate, ca.Intermediate, ca.Key, with(func(r *ocsp.Response) { r.ThisUpdate, r.NextUpdate = now.Add(-25*time.Hour), time.Time{} }), "out of date"},
 		"early":           {ca.Intermediate, ca.Intermediate, ca.Key, with(func(r *ocsp.Response) { r.ThisUpdate = now.Add(10 * time.Minute) }), "future"},
 		"unknown":         {ca.Intermediate, ca.Intermediate, ca.Key, with(func(r *ocsp.Response) { r.Status = ocsp.Unknown }), "not known"},
-		"another serial":  {ca.Intermediate, ca.Intermediate, ca.Key, with(func(r *ocsp.Response) { r.SerialNumber = big.NewInt(1) }), "no response matching"},
-		"another CA":      {other.Intermediate, other.Intermediate, other.Key, good, "not valid"},
+		"another serial":  {ca.Intermediate, ca.Intermediate, ca.Key, with(func(r *ocsp.Response) { r.SerialNumber = big.NewInt(1) }), "about another"},
+		"another CA":      {other.Intermediate, other.Intermediate, other.Key, good, "about another"},
 		"another issuer":  {ca.Intermediate, other.Intermediate, ca.Key, good, "about another"},
+		"wrong key":       {ca.Intermediate, ca.Intermediate, other.Key, good, "signature is wrong"},
 		"wrong usage":     useless(t, ca, good, x509.ExtKeyUsageServerAuth, now.Add(time.Hour), "may not"),
 		"expired signer":  useless(t, ca, good, x509.ExtKeyUsageOCSPSigning, now.Add(-time.Minute), "not in force"),
-		"strange signer":  useless(t, other, good, x509.ExtKeyUsageOCSPSigning, now.Add(time.Hour), "not valid"),
+		"strange signer":  useless(t, ca.Namesake(), good, x509.ExtKeyUsageOCSPSigning, now.Add(time.Hour), "about another"),
 		"revoked, but ok": {ca.Intermediate, ca.Intermediate, ca.Key, with(func(r *ocsp.Response) { r.Status, r.RevokedAt = ocsp.Revoked, now }), ""},
 	} {
 		der, err := ocsp.CreateResponse(c.issuer, c.by, c.r, c.key)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"math/big"
 	"slices"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 //	     crlEntryExtensions      Extensions OPTIONAL }
 type Entry struct {
 	// Serial is the certificate's serial number, big endian without zeros in front, as [math/big.Int.Bytes] gives it. For the
-	// negative numbers that old CAs used it is the absolute value, and Negative is set: [List.Find] never finds those.
+	// negative numbers that old CAs used it is the absolute value, and Negative is set: only [List.FindNumber] finds those.
 	Serial    []byte
 	Negative  bool
 	RevokedAt time.Time
@@ -238,10 +239,26 @@ func (l *List) All() iter.Seq2[Entry, error] {
 // own). Where an entry is there twice, the first counts. The first search walks the list, the second makes an index of
 // about 12 bytes per entry; from then on a search takes the same time whatever the list's length.
 func (l *List) Find(serial, certIssuer []byte) (Entry, bool) {
+	return l.find(content(serial), certIssuer)
+}
+
+// FindNumber is [List.Find] for any serial number, the negative ones too that no CA may use
+// (RFC 5280, Section 4.1.2.2).
+func (l *List) FindNumber(serial *big.Int, certIssuer []byte) (Entry, bool) {
+	if serial.Sign() >= 0 {
+		return l.Find(serial.Bytes(), certIssuer)
+	}
+	// Two's complement: n octets hold -2^(8n-1) at least.
+	n := uint(new(big.Int).Not(serial).BitLen()/8 + 1)
+	abs := new(big.Int).Add(serial, new(big.Int).Lsh(big.NewInt(1), 8*n))
+	return l.find(abs.FillBytes(make([]byte, n)), certIssuer)
+}
+
+// find takes the content octets of a serial number.
+func (l *List) find(want, certIssuer []byte) (Entry, bool) {
 	if certIssuer == nil {
 		certIssuer = l.RawIssuer
 	}
-	want := content(serial)
 	if !l.searched.Swap(true) {
 		return l.walkFor(want, certIssuer)
 	}

@@ -169,7 +169,7 @@ func TestBrokenListsAreRefusedByField(t *testing.T) {
 	}
 }
 
-func TestNegativeSerialsAreShownAndNotFound(t *testing.T) {
+func TestNegativeSerialsAreFoundAsNumbersOnly(t *testing.T) {
 	p := usual()
 	p.entries = seq(entryOf([]byte{0xff}), entryOf([]byte{0x80}), entryOf([]byte{0x80, 0x01}), entryOf([]byte{0}))
 	l, err := crl.Parse(p.der())
@@ -188,6 +188,16 @@ func TestNegativeSerialsAreShownAndNotFound(t *testing.T) {
 		for _, s := range want[:3] {
 			if _, ok := l.Find(s, nil); ok {
 				t.Errorf("%x: found", s)
+			}
+		}
+		for _, n := range []int64{-1, -128, -32767, 0} {
+			if e, ok := l.FindNumber(big.NewInt(n), nil); !ok || e.Negative != (n < 0) {
+				t.Errorf("%d: %v %+v", n, ok, e)
+			}
+		}
+		for _, n := range []int64{1, 128, 255, 32767, 32769, -2, -127, -129, -255, -256, -32768, -65535} {
+			if _, ok := l.FindNumber(big.NewInt(n), nil); ok {
+				t.Errorf("%d: found", n)
 			}
 		}
 		for _, s := range [][]byte{nil, {0}, {0, 0}} {
