@@ -32,6 +32,7 @@ type manifest struct {
 	MadeAt    time.Time      `json:"madeAt"`
 	AuditSeq  int64          `json:"auditSeq"`  // the end of the audit log
 	AuditHash string         `json:"auditHash"` // its hash, hexadecimal
+	Lost      []store.Lost   `json:"lost,omitempty"`
 	Files     []manifestItem `json:"files"`
 }
 
@@ -60,11 +61,11 @@ func (a *Authority) Backup(ctx context.Context, w io.Writer) (err error) {
 	if err := a.Store.Snapshot(ctx, snapshot); err != nil {
 		return err
 	}
-	head, err := headOf(ctx, snapshot)
+	head, lost, err := headOf(ctx, snapshot)
 	if err != nil {
 		return fmt.Errorf("the database would not make a good backup: %w", err)
 	}
-	m := manifest{Format: backupFormat, MadeAt: a.Now().UTC().Truncate(time.Second), AuditSeq: head.Seq, AuditHash: hex.EncodeToString(head.Hash[:])}
+	m := manifest{Format: backupFormat, MadeAt: a.Now().UTC().Truncate(time.Second), AuditSeq: head.Seq, AuditHash: hex.EncodeToString(head.Hash[:]), Lost: lost}
 	sources := map[string]string{DatabaseFile: snapshot}
 	names, err := filesOf(dir)
 	if err != nil {
@@ -83,20 +84,22 @@ func (a *Authority) Backup(ctx context.Context, w io.Writer) (err error) {
 	return writeArchive(w, m, sources)
 }
 
-// headOf opens a copy of a database just to verify it.
-func headOf(ctx context.Context, path string) (head store.AuditHead, err error) {
+// headOf opens a copy of a database to verify it. What was reserved at that moment
+// is closed in the copy, as lost.
+func headOf(ctx context.Context, path string) (head store.AuditHead, lost []store.Lost, err error) {
 	if err := os.Chmod(path, 0o600); err != nil {
-		return head, err
+		return head, nil, err
 	}
 	s, err := store.Open(ctx, path)
 	if err != nil {
-		return head, err
+		return head, nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if err := s.Check(ctx); err != nil {
-		return head, err
+		return head, nil, err
 	}
-	return s.VerifyAudit(ctx)
+	head, err = s.VerifyAudit(ctx)
+	return head, s.Lost(), err
 }
 
 // filesOf lists the files of a CA's folder that belong into a backup: all but the

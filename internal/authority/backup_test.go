@@ -36,6 +36,10 @@ func TestARestoredAuthorityGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	complete(t, a, CRLOptions{})
+	half := []byte{0x77, 0x88} // a certificate is in the making
+	if _, err := a.Store.Reserve(t.Context(), store.NewRequest{Issuer: a.IssuerID(), Serial: half}); err != nil {
+		t.Fatal(err)
+	}
 	backup := backupOf(t, a)
 	later := issueOne(t, a, "later.test")
 	last := complete(t, a, CRLOptions{})
@@ -45,7 +49,7 @@ func TestARestoredAuthorityGoesOn(t *testing.T) {
 	}
 	elsewhere := filepath.Join(t.TempDir(), "new", "home")
 	restored, err := Restore(t.Context(), bytes.NewReader(backup), elsewhere, RestoreOptions{Actor: "tester"})
-	if err != nil || restored.MadeAt.IsZero() || restored.Audit.Seq == 0 {
+	if err != nil || restored.MadeAt.IsZero() || restored.Audit.Seq == 0 || len(restored.Lost) != 1 || !bytes.Equal(restored.Lost[0].Serial, half) {
 		t.Fatalf("restored %+v, %v", restored, err)
 	}
 	b := openHome(t, elsewhere, HomeOptions{})

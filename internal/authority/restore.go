@@ -43,6 +43,9 @@ type RestoreOptions struct {
 type Restored struct {
 	MadeAt time.Time       // when the backup was made
 	Audit  store.AuditHead // the end of the audit log in it
+	// Lost are the serial numbers that were reserved at that moment: their certificates
+	// may have been issued afterwards, and are not on file.
+	Lost []store.Lost
 }
 
 // Restore puts the CA of a backup into a home folder that has none (else:
@@ -207,7 +210,7 @@ func revive(ctx context.Context, path string, m manifest, o RestoreOptions) (r R
 	if err := s.Note(ctx, store.Entry{At: o.Now(), Actor: o.Actor, Action: store.ActionRestored, Detail: detail}); err != nil {
 		return r, err
 	}
-	return Restored{MadeAt: m.MadeAt, Audit: head}, nil
+	return Restored{MadeAt: m.MadeAt, Audit: head, Lost: m.Lost}, nil
 }
 
 // sameAt makes sure that the audit log has the end that the manifest names.
