@@ -67,18 +67,23 @@ func Arrange(heap []*x509.Certificate, leaf *x509.Certificate, roots []*x509.Cer
 	return a
 }
 
-// build finds chain and root.
+// build finds chain and root: up to one of the self-signed roots, or else to another
+// certificate that is trusted (and only that: one of the heap is part of the chain),
+// or else to a self-signed certificate of the heap.
 func (a *Arrangement) build(heap []*x509.Certificate, leaf *x509.Certificate, roots []*x509.Certificate) {
-	v := &verification{leaf: leaf, sent: heap, roots: roots}
-	s := v.findPaths()
-	if len(s.complete) == 0 {
-		v.roots = nil
-		for _, c := range append(slices.Clone(heap), leaf) {
-			if selfIssued(c) && checkLink(c, c) == nil {
-				v.roots = append(v.roots, c)
-			}
+	v := &verification{leaf: leaf, sent: heap}
+	var s *pathSearch
+	for _, ends := range [][]*x509.Certificate{
+		filter(roots, selfIssued),
+		filter(roots, func(c *x509.Certificate) bool {
+			return !selfIssued(c) && indexOf(heap, c) < 0 && !bytes.Equal(c.Raw, leaf.Raw)
+		}),
+		filter(append(slices.Clone(heap), leaf), selfSigned),
+	} {
+		v.roots = ends
+		if s = v.findPaths(); len(s.complete) > 0 {
+			break
 		}
-		s = v.findPaths()
 	}
 	if len(s.complete) == 0 {
 		a.Chain = s.dead
@@ -91,6 +96,15 @@ func (a *Arrangement) build(heap []*x509.Certificate, leaf *x509.Certificate, ro
 	})
 	a.Root = best[len(best)-1]
 	a.Chain = best[:max(len(best)-1, 1)]
+}
+
+// selfSigned takes any algorithm: nobody relies on a root's own signature.
+func selfSigned(c *x509.Certificate) bool {
+	return selfIssued(c) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+}
+
+func filter(list []*x509.Certificate, keep func(*x509.Certificate) bool) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(list), func(c *x509.Certificate) bool { return !keep(c) })
 }
 
 // sort tells what the rest of the heap is.

@@ -55,6 +55,9 @@ func TestHeapsAreArranged(t *testing.T) {
 		{name: "missing in the middle", heap: c.heapOf(3, 1), roots: roots, chain: c.heapOf(3), surplus: 1, missing: "CN=CA 2, O=Mint"},
 		{name: "root unknown", heap: c.heapOf(3, 2, 1), chain: c.heapOf(3, 2, 1), missing: "CN=CA 0, O=Mint"},
 		{name: "a root alone", heap: c.heapOf(0), roots: roots, chain: c.heapOf(0), root: true},
+		{name: "all of the heap trusted", heap: c.heapOf(1, 3, 0, 2), roots: c.heapOf(1, 3, 0, 2), chain: c.heapOf(3, 2, 1), root: true, rootSent: true, outOfOrder: true},
+		{name: "all of the heap trusted, no root", heap: c.heapOf(1, 3, 2), roots: c.heapOf(1, 3, 2), chain: c.heapOf(3, 2, 1), outOfOrder: true, missing: "CN=CA 0, O=Mint"},
+		{name: "an intermediate trusted", heap: c.heapOf(3, 2), roots: c.heapOf(1), chain: c.heapOf(3, 2), root: true},
 		{name: "nothing"},
 	} {
 		a := pki.Arrange(tt.heap, nil, tt.roots)
