@@ -75,6 +75,26 @@ func TestHeapsAreArranged(t *testing.T) {
 	}
 }
 
+func TestTheChainThatLivesLongestIsTaken(t *testing.T) {
+	m := newMint(t)
+	c := m.chain(nil, nil, nil)
+	again := &chain{m: m, certs: c.heapOf(0)}
+	again.keys = append(again.keys, c.keys[0])
+	longer := m.template(1, 3)
+	longer.NotAfter = c.root().NotAfter
+	again.add(longer, m.key(1))
+	shorter := m.template(1, 3)
+	shorter.NotAfter = mintTime()
+	again.certs, again.keys = again.certs[:2:2], again.keys[:2:2]
+	once := &chain{m: m, certs: c.heapOf(0)}
+	once.keys = append(once.keys, c.keys[0])
+	once.add(shorter, m.key(1))
+	a := pki.Arrange([]*x509.Certificate{c.certs[2], once.certs[1], again.certs[1]}, nil, c.heapOf(0))
+	if len(a.Chain) != 2 || !a.Chain[1].Equal(again.certs[1]) || len(a.Surplus) != 1 {
+		t.Errorf("%d in the chain, %d surplus", len(a.Chain), len(a.Surplus))
+	}
+}
+
 func TestCrossSignsAreFound(t *testing.T) {
 	m := newMint(t)
 	c := m.chain(nil, nil, nil)

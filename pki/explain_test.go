@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,37 @@ func TestLibraryIsAskedAboutTheRest(t *testing.T) {
 	}
 	if e := c.ask("", false, at(mintTime().Add(381*day))).ours(); e.Trusted {
 		t.Error("an expired leaf is trusted beyond the library")
+	}
+}
+
+// Where both can judge and differ, the answer is no: the library wants no URI without
+// a host below any constraint, and RFC 5280 only where URIs are constrained.
+func TestTheLibraryCanRefuseAlone(t *testing.T) {
+	m := newMint(t)
+	u, err := url.Parse("urn:example:a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := m.chain(nil, m.constrained(pki.NameConstraints{PermittedDNS: []string{"example.com"}}), func(t *x509.Certificate) { t.URIs = []*url.URL{u} })
+	e := c.ask("", false).ours()
+	wellFormed(t, "URN", e)
+	if r := row(e, pki.CheckConstraints); e.Trusted || !e.LibraryJudged || e.Library == nil || r.Outcome != pki.Failed || !strings.Contains(r.Text, "urn:example:a") {
+		t.Errorf("trusted %v, library %v, %+v", e.Trusted, e.Library, r)
+	}
+}
+
+func TestChecksAndOutcomesHaveNames(t *testing.T) {
+	var names []string
+	for _, c := range pki.Checks() {
+		names = append(names, c.String())
+	}
+	for o := pki.Passed; o <= pki.Undecided+1; o++ {
+		names = append(names, o.String())
+	}
+	names = append(names, (pki.CheckPolicies + 1).String())
+	want := "signature per link, root in store, dates, revocation, name, usage, constraints, policies, passed, failed, not asked, undecided, outcome 4, check 8"
+	if got := strings.Join(names, ", "); got != want {
+		t.Errorf("%s", got)
 	}
 }
 

@@ -181,11 +181,50 @@ func TestDistinguishedNamesAreCompared(t *testing.T) {
 		if cert.SameName(base, tt.der) != tt.same || cert.SameName(tt.der, base) != tt.same || tt.same && cert.ComparableName(tt.der) != cert.ComparableName(base) {
 			t.Errorf("%s: %v", name, !tt.same)
 		}
+		a, err := parseDistinguishedName(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := parseDistinguishedName(tt.der); err == nil && len(a) == len(b) && (a.begins(b) == equal) != tt.same {
+			t.Errorf("%s begins it: %v", name, a.begins(b))
+		}
 	}
 	// What cannot be compared is excluded and not permitted.
 	wide := nameDER(t, "\uff25xample")
 	if matchDirectory(base, wide, true) == equal || matchDirectory(base, wide, false) != unsure || matchDirectory(base, nameDER(t, "Ümlaut"), false) != different {
 		t.Error("letters that may be the same after normalization")
+	}
+}
+
+func TestSetsOfAttributesHaveNoOrder(t *testing.T) {
+	set := func(values ...string) []attribute {
+		var list pkix.RelativeDistinguishedNameSET
+		for _, v := range values {
+			list = append(list, pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 10}, Value: v})
+		}
+		der, err := asn1.Marshal(pkix.RDNSequence{list})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err := parseDistinguishedName(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name[0]
+	}
+	for _, tt := range []struct {
+		a, b []attribute
+		want similarity
+	}{
+		{set("a", "b"), set("B", "A"), equal}, {set("a", "b"), set("a", "c"), different},
+		{set("a", "b"), set("\uff41", "b"), unsure}, {set("c", "\uff41"), set("c", "d"), unsure},
+	} {
+		if got := (distinguishedName{tt.a}).begins(distinguishedName{tt.b}); got != tt.want {
+			t.Errorf("%v and %v: %v", tt.a, tt.b, got)
+		}
+	}
+	if _, err := parseDistinguishedName([]byte{0x30, 2, 0x31, 0}); err == nil {
+		t.Error("an empty set")
 	}
 }
 
