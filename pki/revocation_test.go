@@ -486,3 +486,32 @@ func TestWorkIsBounded(t *testing.T) {
 		t.Errorf("%+v", all[0])
 	}
 }
+
+func FuzzJudgeRevocation(f *testing.F) {
+	s := newScene(f)
+	// All is signed by a CA of the same names, so nothing may count, whatever becomes of it.
+	forger := &scene{s.Namesake(), f, s.leaf}
+	bad := func(i *ocsp.Single) { i.Status, i.RevokedAt = ocsp.Revoked, s.Now.Add(-time.Hour) }
+	for _, change := range []func(*crl.Template){nil, func(tm *crl.Template) { tm.Base = big.NewInt(1) }, func(tm *crl.Template) { tm.IDP = &crl.DistributionPoint{Indirect: true} }} {
+		for _, change2 := range []func(*ocsp.Single){nil, bad} {
+			f.Add(forger.list(change, s.bad(s.leaf, crl.KeyCompromise)).Raw, s.answer(s.leaf, forger.Intermediate, forger.Key, change2, forger.Intermediate), forger.Intermediate.Raw)
+		}
+	}
+	honest := s.list(nil)
+	f.Fuzz(func(t *testing.T, list, answer, extra []byte) {
+		o := pki.RevocationOptions{Mode: pki.RevocationHard, WholeChain: true, OCSP: [][]byte{answer}, Staple: answer}
+		if l, err := crl.Parse(list); err == nil {
+			o.CRLs = append(o.CRLs, l)
+		}
+		if c, err := x509.ParseCertificate(extra); err == nil {
+			o.Extra = append(o.Extra, c)
+		}
+		if r := pki.JudgeRevocation(s.path(), o, s.Now); r[0].Status != unknown || r[1].Status != unknown {
+			t.Errorf("a forgery counts: %+v", r)
+		}
+		o.CRLs = append(o.CRLs, honest)
+		if r := pki.JudgeRevocation(s.path(), o, s.Now); r[0].Status != good {
+			t.Errorf("a forgery hides what is true: %+v", r)
+		}
+	})
+}
