@@ -21,12 +21,11 @@ func Explain(leaf []byte, o VerifyOptions) *Explanation {
 	if len(search.complete) == 0 {
 		search.force()
 	}
-	best := search.best()
-	e := &Explanation{Path: best.path, LibraryJudged: true, Tried: max(len(search.complete), 1)}
-	_, e.Library = v.leaf.Verify(v.libraryOptions())
-	if len(best.found) == 0 {
-		v.settle(e, best)
-	}
+	e := &Explanation{LibraryJudged: true, Tried: max(len(search.complete), 1)}
+	chains, err := v.leaf.Verify(v.libraryOptions())
+	e.Library = err
+	best := v.decide(e, search.judgeAll(), chains)
+	e.Path = best.path
 	e.report(best, o.Policies != nil || constrainsPolicies(best.path))
 	return e
 }
@@ -44,9 +43,9 @@ func unexplained(err *VerifyError) *Explanation {
 	return e
 }
 
-// best judges all paths and returns the one to show: one without fault and the
-// shortest of these, or else the one that comes nearest to it.
-func (s *pathSearch) best() *judgement {
+// judgeAll judges all paths, or else the one that came farthest. The first is one
+// without fault and the shortest of these, or that which comes nearest to it.
+func (s *pathSearch) judgeAll() []*judgement {
 	paths := s.complete
 	if len(paths) == 0 {
 		paths = [][]*x509.Certificate{s.dead}
@@ -55,16 +54,27 @@ func (s *pathSearch) best() *judgement {
 	for _, path := range paths {
 		judged = append(judged, s.judge(path))
 	}
-	byCost := func(a, b *judgement) int { return a.cost() - b.cost() }
 	slices.SortStableFunc(judged, byCost)
+	return judged
+}
+
+func byCost(a, b *judgement) int { return a.cost() - b.cost() }
+
+// decide looks for a path that has no fault, that nobody revoked anything of and that
+// the library agrees about. Without one it returns the path that comes nearest.
+func (v *verification) decide(e *Explanation, judged []*judgement, chains [][]*x509.Certificate) *judgement {
 	// What is not asked about revocation is out of the race.
-	judged = judged[:min(len(judged), maxRevocationPaths)]
+	judged = judged[:min(len(judged), maxSoundPaths)]
 	for i, j := range judged {
 		if i > 0 && len(j.found) > 0 {
 			judged = judged[:i] // faulty for other reasons, as are all after it
 			break
 		}
-		if j.judgeRevocation(); len(j.found) == 0 {
+		if j.judgeRevocation(); len(j.found) > 0 {
+			continue
+		}
+		if v.agreed(e, j, chains) {
+			e.Trusted = true
 			return j
 		}
 	}
@@ -72,24 +82,31 @@ func (s *pathSearch) best() *judgement {
 	return judged[0]
 }
 
-// settle is about a path without fault: the library must agree as far as it goes.
-func (v *verification) settle(e *Explanation, j *judgement) {
-	if copies := v.beyondLibrary(j.path); e.Library != nil && copies != nil {
-		e.LibraryJudged = false
-		if err := v.askAgain(copies); err != nil {
-			e.Library = err
-		} else {
-			e.Trusted = true
-			return
+// agreed reports whether the library trusts this very path, as far as it can judge;
+// if not, it becomes a fault of the path.
+func (v *verification) agreed(e *Explanation, j *judgement, chains [][]*x509.Certificate) bool {
+	same := func(chain []*x509.Certificate) bool {
+		return slices.EqualFunc(chain, j.path, (*x509.Certificate).Equal)
+	}
+	var err error
+	if !slices.ContainsFunc(chains, same) {
+		err = v.askAbout(j.path)
+	}
+	if err == nil {
+		e.LibraryJudged = !slices.ContainsFunc(j.path, func(c *x509.Certificate) bool { return v.strange[string(c.Raw)] })
+		return true
+	}
+	if copies := v.beyondLibrary(j.path); copies != nil {
+		if err = v.askAbout(copies); err == nil {
+			e.LibraryJudged = false
+			return true
 		}
 	}
-	if e.Library == nil {
-		e.Trusted = true
-		e.LibraryJudged = !slices.ContainsFunc(j.path, func(c *x509.Certificate) bool { return v.strange[string(c.Raw)] })
-		return
-	}
-	err := v.explain(e.Library)
-	j.note(checkOf(err.Reason), max(slices.IndexFunc(j.path, func(c *x509.Certificate) bool { return c == err.Certificate }), 0), "RFC 5280, Section 6.1", err)
+	e.Library = err
+	refused := v.explain(err)
+	depth := slices.IndexFunc(j.path, func(c *x509.Certificate) bool { return c == refused.Certificate })
+	j.note(checkOf(refused.Reason), max(depth, 0), "RFC 5280, Section 6.1", refused)
+	return false
 }
 
 // checkOf is the check that a reason belongs to.

@@ -9,9 +9,9 @@ import (
 	"github.com/tlswright/tlswright/pki/crl"
 )
 
-// maxRevocationPaths bounds for how many paths without other fault revocation is
-// judged: each may cost a signature for every list.
-const maxRevocationPaths = 8
+// maxSoundPaths bounds for how many paths without other fault revocation is judged
+// and the library asked: each may cost a signature for every list.
+const maxSoundPaths = 8
 
 // judgeRevocation asks about every certificate of a path, if that is wanted.
 func (j *judgement) judgeRevocation() {

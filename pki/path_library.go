@@ -56,17 +56,17 @@ func (v *verification) beyondLibrary(path []*x509.Certificate) []*x509.Certifica
 	return copies
 }
 
-// askAgain asks the library about such a copy.
-func (v *verification) askAgain(copies []*x509.Certificate) error {
+// askAbout asks the library about one path, or about such a copy.
+func (v *verification) askAbout(path []*x509.Certificate) error {
 	o := v.libraryOptions()
 	o.Roots, o.Intermediates = x509.NewCertPool(), x509.NewCertPool()
-	for i, c := range copies {
-		if i == len(copies)-1 {
+	for i, c := range path {
+		if i == len(path)-1 {
 			o.Roots.AddCert(c)
 		} else {
 			o.Intermediates.AddCert(c)
 		}
 	}
-	_, err := copies[0].Verify(o)
+	_, err := path[0].Verify(o)
 	return err
 }
