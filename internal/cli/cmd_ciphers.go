@@ -17,7 +17,9 @@ import (
 const ciphersLong = `Show which cipher suites an expression means, in order of preference, and what
 their names say: key exchange, authentication, encryption, mode and hash, and
 whether keys are ephemeral (FS, forward secrecy). HERE marks the suites that
-tlswright itself speaks. The answer comes from all suites ever registered.
+tlswright itself speaks. The verdict is good, weak (better not) or broken
+(never); a suite alone tells the reasons. The answer comes from all suites ever
+registered.
 
 An expression is a list of words, separated by colons, commas or blanks:
 
@@ -46,18 +48,20 @@ const ciphersExample = `  tlswright ciphers 'ECDHE+AESGCM:!aNULL'
 // suiteJSON is a suite in `ciphers --json`. The names are stable.
 type suiteJSON struct {
 	numberedName
-	OpenSSL        string `json:"openssl_name,omitempty"`
-	Since          string `json:"since"` // lowest version
-	KeyExchange    string `json:"key_exchange"`
-	Authentication string `json:"authentication"`
-	Encryption     string `json:"encryption"`
-	Bits           int    `json:"bits"`
-	Mode           string `json:"mode"`
-	MAC            string `json:"mac"`
-	Hash           string `json:"hash"`
-	ForwardSecrecy bool   `json:"forward_secrecy"`
-	IsExport       bool   `json:"export"`
-	IsSpoken       bool   `json:"spoken_here"`
+	OpenSSL        string   `json:"openssl_name,omitempty"`
+	Since          string   `json:"since"` // lowest version
+	KeyExchange    string   `json:"key_exchange"`
+	Authentication string   `json:"authentication"`
+	Encryption     string   `json:"encryption"`
+	Bits           int      `json:"bits"`
+	Mode           string   `json:"mode"`
+	MAC            string   `json:"mac"`
+	Hash           string   `json:"hash"`
+	ForwardSecrecy bool     `json:"forward_secrecy"`
+	IsExport       bool     `json:"export"`
+	IsSpoken       bool     `json:"spoken_here"`
+	Verdict        string   `json:"verdict"` // good, weak or broken
+	Reasons        []string `json:"reasons"` // against it, the worst first
 }
 
 type ciphersJSON struct {
@@ -133,10 +137,12 @@ func (a *app) ciphersJSON(expression string, s ciphers.Selection) error {
 }
 
 func newSuiteJSON(p ciphers.Parts) suiteJSON {
+	verdict, reasons := p.Verdict()
 	return suiteJSON{
 		numberedName: numberedName{p.Suite.String(), id(p.Suite)}, OpenSSL: p.OpenSSLName, Since: p.Since.String(),
 		KeyExchange: p.KeyExchange, Authentication: p.Authentication, Encryption: p.Encryption, Bits: p.Bits, Mode: p.Mode,
 		MAC: p.MAC, Hash: p.Hash, ForwardSecrecy: p.HasForwardSecrecy, IsExport: p.IsExport, IsSpoken: isSpoken(p.Suite),
+		Verdict: verdict.String(), Reasons: orEmpty(reasons),
 	}
 }
 
@@ -151,20 +157,23 @@ func (a *app) printSuites(expression string, s ciphers.Selection) error {
 		u.write(&u.out, u.out.paint(bold, p.Suite.String())+" "+id(p.Suite)+"\n"+u.out.rows(suiteRows(p)))
 		return nil
 	}
-	cells := [][]string{{"NUMBER", "NAME", "OPENSSL NAME", "SINCE", "EXCHANGE", "SIGNED", "ENCRYPTION", "MAC", "FS", "HERE"}}
+	cells := [][]string{{"NUMBER", "NAME", "OPENSSL NAME", "SINCE", "EXCHANGE", "SIGNED", "ENCRYPTION", "MAC", "FS", "HERE", "VERDICT"}}
 	for _, number := range s.Suites {
 		p, _ := ciphers.Apart(number)
+		verdict, _ := p.Verdict()
 		cells = append(cells, []string{
 			id(number), number.String(), dash(p.OpenSSLName), p.Since.String(), p.KeyExchange, p.Authentication, encryptionText(p),
-			p.MAC, yesNo(p.HasForwardSecrecy), yesNo(isSpoken(number)),
+			p.MAC, yesNo(p.HasForwardSecrecy), yesNo(isSpoken(number)), verdict.String(),
 		})
 	}
 	paint := func(r, col int) style {
 		switch {
 		case col == 1:
 			return bold
-		case col == 6 && weakness(s.Suites[r-1]) != "":
-			return caution
+		case col == 10:
+			p, _ := ciphers.Apart(s.Suites[r-1])
+			verdict, _ := p.Verdict()
+			return verdictStyle(verdict)
 		}
 		return plain
 	}
@@ -205,31 +214,17 @@ func encryptionText(p ciphers.Parts) string {
 	return text
 }
 
-// weakness says what is wrong with the encryption of a suite, "" for nothing.
+// weakness says what speaks most against a suite, "" for nothing.
 func weakness(number wire.CipherSuite) string {
 	p, _ := ciphers.Apart(number)
-	switch {
-	case p.Bits == 0:
-		return "nothing is encrypted"
-	case p.IsExport:
-		return "weak on purpose, for the export rules of the 1990s"
-	case p.Encryption == "RC4":
-		return "broken, and prohibited (RFC 7465)"
-	case p.Bits < 112:
-		return "keys this short can be tried out"
-	case p.Is64Bit():
-		return "blocks of 64 bits leak after some gigabytes (Sweet32)"
+	if _, reasons := p.Verdict(); len(reasons) > 0 {
+		return reasons[0]
 	}
 	return ""
 }
 
 // suiteRows takes one suite apart in words.
 func suiteRows(p ciphers.Parts) []row {
-	encryption := row{label: "encryption", value: encryptionText(p) + ", " + strconv.Itoa(p.Bits) + " bits"}
-	if w := weakness(p.Suite); w != "" {
-		encryption.value += ": " + w
-		encryption.style = caution
-	}
 	mac := "HMAC with " + p.MAC
 	switch p.MAC {
 	case "AEAD":
@@ -242,12 +237,27 @@ func suiteRows(p ciphers.Parts) []row {
 		{label: "versions", value: versionsText(p)},
 		{label: "key exchange", value: exchangeText(p)},
 		{label: "signed with", value: authenticationText(p)},
-		encryption,
+		{label: "encryption", value: encryptionText(p) + ", " + strconv.Itoa(p.Bits) + " bits"},
 		{label: "integrity", value: mac},
 		{label: "hash", value: p.Hash},
 		{label: "spoken here", value: yesNo(isSpoken(p.Suite))},
 	}
-	return rows
+	verdict, reasons := p.Verdict()
+	text := verdict.String()
+	if len(reasons) > 0 {
+		text += ": " + strings.Join(reasons, "; ")
+	}
+	return append(rows, row{"verdict", text, verdictStyle(verdict)})
+}
+
+func verdictStyle(v ciphers.Verdict) style {
+	switch v {
+	case ciphers.Good:
+		return good
+	case ciphers.Weak:
+		return caution
+	}
+	return bad
 }
 
 func versionsText(p ciphers.Parts) string {
