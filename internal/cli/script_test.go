@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"server": startServer,
+			"lesson": startLesson,
 			"halt":   haltServer,
 			"tcp":    startTCP,
 			"big":    makeBig,
@@ -94,8 +95,20 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: server NAME ARG...")
 	}
-	name := args[0]
-	cmd := exec.Command("tlswright", append([]string{"serve", "--listen", "127.0.0.1:0"}, args[1:]...)...)
+	startOurs(ts, args[0], append([]string{"serve", "--listen", "127.0.0.1:0"}, args[1:]...))
+}
+
+// startLesson is `lesson NAME ARG...`: the server of the simplified TLS.
+func startLesson(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: lesson NAME ARG...")
+	}
+	startOurs(ts, args[0], append([]string{"learn", "server", "--listen", "127.0.0.1:0"}, args[1:]...))
+}
+
+// startOurs runs tlswright in the background, and sets $NAME to the address that it says it listens on.
+func startOurs(ts *testscript.TestScript, name string, args []string) {
+	cmd := exec.Command("tlswright", args...)
 	cmd.Dir = ts.MkAbs(".")
 	for _, key := range []string{"HOME", "TLSWRIGHT_HOME", "PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOCOVERDIR"} {
 		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
@@ -113,7 +126,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(serversKey{}).(map[string]*server)[name] = s
 	ts.Defer(func() { cmd.Process.Kill() })
 
-	line := regexp.MustCompile(`(?m)(?:^listening on (?:tls|https)|"url":"(?:tls|https))://(127\.0\.0\.1:(\d+))`)
+	line := regexp.MustCompile(`(?m)(?:^listening on (?:(?:tls|https)://)?|"url":"(?:tls|https)://)(127\.0\.0\.1:(\d+))`)
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		if m := line.FindStringSubmatch(ts.ReadFile(name + ".out")); m != nil {
 			ts.Setenv(name, m[1])
