@@ -121,7 +121,7 @@ func newTemplate(spec *ProfileSpec, req Request, now time.Time) (*x509.Certifica
 	if err := setSerial(t, req.Serial); err != nil {
 		return nil, nil, err
 	}
-	spki, err := x509.MarshalPKIXPublicKey(req.Key)
+	spki, err := encodeKey(req.Key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode public key: %w", err)
 	}
@@ -394,7 +394,7 @@ func NewSerial() (*big.Int, error) {
 // KeyID is a key identifier of 20 bytes by method 1 of RFC 7093, Section 2: the
 // leftmost 160 bits of the SHA-256 of the key's bits.
 func KeyID(pub crypto.PublicKey) ([]byte, error) {
-	spki, err := x509.MarshalPKIXPublicKey(pub)
+	spki, err := encodeKey(pub)
 	if err != nil {
 		return nil, fmt.Errorf("encode public key: %w", err)
 	}

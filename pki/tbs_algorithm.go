@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"slices"
@@ -100,4 +101,21 @@ func pssAlgorithm(h crypto.Hash, n byte) signatureAlgorithm {
 		[]byte{0xa0, 15}, hash,
 		[]byte{0xa1, 28, 0x30, 26, 6, 9}, pkcs1, []byte{8}, hash,
 		[]byte{0xa2, 3, 2, 1, byte(h.Size())})}
+}
+
+// encodeKey writes a SubjectPublicKeyInfo as x509.MarshalPKIXPublicKey does. The
+// short kinds of keys are written here, for speed.
+func encodeKey(pub crypto.PublicKey) ([]byte, error) {
+	switch k := pub.(type) {
+	case ed25519.PublicKey:
+		if len(k) == ed25519.PublicKeySize {
+			return append([]byte{0x30, 42, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 33, 0}, k...), nil
+		}
+	case *ecdsa.PublicKey:
+		// id-ecPublicKey with prime256v1 (RFC 5480, Section 2.1.1).
+		if point, err := k.Bytes(); err == nil && len(point) == 65 && k.Curve == elliptic.P256() {
+			return append([]byte{0x30, 89, 0x30, 19, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 66, 0}, point...), nil
+		}
+	}
+	return x509.MarshalPKIXPublicKey(pub)
 }

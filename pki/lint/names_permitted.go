@@ -18,7 +18,7 @@ var lintNamesPermitted = Lint{
 			return nil
 		}
 		for _, e := range c.issuer.Extensions {
-			if e.Id.String() != "2.5.29.30" {
+			if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 30}) {
 				continue
 			}
 			constraints, err := pki.ParseNameConstraints(e.Value)

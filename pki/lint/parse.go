@@ -48,6 +48,12 @@ type cache struct {
 	subjectDone bool
 	subjectErr  error
 
+	purposes     []string
+	purposesDone bool
+
+	constraints     basicConstraints
+	constraintsDone bool
+
 	key *keyInfo
 }
 

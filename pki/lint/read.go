@@ -72,30 +72,39 @@ type basicConstraints struct {
 	pathLen                     int64
 }
 
-func (c *certificate) basicConstraints() (bc basicConstraints, ok bool) {
+// basicConstraints reads the extension once.
+func (c *certificate) basicConstraints() (bc basicConstraints, present bool) {
+	if !c.read.constraintsDone {
+		c.read.constraintsDone = true
+		c.read.constraints = c.readBasicConstraints()
+	}
+	return c.read.constraints, c.read.constraints.present
+}
+
+func (c *certificate) readBasicConstraints() (bc basicConstraints) {
 	e, present := c.find(idBasicConstraints)
 	if !present {
-		return bc, false
+		return bc
 	}
 	bc.present, bc.critical = true, e.critical
 	s, ok := sequence(e.value)
 	if !ok {
-		return bc, true
+		return bc
 	}
 	if s.PeekASN1Tag(cbasn1.BOOLEAN) {
 		if !s.ReadASN1Boolean(&bc.ca) {
-			return bc, true
+			return bc
 		}
 		bc.explicitFalse = !bc.ca
 	}
 	if !s.Empty() {
 		bc.hasPathLen = true
 		if !s.ReadASN1Integer(&bc.pathLen) || !s.Empty() {
-			return bc, true
+			return bc
 		}
 	}
 	bc.readable = true
-	return bc, true
+	return bc
 }
 
 // keyUsage returns the bits of RFC 5280, Section 4.2.1.3, bit 0 as 1<<0.
@@ -143,9 +152,10 @@ func usageNames(bits uint16) []string {
 // cannot be read.
 func (c *certificate) purposes() (list []string, present bool) {
 	e, present := c.find(idExtKeyUsage)
-	if !present {
-		return nil, false
+	if !present || c.read.purposesDone {
+		return c.read.purposes, present
 	}
+	defer func() { c.read.purposes, c.read.purposesDone = list, true }()
 	s, ok := sequence(e.value)
 	for ok && !s.Empty() && len(list) < maxNames {
 		var id cryptobyte.String
