@@ -55,11 +55,14 @@ func WriteEncryptedKey(path string, key crypto.Signer, passphrase []byte, kdf pk
 	return writer{}.writeKeyText(path, text)
 }
 
-// writeKey encrypts the key if there is a passphrase.
+// writeKey encrypts the key if there is a passphrase. Of a key in a token its URI
+// is written.
 func (w writer) writeKey(path string, key crypto.Signer, passphrase []byte, kdf pki.KDF) error {
 	var text []byte
 	var err error
-	if len(passphrase) > 0 {
+	if token, ok := key.(tokenKeyed); ok {
+		text = []byte(token.TokenURI() + "\n")
+	} else if len(passphrase) > 0 {
 		text, err = pki.MarshalEncryptedPrivateKeyPEM(key, passphrase, kdf)
 	} else {
 		text, err = pki.MarshalPrivateKeyPEM(key)
