@@ -203,7 +203,7 @@ func (m *mac) parsePBMAC1(s cryptobyte.String) error {
 		!derivation.ReadASN1(&salt, cbasn1.OCTET_STRING) || !derivation.ReadASN1Integer(&m.iterations) || !derivation.ReadASN1Integer(&m.keyLength) {
 		return errors.New("a PBMAC1 that cannot be read")
 	}
-	// RFC 9579, Section 6: a short key could be guessed in the place of the password.
+	// RFC 9579 would have short keys refused: one could be guessed in the place of the password.
 	if len(salt) > maxSalt || m.keyLength < 20 || m.keyLength > 64 {
 		return errors.New("a PBMAC1 with a salt or a key length beyond reason")
 	}
