@@ -35,7 +35,7 @@ func (p *Parts) Verdict() (Verdict, []string) {
 	case p.IsExport:
 		broken = append(broken, "weak on purpose, for the export rules of the 1990s")
 	case p.Encryption == "RC4":
-		broken = append(broken, "RC4 is broken, and prohibited (RFC 7465)")
+		broken = append(broken, "broken, and prohibited (RFC 7465)")
 	case p.Bits > 0 && p.Bits < 112:
 		broken = append(broken, "keys this short can be tried out")
 	case p.Is64Bit():
