@@ -39,23 +39,31 @@ func (f *caFlags) register(cmd *cobra.Command) {
 
 // registerSecret adds --passphrase-file and --passphrase-env.
 func (f *caFlags) registerSecret(cmd *cobra.Command) {
+	registerPassphrase(cmd, &f.secret, "the passphrase of the CA's key")
+}
+
+func registerPassphrase(cmd *cobra.Command, s *secretFlags, what string) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.secret.file, "passphrase-file", "", "the passphrase of the CA's key is the first line of `FILE` (\"-\": standard input)")
-	flags.StringVar(&f.secret.env, "passphrase-env", "", "the passphrase of the CA's key is in the environment variable `NAME`")
+	flags.StringVar(&s.file, "passphrase-file", "", what+" is the first line of `FILE` (\"-\": standard input)")
+	flags.StringVar(&s.env, "passphrase-env", "", what+" is in the environment variable `NAME`")
 	_ = cmd.MarkFlagFilename("passphrase-file")
 	exclusive(cmd, "passphrase-file", "passphrase-env")
 }
 
 // passphrase asks for the passphrase of a key of the CA; only encrypted keys need one.
 func (a *app) passphrase(f *caFlags) keystore.PassphraseFunc {
-	return func(path string) ([]byte, error) {
-		text, err := a.secret(&f.secret, path)
-		var refused *failure
-		if errors.As(err, &refused) && strings.Contains(refused.hint, "password-file") {
-			refused.hint = "give it with --passphrase-file FILE or --passphrase-env NAME"
-		}
-		return text, err
+	return func(path string) ([]byte, error) { return a.passphraseText(&f.secret, path) }
+}
+
+// passphraseText is secret, with the names that the flags have here.
+func (a *app) passphraseText(s *secretFlags, what string) ([]byte, error) {
+	text, err := a.secret(s, what)
+	var refused *failure
+	if errors.As(err, &refused) {
+		words := strings.NewReplacer("--password-", "--passphrase-", "--new-password-", "--new-passphrase-")
+		refused.text, refused.hint = words.Replace(refused.text), words.Replace(refused.hint)
 	}
+	return text, err
 }
 
 // openAuthority opens the records of the CA, and the issuer's key too if it is needed. Close it after use.
@@ -74,6 +82,7 @@ func (a *app) openAuthority(ctx context.Context, f *caFlags, needsKey bool, lint
 	if err != nil {
 		return nil, caFailure(err, "opening the CA")
 	}
+	au.Publication = publicationOf(au.Publication, f.issuer)
 	for _, l := range au.Lost() {
 		a.ui.warnf("a crash left the serial number %s without a certificate; it is closed and never used again", authority.SerialText(serialOf(l.Serial)))
 	}

@@ -1,6 +1,35 @@
 package cli
 
-import "github.com/tlswright/tlswright/pki"
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 
-// ownProfiles are the profiles of the user's own; none yet.
-func (a *app) ownProfiles() (map[string]pki.ProfileSpec, error) { return nil, nil }
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/pki"
+)
+
+// profilesFile holds profiles of the user's own, below --home.
+const profilesFile = "ca/profiles.yaml"
+
+// ownProfiles reads the profiles of the user's own; nil where there are none.
+func (a *app) ownProfiles() (map[string]pki.ProfileSpec, error) {
+	home, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(home, filepath.FromSlash(profilesFile))
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, cannotRun(err, "reading the profiles")
+	}
+	profiles, err := config.ReadProfiles(text)
+	if err != nil {
+		return nil, &failure{kind: kindLocal, text: path + ": " + err.Error(), err: err}
+	}
+	return profiles, nil
+}

@@ -19,6 +19,7 @@ type requestFlags struct {
 	days       int
 	mustStaple bool
 	policies   []string
+	takesCAs   bool // the profile may be intermediate
 }
 
 func (f *requestFlags) register(cmd *cobra.Command) {
@@ -75,11 +76,15 @@ func (a *app) takeProfile(cmd *cobra.Command, f *requestFlags, req *pki.Request)
 		req.Spec, req.Profile = &spec, pki.Profile(f.profile)
 		return nil
 	}
-	if slices.Contains(leafProfiles(), f.profile) {
+	known := leafProfiles()
+	if f.takesCAs {
+		known = append(known, string(pki.ProfileIntermediate))
+	}
+	if slices.Contains(known, f.profile) {
 		req.Profile = pki.Profile(f.profile)
 		return nil
 	}
-	known := append(leafProfiles(), slices.Sorted(maps.Keys(own))...)
+	known = append(known, slices.Sorted(maps.Keys(own))...)
 	return usagef(cmd, "--profile %q is not one of %s", f.profile, strings.Join(known, ", "))
 }
 

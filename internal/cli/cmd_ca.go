@@ -12,27 +12,27 @@ import (
 func newCA(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "ca",
-		Short: "A private CA: make it, issue certificates, show it",
+		Short: "A private CA: make it, issue and revoke certificates, answer for them",
 		Long: `A private CA with a root and an intermediate. The root signs the intermediate,
 the intermediate signs everything else. Both live below --home, their keys in
-files that only you can read.`,
-		Example: "  tlswright ca init\n  tlswright ca issue app.test --san app.test,127.0.0.1 --out ./app\n  tlswright ca show --pem > root.pem",
-	}, newCAInit(a), newCAIssue(a), newCASign(a), newCARenew(a), newCARevoke(a),
-		newCAList(a), newCASearch(a), newCAShow(a), newCATrust(a), newCAAudit(a))
+files that only you can read; what was issued and revoked is on record there, in
+a log that can only be added to.`,
+		Example: "  tlswright ca init\n  tlswright ca issue app.test --san app.test,127.0.0.1 --out ./app\n" +
+			"  tlswright ca revoke app.test --reason keyCompromise\n  tlswright ca crl -o ca.crl\n  tlswright ca show --pem > root.pem",
+	}, newCAInit(a), newCAIntermediate(a), newCAIssue(a), newCASign(a), newCARenew(a), newCARevoke(a),
+		newCAList(a), newCASearch(a), newCAShow(a), newCAExport(a), newCACRL(a), newCAOCSP(a),
+		newCATrust(a), newCAAudit(a), newCABackup(a), newCARestore(a))
 }
 
-// openCA opens the CA of the estate, or says how to make one.
-func (a *app) openCA() (*keystore.CA, error) {
+// openCA opens the CA of the estate with its key, or says how to make one.
+func (a *app) openCA(f *caFlags) (*keystore.CA, error) {
 	home, err := a.home()
 	if err != nil {
 		return nil, err
 	}
-	ca, err := keystore.OpenCA(home)
-	if errors.Is(err, keystore.ErrNoCA) {
-		return nil, &failure{kind: kindLocal, err: err, text: err.Error(), hint: "make one: tlswright ca init"}
-	}
+	ca, err := keystore.OpenCAWith(home, a.passphrase(f))
 	if err != nil {
-		return nil, cannotRun(err, "opening the CA")
+		return nil, caFailure(err, "opening the CA")
 	}
 	return ca, nil
 }

@@ -2,11 +2,15 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
 )
@@ -14,36 +18,76 @@ import (
 const day = 24 * time.Hour
 
 type caInitFlags struct {
-	key    string
-	name   string
-	days   int
-	asJSON bool
+	key         string
+	name        string
+	days        int
+	interDays   int
+	encrypts    bool
+	secret      secretFlags
+	constraints constraintFlags
+	constrained []string
+	publication publicationFlags
+	asJSON      bool
 }
 
 // caReport is `ca init --json` and `ca show --json`.
 type caReport struct {
-	Folder       string     `json:"folder"`
-	Root         certReport `json:"root"`
-	Intermediate certReport `json:"intermediate"`
+	Folder       string               `json:"folder"`
+	Root         certReport           `json:"root"`
+	Intermediate certReport           `json:"intermediate"`
+	Others       []intermediateReport `json:"other_intermediates"`
+	Encrypted    bool                 `json:"encrypted"` // the intermediate's key has a passphrase
+	RootKey      bool                 `json:"root_key_here"`
+	Publication  publicationReport    `json:"publication"`
 }
 
+type intermediateReport struct {
+	Name string `json:"name"` // for --issuer
+	certReport
+}
+
+const caInitLong = `Make a root, valid for ten years, and an intermediate, valid for five, which
+issues everything else. The private keys are files that only you can read. An
+existing CA is never overwritten.
+
+With --passphrase-file, --passphrase-env or --encrypt (which asks twice) the keys
+are encrypted, and every command that signs needs the passphrase. The root's key
+may then be moved to another place: only "ca intermediate" needs it.
+
+` + constraintHelp + ` Both certificates say so
+unless --constrain names one, for some programs do not look at the root's.
+
+--crl-url, --ocsp-url and --issuer-url go into every certificate that is issued
+from now on, and say where clients find the CRL, the OCSP responder and the
+intermediate; putting them there is up to you (see "ca crl" and "ca ocsp"). In a URL
+{issuer} stands for the name of the intermediate, where there are several.
+--crl-shards splits the CRL into as many parts, each at a URL of its own: it can
+not be changed later.`
+
 func newCAInit(a *app) *cobra.Command {
-	o := &caInitFlags{}
+	o := &caInitFlags{secret: secretFlags{isNew: true}}
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make a private CA: a root and an intermediate",
-		Long: `Make a root, valid for ten years, and an intermediate, valid for five, which
-issues everything else. The private keys are files that only you can read. An
-existing CA is never overwritten.`,
-		Example: "  tlswright ca init\n  tlswright ca init --key rsa4096 --days 3650 --name 'Example Ltd'",
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.caInit(cmd, o) },
+		Long:  caInitLong,
+		Example: "  tlswright ca init\n  tlswright ca init --key rsa4096 --days 3650 --name 'Example Ltd'\n" +
+			"  tlswright ca init --permit-dns test,internal --permit-ip 127.0.0.0/8,10.0.0.0/8\n" +
+			"  tlswright ca init --encrypt --crl-url http://ca.example.com/ca.crl --ocsp-url http://ocsp.example.com",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.caInit(cmd, o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the keys: "+keyTypeList())
-	f.IntVar(&o.days, "days", 3650, "how many `DAYS` the root is valid; the intermediate is for half as long")
+	f.IntVar(&o.days, "days", 3650, "how many `DAYS` the root is valid")
+	f.IntVar(&o.interDays, "intermediate-days", 0, "how many `DAYS` the intermediate is valid (default: half as long as the root)")
 	f.StringVar(&o.name, "name", "", "your `NAME` in the certificates (default \"tlswright\")")
+	f.BoolVar(&o.encrypts, "encrypt", false, "encrypt the keys, and ask for the passphrase")
+	registerPassphrase(cmd, &o.secret, "encrypt the keys with a passphrase: it")
+	o.constraints.register(cmd)
+	f.StringSliceVar(&o.constrained, "constrain", []string{"root", "intermediate"}, "which `CERTIFICATES` bear the constraints: root, intermediate")
+	o.publication.register(cmd)
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
+	complete(cmd, "constrain", []string{"root", "intermediate"})
 	completeKeyTypes(cmd)
 	return cmd
 }
@@ -76,11 +120,11 @@ func lifetimeOf(cmd *cobra.Command, days int) (time.Duration, error) {
 }
 
 func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
-	keyType, err := pki.ParseKeyType(o.key)
+	options, err := a.caOptions(cmd, o)
 	if err != nil {
-		return refusedFlag(cmd, "--key", err)
+		return err
 	}
-	lifetime, err := lifetimeOf(cmd, o.days)
+	publication, err := o.publication.publication(cmd, authority.Publication{})
 	if err != nil {
 		return err
 	}
@@ -88,25 +132,94 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 	if err != nil {
 		return err
 	}
-	if keyType == pki.RSA4096 && a.ui.err.width > 0 {
+	if _, err := keystore.ReadCA(home); !errors.Is(err, keystore.ErrNoCA) && (o.encrypts || o.secret.isSet()) {
+		return caExists(fmt.Errorf("%w in %s", keystore.ErrCAExists, home)) // before anybody thinks of a passphrase
+	}
+	if o.encrypts || o.secret.isSet() {
+		if options.Passphrase, err = a.passphraseText(&o.secret, "the keys of the CA"); err != nil {
+			return err
+		}
+	}
+	if options.KeyType == pki.RSA4096 && a.ui.err.width > 0 {
 		a.ui.notef("making two RSA keys of 4096 bits, which takes a while")
 	}
-	ca, err := keystore.CreateCA(home, keystore.CAOptions{
-		KeyType: keyType, Name: o.name, RootLifetime: lifetime, IntermediateLifetime: max(lifetime/2, day),
-	}, a.now())
+	ca, err := keystore.CreateCA(home, options, a.now())
 	if errors.Is(err, keystore.ErrCAExists) {
-		return &failure{kind: kindLocal, err: err, text: err.Error(),
-			hint: "use it as it is (tlswright ca show), or name another place with --home"}
+		return caExists(err)
 	}
 	if err != nil {
 		return refusedRequest(err, "making the CA")
 	}
-	if o.asJSON {
-		return a.ui.printJSON(a.newCAReport(ca))
+	if o.publication.isSet() {
+		if err := authority.WritePublication(home, publication); err != nil {
+			return cannotRun(err, "keeping where the CA publishes")
+		}
 	}
-	a.printCA(ca, "made a CA in "+filepath.Clean(ca.Dir))
-	a.ui.printf("\nnext: %s", a.ui.out.paint(bold, "tlswright ca issue localhost --profile server --san localhost,127.0.0.1 --out ./localhost"))
+	report, err := a.newCAReport(ca)
+	switch {
+	case err != nil:
+		return err
+	case o.asJSON:
+		return a.ui.printJSON(report)
+	}
+	a.printCA(ca, report, "made a CA in "+filepath.Clean(ca.Dir))
+	a.ui.printf("\nnext: %s", a.ui.out.paint(bold, o.next()))
 	return nil
+}
+
+func caExists(err error) error {
+	return &failure{kind: kindLocal, err: err, text: err.Error(), hint: "use it as it is (tlswright ca show), or name another place with --home"}
+}
+
+// next is what to do with a new CA: a certificate that it may issue.
+func (o *caInitFlags) next() string {
+	host, sans := "localhost", "localhost,127.0.0.1"
+	if permitted := lowered(o.constraints.permitDNS); len(permitted) > 0 && !slices.Contains(permitted, "localhost") {
+		host = strings.TrimPrefix(permitted[0], ".")
+		if !strings.Contains(host, ".") || host != permitted[0] {
+			host = "app." + host
+		}
+		sans = host
+	}
+	return fmt.Sprintf("tlswright ca issue %s --profile server --san %s --out ./%s", host, sans, host)
+}
+
+// caOptions turns the flags into what the key store makes.
+func (a *app) caOptions(cmd *cobra.Command, o *caInitFlags) (keystore.CAOptions, error) {
+	var none keystore.CAOptions
+	keyType, err := pki.ParseKeyType(o.key)
+	if err != nil {
+		return none, refusedFlag(cmd, "--key", err)
+	}
+	lifetime, err := lifetimeOf(cmd, o.days)
+	if err != nil {
+		return none, err
+	}
+	options := keystore.CAOptions{KeyType: keyType, Name: o.name, RootLifetime: lifetime, IntermediateLifetime: max(lifetime/2, day)}
+	if cmd.Flags().Changed("intermediate-days") {
+		if o.interDays < 1 || o.interDays > o.days {
+			return none, usagef(cmd, "--intermediate-days %d is not between 1 and the days of the root, %d", o.interDays, o.days)
+		}
+		options.IntermediateLifetime = time.Duration(o.interDays) * day
+	}
+	constraints, err := o.constraints.constraints(cmd)
+	if err != nil {
+		return none, err
+	}
+	if constraints == nil && cmd.Flags().Changed("constrain") {
+		return none, usagef(cmd, "--constrain says who bears constraints, but there are none: --permit-dns and the like give them")
+	}
+	for _, who := range o.constrained {
+		if who != string(pki.ProfileRoot) && who != string(pki.ProfileIntermediate) {
+			return none, usagef(cmd, "--constrain %q is neither root nor intermediate", who)
+		}
+	}
+	options.Adjust = func(req *pki.Request) {
+		if slices.Contains(o.constrained, string(req.Profile)) {
+			req.NameConstraints = constraints
+		}
+	}
+	return options, nil
 }
 
 // refusedFlag reports the value of a flag that pki does not take.
@@ -117,28 +230,4 @@ func refusedFlag(cmd *cobra.Command, flag string, err error) error {
 		f.hint = refused.Hint
 	}
 	return f
-}
-
-func (a *app) newCAReport(ca *keystore.CA) caReport {
-	now := a.now()
-	return caReport{Folder: ca.Dir, Root: newCertReport(ca.Root, now), Intermediate: newCertReport(ca.Intermediate, now)}
-}
-
-// printCA shows both certificates of the CA under a heading.
-func (a *app) printCA(ca *keystore.CA, heading string) {
-	now, out := a.now(), &a.ui.out
-	text := out.paint(bold, heading) + "\n"
-	var rows []row
-	for i, c := range []string{"root", "intermediate"} {
-		certificate := ca.Root
-		if i == 1 {
-			certificate = ca.Intermediate
-		}
-		rows = append(rows,
-			row{label: c, value: pki.Name(certificate.Subject), style: bold},
-			row{label: "", value: pki.DescribeKey(certificate.PublicKey) + ", " + dateOf(certificate.NotBefore) + " to " +
-				dateOf(certificate.NotAfter) + ", " + lifeLeft(certificate, now), style: lifeStyle(certificate, now)},
-			row{label: "", value: "sha256 " + pki.Fingerprint(certificate.Raw), style: faint})
-	}
-	a.ui.write(out, text+out.rows(rows))
 }

@@ -14,10 +14,11 @@ import (
 type caSignFlags struct {
 	caFlags
 	requestFlags
-	out    string
-	bundle bool
-	force  bool
-	asJSON bool
+	constraints constraintFlags
+	out         string
+	bundle      bool
+	force       bool
+	asJSON      bool
 }
 
 const caSignLong = `Sign a certificate request (PKCS #10) that somebody made with their own key:
@@ -26,6 +27,10 @@ signature on the request is checked. Key, subject, names and must-staple are tak
 from it; what the certificate may be used for and how long it lives is decided by
 the profile and the flags here, and what else the request asks for is told and left
 out. --san replaces the names of the request.
+
+With --profile intermediate the root signs the request of another CA, which may
+have its home on another machine (see "ca intermediate --csr-out"); the constraints
+say for which names that one may issue.
 
 The certificate goes to standard output or to -o FILE; --chain puts what a server
 sends after it behind it.`
@@ -36,12 +41,14 @@ func newCASign(a *app) *cobra.Command {
 		Use:     "sign CSR",
 		Short:   "Sign a certificate request",
 		Long:    caSignLong,
-		Example: "  tlswright ca sign app.csr --chain -o app.pem\n  openssl req -new -key app.key -subj /CN=app.test | tlswright ca sign - --san app.test > app.pem",
+		Example: "  tlswright ca sign app.csr --chain -o app.pem\n  tlswright ca sign --profile intermediate lab.csr --permit-dns lab.test -o lab.pem\n  openssl req -new -key app.key -subj /CN=app.test | tlswright ca sign - --san app.test > app.pem",
 		Args:    oneArg("the FILE of the certificate request, or - for standard input"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.caSign(cmd, o, args[0]) },
 	}
 	o.caFlags.register(cmd)
+	o.takesCAs = true
 	o.requestFlags.register(cmd)
+	o.constraints.register(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&o.out, "output", "o", "", "write the certificate to `FILE` (default: standard output)")
 	f.BoolVar(&o.bundle, "chain", false, "with the intermediates behind it, as servers need it")
@@ -73,14 +80,29 @@ func (a *app) caSign(cmd *cobra.Command, o *caSignFlags, file string) (err error
 	if err != nil {
 		return err
 	}
-	req, err := pki.RequestFromCSR(csr, wanted.Profile)
+	taken := wanted.Profile
+	if wanted.Spec != nil { // one of the user's own: the names are taken as for the built-in one that it is most like
+		taken = pki.ProfileClient
+		if wanted.Spec.NeedsSAN {
+			taken = pki.ProfileServer
+		}
+	}
+	req, err := pki.RequestFromCSR(csr, taken)
 	if err != nil {
 		return caFailure(err, "taking the request")
 	}
-	req.Spec, req.Policies, req.Lifetime = wanted.Spec, wanted.Policies, wanted.Lifetime
+	req.Profile, req.Spec, req.Policies, req.Lifetime = wanted.Profile, wanted.Spec, wanted.Policies, wanted.Lifetime
 	req.MustStaple = req.MustStaple || wanted.MustStaple
 	if len(wanted.SANs) > 0 {
 		req.SANs = wanted.SANs
+	}
+	if req.NameConstraints, err = o.constraints.constraints(cmd); err != nil {
+		return err
+	}
+	if isCA := req.Profile == pki.ProfileIntermediate || req.Spec != nil && req.Spec.CA; isCA && o.issuer == "" {
+		o.issuer = authority.RootIssuer
+	} else if !isCA && req.NameConstraints != nil {
+		return usagef(cmd, "name constraints are for CAs: they go with --profile intermediate")
 	}
 	au, err := a.openAuthority(cmd.Context(), &o.caFlags, true)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 )
 
 type caTrustFlags struct {
+	caFlags
 	kinds    []string
 	isRemove bool
 	isList   bool
@@ -50,6 +51,7 @@ func newCATrust(a *app) *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.caTrust(cmd, o) },
 	}
+	o.registerSecret(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.kinds, "store", nil, "only these `STORES`: "+strings.Join(stores.Kinds(), ", "))
 	f.BoolVar(&o.isRemove, "remove", false, "take the root out again")
@@ -68,7 +70,7 @@ func (a *app) caTrust(cmd *cobra.Command, o *caTrustFlags) error {
 			return usagef(cmd, "--store %q is not one of %s", kind, strings.Join(stores.Kinds(), ", "))
 		}
 	}
-	ca, err := a.openCA()
+	ca, err := a.openCA(&o.caFlags)
 	if err != nil {
 		return err
 	}

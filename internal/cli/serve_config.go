@@ -111,7 +111,7 @@ func (a *app) openOrMakeCA() (*keystore.CA, error) {
 		return nil, err
 	}
 	for attempt := 0; ; attempt++ {
-		ca, err := keystore.OpenCA(home)
+		ca, err := keystore.ReadCA(home)
 		if errors.Is(err, keystore.ErrNoCA) {
 			if ca, err = keystore.CreateCA(home, keystore.CAOptions{}, a.now()); err == nil {
 				a.ui.notef("there was no CA yet: made one in %s", ca.Dir)
