@@ -242,6 +242,9 @@ func (v *verification) explainSignature(child, parent *x509.Certificate, serr, e
 		return v.fault(ReasonSignature, child, err, "", "has a signature by \"%s\" that cannot be checked (%v)", describe(parent), child.SignatureAlgorithm)
 	}
 	if a, s := child.AuthorityKeyId, parent.SubjectKeyId; len(a) > 0 && len(s) > 0 && !bytes.Equal(a, s) {
+		if v.strange != nil && !v.isRoot(parent) { // Explain, which knows all roots
+			return v.fault(ReasonSignature, child, err, "give the certificate of the CA that signed it", "was not signed by the \"%s\" that is given: that CA has another key", describe(parent))
+		}
 		return v.fault(ReasonUnknownAuthority, child, err, "was the CA made anew? "+v.trustHint(),
 			"is signed by unknown authority \"%s\": a trusted CA has this name, but another key", issuerName(child))
 	}

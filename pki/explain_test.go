@@ -36,6 +36,8 @@ func TestEverydayRefusalsAreExplained(t *testing.T) {
 	namesake := m.chain(nil, nil, nil)
 	back := func() { m.keys = append(m.keys[len(m.keys)-1:], m.keys[:len(m.keys)-1]...) }
 	back()
+	stray := &chain{m: m, certs: good.heapOf(0), keys: good.keys[:1:1]} // of the right root and name, with another key
+	stray.add(m.template(1, 3), namesake.keys[1])
 	notCA := func(t *x509.Certificate) { t.IsCA = false }
 	limit := func(t *x509.Certificate) { t.MaxPathLenZero, t.MaxPathLen = true, 0 }
 	revoked := good.crl(1, crl.Template{Entries: entries(crl.Entry{Serial: good.certs[2].SerialNumber.Bytes(), RevokedAt: mintTime().Add(-5 * day), Reason: crl.KeyCompromise})})
@@ -52,7 +54,7 @@ func TestEverydayRefusalsAreExplained(t *testing.T) {
 		{"wrong host", good.ask("", false, host("evil.example")), pki.CheckName, pki.ReasonNameMismatch, 0, "is valid for www.example.com, not evil.example", "RFC 9525, Section 6"},
 		{"expired", good.ask("", false, at(mintTime().Add(381*day))), pki.CheckDates, pki.ReasonExpired, 0, "the certificate expired on 2027-06-16", "RFC 5280, Section 6.1.3"},
 		{"unknown root", good.ask("", false, noRoots), pki.CheckRoot, pki.ReasonUnknownAuthority, 1, `is signed by unknown authority "CN=CA 0, O=Mint"`, "RFC 5280, Section 6.1.1"},
-		{"swapped intermediate", good.ask("", false, heap(namesake.certs[1].Raw)), pki.CheckSignatures, pki.ReasonUnknownAuthority, 0, "another key", "RFC 5280, Section 6.1.3"},
+		{"swapped intermediate", good.ask("", false, heap(stray.certs[1].Raw)), pki.CheckSignatures, pki.ReasonSignature, 0, `was not signed by the "CN=CA 1, O=Mint" that is given: that CA has another key`, "RFC 5280, Section 6.1.3"},
 		{"CA:FALSE signer", m.chain(nil, notCA, nil).ask("", false), pki.CheckConstraints, pki.ReasonConstraint, 1, `the issuing certificate "CN=CA 1, O=Mint" is not a CA certificate`, "RFC 5280, Section 6.1.4"},
 		{"path length", m.chain(nil, limit, nil, nil).ask("", false), pki.CheckConstraints, pki.ReasonConstraint, 2, "allows at most 0 CAs below it, and the chain has 1", "RFC 5280, Section 6.1.4"},
 		{"name constraint", m.chain(nil, m.constrained(pki.NameConstraints{PermittedDNS: []string{"corp.example"}}), nil).ask("", false), pki.CheckConstraints, pki.ReasonConstraint, 0,
