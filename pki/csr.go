@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // maxCSR bounds a certificate request, in bytes of DER or PEM.
@@ -244,8 +245,8 @@ func extensionName(id string) string {
 
 // RequestFromCSR turns a certificate request into a request to an issuer: key,
 // subject, names and must-staple are taken over, all else comes from the profile.
-// A common name that is a host name is added to the names of a profile that needs
-// them where the request has none.
+// A common name that is a host name is added to the names of a server that asks for
+// none.
 func RequestFromCSR(c *CSR, p Profile) (Request, error) {
 	if c == nil || c.Key == nil {
 		return Request{}, errors.New("no certificate request")
@@ -254,9 +255,16 @@ func RequestFromCSR(c *CSR, p Profile) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
+	req := c.Request(&spec)
+	req.Profile, req.Spec = p, nil
+	return req, nil
+}
+
+// Request does what [RequestFromCSR] does, for a profile of one's own.
+func (c *CSR) Request(spec *ProfileSpec) Request {
 	s := c.Subject
 	req := Request{
-		Profile: p, Key: c.Key, SANs: append([]string(nil), c.SANs...), MustStaple: c.MustStaple && spec.serves(),
+		Spec: spec, Key: c.Key, SANs: slices.Clone(c.SANs), MustStaple: c.MustStaple && spec.serves(),
 		Subject: pkix.Name{
 			Country: s.Country, Organization: s.Organization, OrganizationalUnit: s.OrganizationalUnit, Locality: s.Locality,
 			Province: s.Province, StreetAddress: s.StreetAddress, PostalCode: s.PostalCode, SerialNumber: s.SerialNumber, CommonName: s.CommonName,
@@ -265,5 +273,5 @@ func RequestFromCSR(c *CSR, p Profile) (Request, error) {
 	if spec.NeedsSAN && spec.serves() && len(req.SANs) == 0 && checkDNS(s.CommonName, true) == "" {
 		req.SANs = []string{s.CommonName}
 	}
-	return req, nil
+	return req
 }

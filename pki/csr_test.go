@@ -133,6 +133,13 @@ func TestTheCommonNameOfABareRequestBecomesAName(t *testing.T) {
 		if req, err := RequestFromCSR(c, ProfileServer); err != nil || !slices.Equal(req.SANs, want) {
 			t.Errorf("%q: %v, %v", cn, req.SANs, err)
 		}
+		spec, err := BuiltinProfile(ProfilePeer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if req := c.Request(&spec); req.Spec != &spec || !slices.Equal(req.SANs, want) {
+			t.Errorf("%q under a profile of one's own: %v", cn, req.SANs)
+		}
 		if req, err := RequestFromCSR(c, ProfileClient); err != nil || len(req.SANs) > 0 {
 			t.Errorf("%q for a client: %v, %v", cn, req.SANs, err)
 		}

@@ -24,7 +24,7 @@ func (i Issuer) checkIssuer(now time.Time) error {
 		return errors.New("the issuer lacks its certificate")
 	}
 	if i.Key != nil && !SameKey(i.Certificate.PublicKey, i.Key.Public()) {
-		return refuse("", "the issuer's key does not belong to its certificate %q", describe(i.Certificate))
+		return refuse("give the key and the certificate of one CA", "the issuer's key does not belong to its certificate %q", describe(i.Certificate))
 	}
 	if len(i.Chain) > maxAncestors {
 		return fmt.Errorf("%d CAs above the issuer, more than %d", len(i.Chain), maxAncestors)
@@ -38,13 +38,13 @@ func (i Issuer) checkIssuer(now time.Time) error {
 		case !c.BasicConstraintsValid || !c.IsCA:
 			return refuse("sign with a root or an intermediate", "%q is not a CA certificate", describe(c))
 		case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
-			return refuse("", "%q may not sign certificates by its key usage", describe(c))
+			return refuse("sign with a CA whose key usage has keyCertSign", "%q may not sign certificates by its key usage", describe(c))
 		case now.Before(c.NotBefore):
 			return refuse("check the clock of this machine", "the issuer %q is not valid before %s", describe(c), stamp(c.NotBefore))
 		case now.After(c.NotAfter):
 			return refuse("renew the issuer first", "the issuer %q expired on %s", describe(c), stamp(c.NotAfter))
 		case len(c.RawSubject) <= 2:
-			return refuse("", "the issuer has an empty name")
+			return refuse("sign with a CA that has a name", "the issuer has an empty name")
 		}
 	}
 	return nil
@@ -55,7 +55,7 @@ func (i Issuer) checkIssuer(now time.Time) error {
 func (i Issuer) fit(t *x509.Certificate, req Request) error {
 	if c := i.Certificate; t.NotBefore.Before(c.NotBefore) {
 		if !req.NotBefore.IsZero() {
-			return refuse("", "validity would start on %s, before that of the issuer %q (%s)", stamp(t.NotBefore), describe(c), stamp(c.NotBefore))
+			return refuse("leave the start out, or take a later one", "validity would start on %s, before that of the issuer %q (%s)", stamp(t.NotBefore), describe(c), stamp(c.NotBefore))
 		}
 		t.NotBefore = c.NotBefore
 	}
@@ -73,7 +73,7 @@ func (i Issuer) fit(t *x509.Certificate, req Request) error {
 		}
 	}
 	if !t.NotAfter.After(t.NotBefore) {
-		return refuse("", "nothing is left of the issuer's validity (%s)", stamp(t.NotAfter))
+		return refuse("renew the issuer first", "nothing is left of the issuer's validity (%s)", stamp(t.NotAfter))
 	}
 	if !t.IsCA && SameKey(t.PublicKey, i.Certificate.PublicKey) {
 		return refuse("make a key of its own for the certificate", "the key to certify is the issuer's own key")
@@ -181,11 +181,11 @@ func constraintsOf(ca *x509.Certificate) (*NameConstraints, error) {
 	return nil, nil
 }
 
-// nameless takes the common name of a leaf without alternative names for a DNS
-// name where it has the form of one, as OpenSSL does when it applies constraints.
+// nameless takes the common name of a leaf without DNS names for one where it has
+// the form of one, as OpenSSL does when it applies constraints.
 func nameless(c *x509.Certificate) *x509.Certificate {
 	var t x509.Certificate
-	if cn := c.Subject.CommonName; !c.IsCA && sanKinds(c) == 0 && strings.Contains(cn, ".") && checkDNS(cn, true) == "" {
+	if cn := c.Subject.CommonName; !c.IsCA && len(c.DNSNames) == 0 && strings.Contains(cn, ".") && checkDNS(cn, true) == "" {
 		t.DNSNames = []string{cn}
 	}
 	return &t

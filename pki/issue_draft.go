@@ -121,7 +121,7 @@ func (d *Draft) Sign(key crypto.Signer) (*x509.Certificate, error) {
 		return nil, errors.New("no key to sign with")
 	}
 	if !SameKey(d.signer, key.Public()) {
-		return nil, refuse("", "the key that should sign is not that of the issuer %q", issuerName(d.certificate))
+		return nil, refuse("sign with the issuer's own key", "the key that should sign is not that of the issuer %q", issuerName(d.certificate))
 	}
 	var opts crypto.SignerOpts = d.algorithm.hash
 	if d.algorithm.pss {

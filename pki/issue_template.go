@@ -45,7 +45,7 @@ func (s *ProfileSpec) Validate() error {
 	name := Printable(string(s.Name))
 	switch {
 	case s.Lifetime < 0 || s.MaxLifetime < 0 || s.MaxLifetime > 0 && s.Lifetime > s.MaxLifetime:
-		return refuse("", "profile %q: a lifetime of %v with a maximum of %v", name, s.Lifetime, s.MaxLifetime)
+		return refuse("keep the lifetime above zero and below its maximum", "profile %q: a lifetime of %v with a maximum of %v", name, s.Lifetime, s.MaxLifetime)
 	case s.CA && s.PathLen < -1:
 		return refuse("-1 means no limit", "profile %q: a path length of %d", name, s.PathLen)
 	case s.CA && s.KeyUsage&x509.KeyUsageCertSign == 0:
@@ -56,14 +56,14 @@ func (s *ProfileSpec) Validate() error {
 	case !s.CA && s.NameConstraints != nil:
 		return refuse("constrain the CA above it", "profile %q: name constraints, but not a CA", name)
 	case s.CA && (s.ShortLived || s.OCSPNoCheck || s.MustStaple):
-		return refuse("", "profile %q: short-lived, must-staple and OCSP no-check are for leaves", name)
+		return refuse("take them out", "profile %q: short-lived, must-staple and OCSP no-check are for leaves", name)
 	case s.ShortLived && (s.MaxLifetime == 0 || s.MaxLifetime > MaxShortLifetime):
 		return refuse(fmt.Sprintf("set its maximum to %d days or less", MaxShortLifetime/day), "profile %q: short-lived without a maximum of %d days", name, MaxShortLifetime/day)
 	case s.ShortLived && (s.MustStaple || len(s.CRLDistributionPoints)+len(s.OCSPServers) > 0):
 		// RFC 9608, Section 3: noRevAvail excludes them.
-		return refuse("", "profile %q: short-lived certificates have no CRL and no OCSP server", name)
+		return refuse("take out must-staple, CRL and OCSP", "profile %q: short-lived certificates have no CRL and no OCSP server", name)
 	case s.OCSPNoCheck && !slices.Contains(s.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
-		return refuse("", "profile %q: OCSP no-check is for those that sign OCSP answers", name)
+		return refuse("add ocsp-signing to its purposes, or take it out", "profile %q: OCSP no-check is for those that sign OCSP answers", name)
 	case slices.Contains(s.ExtKeyUsage, x509.ExtKeyUsageTimeStamping) && len(s.ExtKeyUsage)+len(s.OtherExtKeyUsage) > 1:
 		// RFC 3161, Section 2.3: only one purpose.
 		return refuse("make a profile of its own for time stamping", "profile %q: who stamps times must do nothing else", name)
@@ -230,7 +230,7 @@ func setValidity(t *x509.Certificate, spec *ProfileSpec, req Request, now time.T
 	limit := spec.MaxLifetime
 	switch {
 	case lifetime < time.Second:
-		return refuse("", "a lifetime of %v is too short", lifetime)
+		return refuse("ask for a day or more", "a lifetime of %v is too short", lifetime)
 	case spec.ShortLived && lifetime > limit:
 		return refuse(fmt.Sprintf("ask for %v at most", limit), "a certificate that cannot be revoked for %v", lifetime)
 	case limit > 0 && lifetime > limit && !req.AllowLong:
@@ -248,7 +248,7 @@ func setValidity(t *x509.Certificate, spec *ProfileSpec, req Request, now time.T
 	// Both ends belong to the period (RFC 5280, Section 4.1.2.5).
 	t.NotAfter = t.NotBefore.Add(lifetime - time.Second).Truncate(time.Second)
 	if t.NotAfter.Year() > 9999 || t.NotBefore.Year() < 1950 {
-		return refuse("", "the validity cannot be written down")
+		return refuse("keep it between the years 1950 and 9999", "the validity cannot be written down")
 	}
 	return nil
 }
@@ -282,7 +282,7 @@ func setServices(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 		{"issuer certificate", t.IssuingCertificateURL, []string{"http", "https", "ldap", "ldaps"}},
 	} {
 		if len(list.urls) > maxURLs {
-			return refuse("", "%d URLs of the %s, more than %d", len(list.urls), list.what, maxURLs)
+			return refuse("one or two are enough", "%d URLs of the %s, more than %d", len(list.urls), list.what, maxURLs)
 		}
 		for _, s := range list.urls {
 			u, err := url.Parse(s)
@@ -303,7 +303,7 @@ func setServices(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 func setPurposes(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 	t.Policies = slices.Concat(spec.Policies, req.Policies)
 	if len(t.Policies) > maxPolicies {
-		return refuse("", "%d policies, more than %d", len(t.Policies), maxPolicies)
+		return refuse("name those that matter", "%d policies, more than %d", len(t.Policies), maxPolicies)
 	}
 	for i, p := range t.Policies {
 		// RFC 5280, Section 4.2.1.4: a policy MUST NOT appear more than once.
@@ -314,7 +314,7 @@ func setPurposes(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 	for _, id := range spec.OtherExtKeyUsage {
 		oid, ok := smallOID(id)
 		if !ok {
-			return refuse("", "the purpose %v has a number that is too large", id)
+			return refuse("take an identifier whose parts fit in 31 bits", "the purpose %v has a number that is too large", id)
 		}
 		t.UnknownExtKeyUsage = append(t.UnknownExtKeyUsage, oid)
 	}
@@ -335,7 +335,7 @@ func setPurposes(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 	}
 	value, err := constraints.Marshal()
 	if err != nil {
-		return refuse("", "%v", err)
+		return refuse("name what is permitted or excluded below the CA", "%v", err)
 	}
 	// RFC 5280, Section 4.2.1.10: conforming CAs MUST mark this extension as critical.
 	t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Critical: true, Value: value})

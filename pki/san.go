@@ -40,7 +40,7 @@ func addSAN(t *x509.Certificate, san string) error {
 func addIP(t *x509.Certificate, s string) error {
 	addr, err := netip.ParseAddr(s)
 	if err != nil || addr.Zone() != "" {
-		return refuse("", "%q is not an IP address a certificate can carry", Printable(s))
+		return refuse("write it as 192.0.2.1 or 2001:db8::1, without a zone", "%q is not an IP address a certificate can carry", Printable(s))
 	}
 	t.IPAddresses = append(t.IPAddresses, addr.Unmap().AsSlice())
 	return nil
@@ -50,7 +50,7 @@ func addURI(t *x509.Certificate, s string) error {
 	u, err := url.Parse(s)
 	// RFC 5280, Section 4.2.1.6: the name MUST NOT be a relative URI, and must be ASCII.
 	if err != nil || u.Scheme == "" || (u.Host == "" && u.Opaque == "" && u.Path == "") || !isASCII(s) {
-		return refuse("", "%q is not an absolute URI in ASCII", Printable(s))
+		return refuse("write it whole, as in https://host/path or spiffe://domain/name", "%q is not an absolute URI in ASCII", Printable(s))
 	}
 	if host := u.Hostname(); host != "" {
 		if _, err := netip.ParseAddr(host); err != nil && checkDNS(host, false) != "" {
@@ -64,7 +64,7 @@ func addURI(t *x509.Certificate, s string) error {
 func addEmail(t *x509.Certificate, s string) error {
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || local == "" || len(s) > 254 || !isASCII(s) || strings.ContainsAny(s, " <>\"(),:;[]\\") || checkDNS(domain, false) != "" {
-		return refuse("", "%q is not an e-mail address a certificate can carry", Printable(s))
+		return refuse("write it as name@example.com", "%q is not an e-mail address a certificate can carry", Printable(s))
 	}
 	t.EmailAddresses = append(t.EmailAddresses, s)
 	return nil
@@ -79,7 +79,11 @@ func addDNS(t *x509.Certificate, s string) error {
 		return refuse("write ip:"+name, "the address %s as a DNS name: clients look for it among the IP addresses", name)
 	}
 	if why := checkDNS(name, true); why != "" {
-		return refuse("", "%q is not a DNS name: %s", Printable(s), why)
+		hint := ""
+		if strings.Contains(name, "*") {
+			hint = "write *.example.com: the star alone, in front, once"
+		}
+		return refuse(hint, "%q is not a DNS name: %s", Printable(s), why)
 	}
 	if rest, ok := strings.CutPrefix(name, "*."); ok && !strings.Contains(rest, ".") {
 		return refuse("name the hosts, or put a domain between: *.lab."+rest,

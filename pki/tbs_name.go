@@ -29,7 +29,7 @@ func encodeName(n pkix.Name) ([]byte, error) {
 	})
 	der, err := b.Bytes()
 	if err != nil {
-		return nil, refuse("", "the subject cannot be written: %v", err)
+		return nil, refuse("write it in UTF-8", "the subject cannot be written: %v", err)
 	}
 	return der, nil
 }

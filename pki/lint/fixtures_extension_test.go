@@ -50,7 +50,7 @@ func extensionFixtures() map[string]fixtures {
 		"key_ids_form": {wrong: list(ext(idSubjectKeyID, nil, text(4, "")), ext(idSubjectKeyID, nil, null()), ext(idAuthorityKeyID, nil, null()), ext(idAuthorityKeyID, nil, seq(text(0x80, ""))),
 			ext(idAuthorityKeyID, nil, seq(text(0x80, keyIDText), tlv(0x82, []byte{1}))), ext(idAuthorityKeyID, nil, seq(text(0x80, keyIDText), tlv(0xa1)))),
 			right: list(ext(idAuthorityKeyID, nil, seq(text(0x80, keyIDText), tlv(0xa1, tlv(0xa4, seq())), tlv(0x82, []byte{1}))))},
-		"authority_key_id": {wrong: list(without(goodServer, idAuthorityKeyID), ext(idAuthorityKeyID, nil, seq())), right: list(goodRoot())},
+		"authority_key_id": {wrong: list(without(goodServer, idAuthorityKeyID), ext(idAuthorityKeyID, nil, seq())), right: list(goodRoot(), on(leaf(purposeClient), func(b *build) { b.issuer = b.subject; b.drop(idAuthorityKeyID) }))},
 		"authority_key_id_agrees": {wrong: list(under(issuer, ext(idAuthorityKeyID, nil, seq(text(0x80, "another")))), root1(func(b *build) { b.set(idAuthorityKeyID, nil, seq(text(0x80, "another"))) })),
 			right: list(under(issuer, goodServer()), root1(func(b *build) { b.set(idAuthorityKeyID, nil, seq(text(0x80, keyIDText))) }), ext(idAuthorityKeyID, nil, seq(text(0x80, "another"))))},
 	}

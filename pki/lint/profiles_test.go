@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"crypto/x509"
 	"testing"
 	"time"
 
@@ -63,6 +64,33 @@ func TestNothingThatOurProfilesIssueIsFoundFaulty(t *testing.T) {
 				for _, f := range Run(c.Raw, inter, KindAuto) {
 					t.Errorf("%s %s under %s: %v", p, k, ck, f)
 				}
+			}
+		}
+	}
+}
+
+// TestNothingThatSignsItselfIsFoundFaulty does the same for certificates that
+// stand alone.
+func TestNothingThatSignsItselfIsFoundFaulty(t *testing.T) {
+	for _, p := range pki.Profiles() {
+		key, err := pki.GenerateKey(pki.P256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := pki.Request{Profile: p, CommonName: "a.example", SANs: []string{"a.example"}}
+		if p == pki.ProfileEmail {
+			req.SANs = []string{"alice@a.example"}
+		}
+		if p == pki.ProfileIntermediate {
+			continue
+		}
+		c, err := pki.SelfSign(req, key, profileNow)
+		if err != nil {
+			t.Fatalf("%s: %v", p, err)
+		}
+		for _, issuer := range []*x509.Certificate{nil, c} {
+			for _, f := range Run(c.Raw, issuer, KindAuto) {
+				t.Errorf("%s: %v", p, f)
 			}
 		}
 	}
