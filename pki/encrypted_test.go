@@ -31,8 +31,8 @@ func TestEncryptedKeysSurviveWritingAndReading(t *testing.T) {
 	}
 	for name, key := range keys {
 		for _, kdf := range []KDF{"", "pbkdf2:5000", Scrypt} {
-			if kdf != Scrypt && name != "p256" {
-				continue // one round of either is enough
+			if kdf != "pbkdf2:5000" && name != "p256" {
+				continue // once is enough: it takes its time
 			}
 			text, err := MarshalEncryptedPrivateKeyPEM(key, []byte("correct horse"), kdf)
 			if err != nil {

@@ -1,8 +1,11 @@
 package pki_test
 
 import (
+	"bufio"
 	"encoding/base64"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,6 +46,46 @@ func TestOpenSSLComputesThePinsWeDo(t *testing.T) {
 		_, hex, _ := strings.Cut(out, "=")
 		if p, err := pki.ParsePin(hex); err != nil || p != pki.PinCertificate(l.Certificate) {
 			t.Errorf("%s: %s, %v", k, out, err)
+		}
+	}
+}
+
+func TestCurlHeedsOurPins(t *testing.T) {
+	openssl, curl := pkitest.Program(t, "openssl"), pkitest.Program(t, "curl")
+	ca := pkitest.New(t, pkitest.P256)
+	l := ca.Server(pkitest.P256)
+	f := l.Files()
+	server := exec.CommandContext(t.Context(), openssl, "s_server", "-accept", "127.0.0.1:0", "-www", "-cert", f.Cert, "-key", f.Key, "-cert_chain", f.Chain)
+	stdout, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	}()
+	port := ""
+	for lines := bufio.NewScanner(stdout); port == "" && lines.Scan(); {
+		if _, after, ok := strings.Cut(lines.Text(), "ACCEPT 127.0.0.1:"); ok {
+			port = after
+		}
+	}
+	stranger, own := pki.PinSPKI(ca.Root), pki.PinSPKI(l.Certificate)
+	for _, c := range []struct {
+		set pki.PinSet
+		ok  bool
+	}{{pki.PinSet{stranger, own}, true}, {pki.PinSet{own}, true}, {pki.PinSet{stranger}, false}} {
+		argument, err := c.set.CurlPinnedPubKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := pkitest.Run(t, curl, "-sS", "-o", os.DevNull, "--cacert", ca.RootFile(), "--pinnedpubkey", argument, "--resolve", "localhost:"+port+":127.0.0.1", "https://localhost:"+port+"/")
+		var exit *exec.ExitError
+		if (err == nil) != c.ok || err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 90) { // CURLE_SSL_PINNEDPUBKEYNOTMATCH
+			t.Errorf("%s: %v\n%s", argument, err, out)
 		}
 	}
 }
