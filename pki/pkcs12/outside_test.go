@@ -239,3 +239,31 @@ func unwrap(t *testing.T, b []byte) []byte {
 	}
 	return b[2:]
 }
+
+// NSS writes BER, and is what Firefox and Chromium use.
+func TestNSSAndWeReadEachOther(t *testing.T) {
+	pk12util, certutil := pkitest.Program(t, "pk12util"), pkitest.Program(t, "certutil")
+	b := bundleOf(t, pkitest.New(t, pkitest.P256).Server(pkitest.P256))
+	b.FriendlyName = "cake"
+	db := "sql:" + t.TempDir()
+	empty := inFolder(t, "empty", []byte("\n"))
+	mustRun(t, certutil, "-N", "-d", db, "-f", empty)
+	for i, p := range []pkcs12.Profile{pkcs12.Legacy, pkcs12.Modern} {
+		path := inFolder(t, "ours.p12", mustEncode(t, b, "secret", p))
+		if out := mustRun(t, pk12util, "-l", path, "-W", "secret"); !strings.Contains(out, "cake") {
+			t.Errorf("%s:\n%s", p, out)
+		}
+		if i == 0 {
+			mustRun(t, pk12util, "-i", path, "-W", "secret", "-d", db, "-k", empty)
+		}
+	}
+	for _, ciphers := range [][]string{nil, {"-C", "PKCS #12 V2 PBE With SHA-1 And 3KEY Triple DES-CBC"}} {
+		path := filepath.Join(t.TempDir(), "theirs.p12")
+		mustRun(t, pk12util, append([]string{"-o", path, "-n", "cake", "-W", "secret", "-d", db, "-k", empty}, ciphers...)...)
+		data := mustRead(t, path)
+		got, err := pkcs12.Decode(data, []byte("secret"))
+		if err != nil || !pkcs12.Is(data) || got.FriendlyName != "cake" || !got.Chain[0].Equal(b.Chain[0]) || !pki.SameKey(got.Key.Public(), b.Key.Public()) {
+			t.Errorf("%v: %q, %v", ciphers, got.FriendlyName, err)
+		}
+	}
+}
