@@ -3,6 +3,8 @@ package pki_test
 import (
 	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -200,6 +202,7 @@ func TestExplainRefusesWhatItCannotLookAt(t *testing.T) {
 		"a heavy heap":    {good.leaf, heap(make([]byte, pki.MaxHeapBytes)), pki.ReasonLimit},
 		"no certificate":  {[]byte("junk"), at(mintTime()), pki.ReasonMalformed},
 		"nothing":         {nil, at(mintTime()), pki.ReasonMalformed},
+		"a huge leaf":     {append(bytes.Clone(good.leaf), make([]byte, 64<<10)...), at(mintTime()), pki.ReasonMalformed},
 		"bytes behind it": {append(bytes.Clone(good.leaf), 0), at(mintTime()), pki.ReasonMalformed},
 	} {
 		q := c.ask("", false, tt.o)
@@ -286,5 +289,22 @@ func TestNamesTimesConstraintsAreBounded(t *testing.T) {
 	e := c.ask("", false, anyUsage).ours()
 	if e.Trusted || e.Err.Reason != pki.ReasonLimit {
 		t.Errorf("nine million comparisons: %v", e.Err)
+	}
+}
+
+func TestLongNamesCountForMore(t *testing.T) {
+	m := newMint(t)
+	long := pkix.Name{}
+	for i := range 1500 {
+		long.ExtraNames = append(long.ExtraNames, pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 11}, Value: fmt.Sprint("unit ", i)})
+	}
+	var names []asn1.RawValue
+	for i := range 2000 {
+		names = append(names, asn1.RawValue{Class: 2, Tag: 4, IsCompound: true, Bytes: m.dn(pkix.Name{CommonName: fmt.Sprint(i)})})
+	}
+	c := m.chain(nil, m.constrained(pki.NameConstraints{ExcludedDirNames: [][]byte{m.dn(long)}}),
+		both(func(t *x509.Certificate) { t.DNSNames = nil }, extension(asn1.ObjectIdentifier{2, 5, 29, 17}, false, m.der(names))))
+	if e := c.ask("", false, anyUsage).ours(); e.Trusted || e.Err.Reason != pki.ReasonLimit {
+		t.Errorf("two thousand names times a very long one: %v", e.Err)
 	}
 }

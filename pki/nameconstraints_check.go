@@ -159,18 +159,18 @@ func (n *NameConstraints) check(names subjectNames, budget *int) error {
 		{"URI", names.uri, *p.uri, *x.uri, matchURI},
 	} {
 		for _, name := range kind.names {
-			if err := within(kind.what, Printable(name), name, kind.permitted, kind.excluded, kind.match, Printable, len(name), budget); err != nil {
+			if err := within(kind.what, Printable(name), name, kind.permitted, kind.excluded, kind.match, Printable, len(name), length, budget); err != nil {
 				return err
 			}
 		}
 	}
 	for _, ip := range names.ip {
-		if err := within("address", ip.String(), ip, *p.ip, *x.ip, matchIP, netip.Prefix.String, 0, budget); err != nil {
+		if err := within("address", ip.String(), ip, *p.ip, *x.ip, matchIP, netip.Prefix.String, 0, func(netip.Prefix) int { return 0 }, budget); err != nil {
 			return err
 		}
 	}
 	for _, der := range names.dir {
-		if err := within("directory name", nameOfDER(der), der, *p.dir, *x.dir, matchDirectory, nameOfDER, len(der), budget); err != nil {
+		if err := within("directory name", nameOfDER(der), der, *p.dir, *x.dir, matchDirectory, nameOfDER, len(der), length, budget); err != nil {
 			return err
 		}
 	}
@@ -185,9 +185,13 @@ func (n *NameConstraints) check(names subjectNames, budget *int) error {
 }
 
 // within holds one name, of so many bytes, against the subtrees of its kind.
-func within[N, C any](what, shown string, name N, permitted, excluded []C, match func(constraint C, name N, permits bool) similarity, show func(C) string, size int, budget *int) error {
-	if *budget -= (len(permitted) + len(excluded)) * (1 + size/comparedAtOnce); *budget < 0 {
-		return errComparisons
+func within[N, C any](what, shown string, name N, permitted, excluded []C, match func(constraint C, name N, permits bool) similarity, show func(C) string, size int, sizeOf func(C) int, budget *int) error {
+	for _, list := range [][]C{permitted, excluded} {
+		for _, c := range list {
+			if *budget -= 1 + (size+sizeOf(c))/comparedAtOnce; *budget < 0 {
+				return errComparisons
+			}
+		}
 	}
 	for _, c := range excluded {
 		switch match(c, name, false) {
@@ -211,6 +215,8 @@ func within[N, C any](what, shown string, name N, permitted, excluded []C, match
 	}
 	return refuse("", "the %s \"%s\" lies outside the permitted \"%s\"%s", what, shown, show(permitted[0]), more)
 }
+
+func length[T ~string | ~[]byte](v T) int { return len(v) }
 
 func yes(match bool) similarity {
 	if match {

@@ -17,15 +17,31 @@ const (
 
 // processed tells which critical extensions are acted upon. A critical subject
 // alternative name is one of them if it has a name of a kind that is understood.
-func processed(e string, c *x509.Certificate) bool {
+func (v *verification) processed(e string, c *x509.Certificate) bool {
 	switch e {
 	case oidKeyUsage, oidBasic, oidNameConstraints, oidPolicies, "2.5.29.31", "2.5.29.33", "2.5.29.36", oidExtKeyUsage, "2.5.29.54":
 		return true
 	case oidAlternatives:
-		names, err := namesOf(c)
+		names, err := v.namesOf(c)
 		return err == nil && len(names.dns)+len(names.email)+len(names.uri)+len(names.ip)+len(names.dir) > 0
 	}
 	return false
+}
+
+// readNames are the names of a certificate, or why they cannot be read.
+type readNames struct {
+	names subjectNames
+	err   error
+}
+
+// namesOf reads the names of a certificate once, however many paths it is on.
+func (v *verification) namesOf(c *x509.Certificate) (subjectNames, error) {
+	r, ok := v.names[c]
+	if !ok {
+		r.names, r.err = namesOf(c)
+		v.names[c] = r
+	}
+	return r.names, r.err
 }
 
 // extensionOf returns the value of an extension; nil: it is not there.
@@ -47,7 +63,7 @@ func (j *judgement) judgeConstraints() {
 			section = "RFC 5280, Section 6.1.5"
 		}
 		for _, e := range c.Extensions {
-			if e.Critical && !processed(e.Id.String(), c) {
+			if e.Critical && !j.v.processed(e.Id.String(), c) {
 				j.fail(CheckConstraints, depth, section, ReasonConstraint, "", "carries the critical extension %v, which is not understood", e.Id)
 			}
 		}
@@ -112,7 +128,7 @@ func (j *judgement) judgeNameConstraints() {
 			if i > 0 && selfIssued(j.path[i]) {
 				continue
 			}
-			names, err := namesOf(j.path[i])
+			names, err := j.v.namesOf(j.path[i])
 			if err == nil {
 				err = constraints.check(names, &j.v.comparisons)
 			}

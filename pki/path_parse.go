@@ -26,6 +26,9 @@ import (
 // the extension under an identifier that it does not know. Everything else stands
 // where it stood, and signatures are checked over the true bytes.
 func parseForPath(der []byte) (c *x509.Certificate, strange bool, err error) {
+	if len(der) > cert.MaxSize {
+		return nil, false, fmt.Errorf("the certificate has %d bytes, more than the limit of %d", len(der), cert.MaxSize)
+	}
 	c, err = x509.ParseCertificate(der)
 	if err == nil {
 		return c, false, nil
@@ -116,7 +119,7 @@ func newVerification(leaf []byte, o VerifyOptions) (*verification, *VerifyError)
 	if err != nil {
 		return nil, unreadable(leaf, err)
 	}
-	v := &verification{options: o, leaf: c, strange: make(map[string]bool), comparisons: maxComparisons}
+	v := &verification{options: o, leaf: c, strange: make(map[string]bool), names: make(map[*x509.Certificate]readNames), comparisons: maxComparisons}
 	v.strange[string(c.Raw)] = strange
 	for _, der := range o.Intermediates {
 		i, strange, err := parseForPath(der)

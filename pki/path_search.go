@@ -90,7 +90,7 @@ func (s *pathSearch) parents(path []*x509.Certificate) []*x509.Certificate {
 	var list []*x509.Certificate
 	for _, p := range above {
 		circle := bytes.Equal(path[0].Raw, p.Raw) || slices.ContainsFunc(path[1:], func(c *x509.Certificate) bool {
-			return bytes.Equal(c.RawSubject, p.RawSubject) && bytes.Equal(c.RawSubjectPublicKeyInfo, p.RawSubjectPublicKeyInfo)
+			return bytes.Equal(c.RawSubjectPublicKeyInfo, p.RawSubjectPublicKeyInfo) && bytes.Equal(c.RawSubject, p.RawSubject)
 		})
 		if !circle {
 			list = append(list, p)
@@ -108,9 +108,6 @@ func (s *pathSearch) namedAs(c *x509.Certificate) []*x509.Certificate {
 	}
 	var list []candidate
 	for _, p := range s.issuers[cert.ComparableName(c.RawIssuer)] {
-		if !cert.SameName(c.RawIssuer, p.RawSubject) {
-			continue
-		}
 		n := 0
 		if !s.v.isRoot(p) {
 			n++

@@ -130,8 +130,9 @@ type verification struct {
 	roots   []*x509.Certificate // trusted ones; set by Explain
 	strange map[string]bool     // by their DER: certificates that crypto/x509 does not read; set by Explain
 
-	comparisons int            // of names with constraints that may still be made; set by Explain
-	unreadable  []unreadableCA // those that cannot be read at all, so far as their names are known; set by Explain
+	names       map[*x509.Certificate]readNames // what Explain has read of them
+	comparisons int                             // of names with constraints that may still be made; set by Explain
+	unreadable  []unreadableCA                  // those that cannot be read at all, so far as their names are known; set by Explain
 }
 
 // libraryOptions always sets Roots and CurrentTime: left empty, crypto/x509 would
