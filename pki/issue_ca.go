@@ -160,6 +160,7 @@ func (i Issuer) checkNames(c *x509.Certificate) error {
 		if constraints == nil {
 			continue
 		}
+		constraints = widened(constraints)
 		err = constraints.Check(c)
 		if err == nil {
 			err = constraints.Check(nameless(c))
@@ -169,6 +170,24 @@ func (i Issuer) checkNames(c *x509.Certificate) error {
 		}
 	}
 	return nil
+}
+
+// widened excludes with a host of e-mail addresses or URIs what is below it, too.
+// RFC 5280, Section 4.2.1.10 does not mean that, but crypto/x509 takes it so, and
+// what is issued shall verify everywhere.
+func widened(n *NameConstraints) *NameConstraints {
+	w := *n
+	below := func(list []string) []string {
+		wide := slices.Clone(list)
+		for _, host := range list {
+			if host != "" && !strings.HasPrefix(host, ".") && !strings.Contains(host, "@") {
+				wide = append(wide, "."+host)
+			}
+		}
+		return wide
+	}
+	w.ExcludedEmail, w.ExcludedURI = below(n.ExcludedEmail), below(n.ExcludedURI)
+	return &w
 }
 
 // constraintsOf reads the name constraints of a CA; nil: it has none.
