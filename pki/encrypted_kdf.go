@@ -14,7 +14,7 @@ import (
 )
 
 // KDF names how a passphrase is turned into a key when a private key is written:
-// one of the constants, or "pbkdf2:N" with N iterations, 1000 to 10,000,000.
+// one of the constants, or "pbkdf2:N" with N iterations, 1000 to 5,000,000.
 type KDF string
 
 // The key derivations. The costs are what OWASP's password storage guide asks
@@ -42,12 +42,12 @@ func ParseKDF(s string) (KDF, error) {
 
 // Bounds on what is spent on a key that somebody else encrypted.
 const (
-	minIterations  = 1000       // of PBKDF2, in what we write: RFC 8018, Section 4.2
-	maxIterations  = 10_000_000 // of PBKDF2: some seconds
-	maxScryptBytes = 128 << 20  // N = 2^17 with r = 8
-	maxScryptWork  = 8 << 20    // N·r·p: eight times what N = 2^17 with r = 8 takes
-	maxSalt        = 1024       // bytes
-	saltLength     = 16         // bytes, of what we write
+	minIterations  = 1000      // of PBKDF2, in what we write: RFC 8018, Section 4.2
+	maxIterations  = 5_000_000 // of PBKDF2: some seconds, and all that Java takes
+	maxScryptBytes = 128 << 20 // N = 2^17 with r = 8
+	maxScryptWork  = 8 << 20   // N·r·p: eight times what N = 2^17 with r = 8 takes
+	maxSalt        = 1024      // bytes
+	saltLength     = 16        // bytes, of what we write
 )
 
 // derivation is one way from a passphrase to a key, with its parameters.
