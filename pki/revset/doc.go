@@ -7,7 +7,7 @@
 // For each issuer there are R revoked certificates and U others, each reduced to the SHA-256 digest of issuer and serial number. A
 // ribbon filter of about k·R bits lets all revoked ones pass, and each other one with probability 2^-k. A second
 // ribbon, one bit for each that passes, says for those which they are. k is chosen so that the two together are smallest: for one
-// revoked certificate in twenty about six bits for each revoked one.
+// revoked certificate in twenty about six and a half bits for each revoked one.
 //
 // A ribbon of m bits is the solution X of linear equations over GF(2): one for each key, whose 256 coefficients in a row start
 // at a place that a hash gives. The first level's equations have 0 on their right side, the second level's whether the key is
