@@ -20,6 +20,7 @@ type connectFlags struct {
 	resumes    bool
 	early      string
 	identity   identityFlags
+	revocation connectRevocationFlags
 	ca         []string
 	serverName string
 	isInsecure bool
@@ -39,6 +40,13 @@ what was negotiated. With several hosts they stand side by side, a line each.
 
 Trusted are the roots of this system and the estate's own CA; --ca FILE trusts
 the certificates of that file instead.
+
+With --crl, --revocation-set or --ocsp it must be known, too, that the server's
+certificate was not revoked, and a server of which nothing is known is refused:
+--soft-fail lets it pass. --ocsp asks the responder whose address stands in the
+certificate, once its chain is verified: at public addresses, and at private ones
+if the chain ends in the own CA or in --ca, or with --allow-private. A staple
+counts too. A revoked server gets the alert certificate_revoked.
 
 With --send TEXT, or with data piped in, the data is sent, and what comes back
 goes to standard output; the report goes to standard error then. After the last
@@ -78,6 +86,8 @@ const connectExample = `  tlswright connect example.com
   printf 'hello\n' | tlswright connect localhost:8443
   tlswright connect --max 1.2 --ciphers 'ECDHE+AESGCM' example.com
   tlswright connect --starttls smtp mail.example.com
+  tlswright connect --crl ca.crl app.test
+  tlswright connect --ocsp --soft-fail example.com
   tlswright connect --resume example.com
   tlswright connect --http https://example.com/ -o page.html`
 
@@ -107,6 +117,7 @@ func newConnect(a *app) *cobra.Command {
 	f.StringVar(&o.serverName, "servername", "", "the `NAME` to ask for (SNI) and to verify (default: the host)")
 	f.BoolVar(&o.isInsecure, "insecure", false, "do not verify the certificate: for looking only")
 	f.StringArrayVar(&o.pins, "pin", nil, "insist on this `PIN` in the verified chain, such as sha256/BASE64; several are alternatives, @FILE holds them (see tlswright cert pin)")
+	o.revocation.register(cmd)
 	o.identity.register(cmd, "our")
 	o.negotiationFlags.register(cmd)
 	o.routeFlags.register(cmd)

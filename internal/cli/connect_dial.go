@@ -31,6 +31,7 @@ type connector struct {
 	unspoken   *probe            // not nil: send this, and look at the answer
 	resumes    bool              // connect twice
 	early      []byte            // to send as early data
+	revocation *revocationCheck  // nil: only a staple counts
 	pins       pki.PinSet        // one of them must match; none: no matter
 }
 
@@ -50,6 +51,7 @@ type outcome struct {
 	answer     *answer           // to a probe
 	resumption *resumption       // of the second connection of two
 	pinned     *pinOutcome       // nil: nothing was pinned
+	revocation *revocationOutcome
 }
 
 // isTrusted reports whether the peer's chain and name were verified.
@@ -76,6 +78,9 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 		return nil, err
 	}
 	if c.pins, err = a.readPins(cmd, "--pin", o.pins); err != nil {
+		return nil, err
+	}
+	if c.revocation, err = a.readRevocationCheck(cmd, o); err != nil {
 		return nil, err
 	}
 	c.config = tlsnet.Config{
@@ -139,6 +144,10 @@ func (c *connector) dialOnce(ctx context.Context, t target, sessions tlsnet.Sess
 		config.ServerName = o.name
 	}
 	o.name = config.ServerName
+	if c.revocation != nil {
+		o.revocation = &revocationOutcome{}
+		config.VerifyPeer = c.refuseRevoked(o.revocation)
+	}
 	if _, isMail := starttls.ByTLSPort(t.port); c.offersHTTP && c.starttls == 0 && !isMail {
 		config.Core.ALPN = tlsnet.HTTPProtocols()
 	}

@@ -22,6 +22,7 @@ func (c *connector) rows(o *outcome) []row {
 		rows = append(rows, certificateRows(o.sent[0], now)...)
 		rows = append(rows, row{label: "chain", value: c.chainText(o)})
 	}
+	rows = append(rows, o.revocation.rows(o)...)
 	if o.pinned != nil {
 		text, st := o.pinned.text()
 		rows = append(rows, row{label: "pin", value: text, style: st})
@@ -135,8 +136,10 @@ type connectJSON struct {
 	ClientCert clientCertJSON   `json:"client_certificate"`
 	Time       timeJSON         `json:"milliseconds"`
 	Resumption *resumptionJSON  `json:"resumption,omitempty"`
-	Pin        *pinJSON         `json:"pin,omitempty"`   // of --pin
-	Answer     *answerJSON      `json:"probe,omitempty"` // where what was asked for is not spoken here
+	Pin        *pinJSON         `json:"pin,omitempty"`              // of --pin
+	Revocation []revocationJSON `json:"revocation,omitempty"`       // of --crl, --ocsp, --revocation-set
+	Notes      []string         `json:"revocation_notes,omitempty"` // who gave no answer
+	Answer     *answerJSON      `json:"probe,omitempty"`            // where what was asked for is not spoken here
 	Data       *dataJSON        `json:"data,omitempty"`
 	Error      *errorJSON       `json:"error,omitempty"`
 }
@@ -179,6 +182,10 @@ func (c *connector) json(o *outcome) connectJSON {
 		Time:    timeJSON{float64(o.tcp.Microseconds()) / 1000, float64(o.tls.Microseconds()) / 1000},
 		Upgrade: newUpgradeJSON(o), Resumption: newResumptionJSON(o), Answer: newAnswerJSON(o.answer),
 		Error: newErrorJSON(o.problem), Pin: newPinJSON(o.pinned),
+	}
+	j.Revocation, j.Notes = newRevocationJSON(o.revocation)
+	if o.revocation != nil && o.revocation.refused != nil {
+		j.Verified = false
 	}
 	if c.way.proxy != nil {
 		j.Proxy = c.way.proxy.String()
