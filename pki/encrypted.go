@@ -56,7 +56,7 @@ func MarshalEncryptedPrivateKeyDER(key crypto.Signer, passphrase []byte, kdf KDF
 // EncryptedPrivateKeyInfo is, and what PKCS #12 takes apart.
 func SealPBES2(plain, passphrase []byte, kdf KDF) ([]byte, error) {
 	if len(passphrase) > maxPassphrase {
-		return nil, refuse("", "a passphrase of %d bytes is longer than %d", len(passphrase), maxPassphrase)
+		return nil, refuse("choose a shorter passphrase", "a passphrase of %d bytes is longer than %d", len(passphrase), maxPassphrase)
 	}
 	derivation, err := kdf.forWriting()
 	if err != nil {

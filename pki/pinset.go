@@ -39,7 +39,7 @@ func (s PinSet) Validate(chain []*x509.Certificate) error {
 	case len(s) == 0:
 		return refuse("add the pin of a key", "the set has no pins")
 	case len(s) > maxPins:
-		return refuse("", "the set has %d pins, more than %d", len(s), maxPins)
+		return refuse("pin issuers instead of leaves", "the set has %d pins, more than %d", len(s), maxPins)
 	}
 	matching, backups := 0, 0
 	for i, p := range s {

@@ -164,9 +164,9 @@ func encode(entries []Entry, password []byte) ([]byte, error) {
 	case len(latin) < minPassword:
 		return nil, &pki.RefusedError{Reason: fmt.Sprintf("a password of less than %d characters, which Java refuses", minPassword), Hint: "choose a longer password"}
 	case len(entries) == 0:
-		return nil, &pki.RefusedError{Reason: "there is nothing to write"}
+		return nil, &pki.RefusedError{Reason: "there is nothing to write", Hint: "give a private key with its certificate, or certificates to trust"}
 	case len(entries) > maxEntries:
-		return nil, &pki.RefusedError{Reason: fmt.Sprintf("%d entries are more than %d", len(entries), maxEntries)}
+		return nil, &pki.RefusedError{Reason: fmt.Sprintf("%d entries are more than %d", len(entries), maxEntries), Hint: "write several stores"}
 	}
 	store := keystore.New(keystore.WithOrderedAliases(), keystore.WithMinPasswordLen(minPassword))
 	seen := make(map[string]bool)
@@ -190,7 +190,7 @@ func encode(entries []Entry, password []byte) ([]byte, error) {
 func (e Entry) store(store keystore.KeyStore, alias string, password []byte) error {
 	switch {
 	case alias == "" || len(alias) > maxAlias || !utf8.ValidString(alias) || strings.ContainsRune(alias, 0):
-		return &pki.RefusedError{Reason: fmt.Sprintf("%q cannot be an alias", pki.Printable(alias))}
+		return &pki.RefusedError{Reason: fmt.Sprintf("%q cannot be an alias", pki.Printable(alias)), Hint: "choose a short name"}
 	case len(e.Chain) == 0 || slices.Contains(e.Chain, nil):
 		return &pki.RefusedError{Reason: fmt.Sprintf("the entry %q has no certificate", pki.Printable(alias)), Hint: "give its certificate too"}
 	case len(e.Chain) > maxChain, e.Key == nil && len(e.Chain) != 1:

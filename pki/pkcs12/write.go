@@ -68,9 +68,9 @@ func encode(b Bundle, secret []byte, p Profile) ([]byte, error) {
 func check(b Bundle, secret []byte) error {
 	switch {
 	case b.Key == nil && len(b.Chain)+len(b.Trusted) == 0:
-		return &pki.RefusedError{Reason: "there is nothing to write"}
+		return &pki.RefusedError{Reason: "there is nothing to write", Hint: "give a private key with its certificate, or certificates to trust"}
 	case len(b.Chain)+len(b.Trusted) >= maxBags:
-		return &pki.RefusedError{Reason: fmt.Sprintf("%d certificates are more than a file may hold", len(b.Chain)+len(b.Trusted))}
+		return &pki.RefusedError{Reason: fmt.Sprintf("%d certificates are more than a file may hold", len(b.Chain)+len(b.Trusted)), Hint: "write several files"}
 	case b.Key == nil:
 		return nil
 	case len(secret) == 0:

@@ -120,7 +120,7 @@ func survey(der cryptobyte.String) error {
 // the order given.
 func Encode(certs []*x509.Certificate) ([]byte, error) {
 	if len(certs) == 0 || len(certs) > maxCertificates {
-		return nil, &pki.RefusedError{Reason: fmt.Sprintf("%d certificates for PKCS #7, not 1 to %d", len(certs), maxCertificates)}
+		return nil, &pki.RefusedError{Reason: fmt.Sprintf("%d certificates for PKCS #7, not 1 to %d", len(certs), maxCertificates), Hint: "give certificates, in several files if there are that many"}
 	}
 	var all []byte
 	for _, c := range certs {
