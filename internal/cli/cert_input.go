@@ -50,6 +50,7 @@ type contents struct {
 	lists    [][]byte // CRLs, DER
 	others   []string // PEM blocks of other types
 	staple   []byte   // the OCSP response that a server sent, DER
+	scts     [][]byte // the timestamps that it sent in the handshake
 }
 
 // foundKey is a private key of an input.

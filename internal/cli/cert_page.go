@@ -115,7 +115,11 @@ func (v *certView) otherRows() []row {
 			if len(lines) > 0 {
 				lines[len(lines)-1] += critical(x)
 			}
-			rows = append(rows, many(x.name, lines, plain)...)
+			label := x.name
+			if x.oid == cert.OIDAuthorityKeyID {
+				label = "issuer id" // with more than the key's
+			}
+			rows = append(rows, many(label, lines, plain)...)
 		}
 	}
 	return rows

@@ -45,7 +45,7 @@ func (a *app) readServer(cmd *cobra.Command, arg string, p *peerFlags) (*content
 	if err != nil {
 		return nil, err
 	}
-	c := &contents{origin: o.target.String(), format: formatPeer, certs: o.facts.PeerChain, staple: o.facts.PeerStaple}
+	c := &contents{origin: o.target.String(), format: formatPeer, certs: o.facts.PeerChain, staple: o.facts.PeerStaple, scts: o.facts.PeerSCTs}
 	if len(c.certs) > 0 {
 		if o.problem != nil {
 			a.ui.warnf("the handshake failed after the certificates: %s", o.problem.text)

@@ -168,6 +168,15 @@ func (v *certView) serialNumber() *big.Int {
 
 func (v *certView) serialHex() string { return v.serialNumber().Text(16) }
 
+// serialText is the serial number in hex, as certificates and CRLs are searched for, and in decimal where that differs.
+func (v *certView) serialText() string {
+	hexed, decimal := v.serialHex(), v.serialNumber().String()
+	if hexed == decimal {
+		return hexed
+	}
+	return hexed + " (" + decimal + ")"
+}
+
 // keyText describes the key for people.
 func (v *certView) keyText() string {
 	if v.PublicKey != nil {

@@ -10,12 +10,14 @@ import (
 
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/cert"
+	"github.com/tlswright/tlswright/pki/ct"
 )
 
 type certShowFlags struct {
 	peer     peerFlags
 	secret   secretFlags
 	expiring int
+	logList  string
 	first    bool
 	isBrief  bool
 	asPEM    bool
@@ -56,6 +58,7 @@ func newCertShow(a *app) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.certShow(cmd, o, args[0]) },
 	}
 	f := cmd.Flags()
+	f.StringVar(&o.logList, "log-list", "", "judge the timestamps of Certificate Transparency by the list of logs in `FILE` (JSON, version 3)")
 	f.BoolVar(&o.first, "first", false, "only the first certificate, which is that of the server")
 	f.BoolVar(&o.isBrief, "brief", false, "a line for each certificate")
 	f.IntVar(&o.expiring, "expiring", -1, "fail where a certificate is not valid, or will not be in `DAYS`")
@@ -63,6 +66,7 @@ func newCertShow(a *app) *cobra.Command {
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	o.secret.register(cmd, "a PKCS#12 or JKS file")
 	o.peer.register(cmd)
+	_ = cmd.MarkFlagFilename("log-list")
 	exclusive(cmd, "brief", "pem", "json")
 	return cmd
 }
@@ -114,6 +118,7 @@ type showJSON struct {
 	Source       string            `json:"source"`
 	Format       format            `json:"format"`
 	Certificates []certificateJSON `json:"certificates"`
+	Along        *serviceJSON      `json:"along,omitempty"` // what a server sent along, and what the logs say
 	Error        *errorJSON        `json:"error,omitempty"`
 }
 
@@ -125,9 +130,6 @@ func (a *app) certShow(cmd *cobra.Command, o *certShowFlags, arg string) error {
 	if err := c.needCerts(); err != nil {
 		return err
 	}
-	if o.first {
-		c.certs = c.certs[:1]
-	}
 	var views []*certView
 	for i, der := range c.certs {
 		v, err := newCertView(der, a.now())
@@ -136,32 +138,60 @@ func (a *app) certShow(cmd *cobra.Command, o *certShowFlags, arg string) error {
 		}
 		views = append(views, v)
 	}
+	logs, err := a.readLogList(o.logList)
+	if err != nil {
+		return err
+	}
+	along := newService(c, logs, a.now())
+	if o.first {
+		views = views[:1]
+	}
 	problem := expiring(views, o.expiring, cmd.Flags().Changed("expiring"))
 	out := &a.ui.out
 	switch {
 	case o.asJSON:
-		j := showJSON{Source: c.origin, Format: c.format, Error: newErrorJSON(problem)}
+		j := showJSON{Source: c.origin, Format: c.format, Along: along.json(), Error: newErrorJSON(problem)}
 		for _, v := range views {
 			j.Certificates = append(j.Certificates, v.json())
 		}
 		err = a.ui.printJSON(j)
 	case o.asPEM:
 		var text []byte
-		for _, der := range c.certs {
-			text = pki.AppendCertificatePEM(text, der)
+		for _, v := range views {
+			text = pki.AppendCertificatePEM(text, v.Raw)
 		}
 		a.ui.write(out, string(text))
 	case o.isBrief:
 		a.ui.write(out, briefTable(out, views))
 	default:
 		for i, v := range views {
-			a.printCertificate(v, ordinal(i, len(views)))
+			var more []row
+			if i == 0 {
+				more = along.rows()
+			}
+			a.printCertificate(v, ordinal(i, len(views)), more...)
 		}
 	}
 	if err == nil && problem != nil {
 		return problem
 	}
 	return err
+}
+
+// readLogList reads --log-list; nil where it is not given.
+func (a *app) readLogList(file string) (*ct.LogList, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, origin, err := a.readBytes(file)
+	if err != nil {
+		return nil, err
+	}
+	logs, err := ct.ParseLogList(data)
+	if err != nil {
+		return nil, cannotRun(err, "%s", origin)
+	}
+	return logs, nil
 }
 
 // expiring finds the first certificate that is not in force, or will not be in so many days.
@@ -220,7 +250,7 @@ func cut(text string, width int) string {
 }
 
 // printCertificate shows one certificate as a page.
-func (a *app) printCertificate(v *certView, place string) {
+func (a *app) printCertificate(v *certView, place string, more ...row) {
 	out := &a.ui.out
 	text := out.paint(faint, place) + out.paint(bold, v.title()) + out.paint(faint, ", "+v.roleText()) + "\n"
 	if place != "" && !strings.HasPrefix(place, "1 ") {
@@ -230,6 +260,7 @@ func (a *app) printCertificate(v *certView, place string) {
 	rows = append(rows, v.keyRows()...)
 	rows = append(rows, v.useRows()...)
 	rows = append(rows, v.statusRows()...)
+	rows = append(rows, more...)
 	rows = append(rows, v.otherRows()...)
 	rows = append(rows, v.markRows()...)
 	a.ui.write(out, text+out.rows(rows))
@@ -276,7 +307,7 @@ func (v *certView) identityRows() []row {
 	rows = append(rows, issuer,
 		row{"valid from", timeOf(v.NotBefore), plain},
 		row{"valid to", timeOf(v.NotAfter) + " (" + life + ")", st},
-		row{"serial", v.serialHex() + " (" + v.serialNumber().String() + ")", plain})
+		row{"serial", v.serialText(), plain})
 	if v.Version != 3 {
 		rows = append(rows, row{"version", fmt.Sprintf("%d, which has no extensions: long out of use", v.Version), caution})
 	} else {
