@@ -9,13 +9,13 @@ import (
 
 // Bounds on a file.
 const (
-	maxFile       = 8 << 20   // bytes
-	maxContainers = 16        // in the authenticated safe
-	maxBags       = 4000      // in all containers: some twenty root stores
-	maxAttributes = 32        // of one bag
-	maxWork       = 5_000_000 // iterations of key derivations, all together: some seconds
-	maxSalt       = 1024      // bytes
-	maxName       = 1024      // UTF-16 units of a friendly name or of a password
+	maxFile       = 8 << 20    // bytes
+	maxContainers = 16         // in the authenticated safe
+	maxBags       = 4000       // in all containers: some twenty root stores
+	maxAttributes = 32         // of one bag
+	maxWork       = 10_000_000 // iterations, all together: some seconds; GnuTLS asks for 6,000,000 with 3DES
+	maxSalt       = 1024       // bytes
+	maxName       = 1024       // UTF-16 units of a friendly name or of a password
 )
 
 // ErrWrongPassword is returned when the password does not fit the file, which

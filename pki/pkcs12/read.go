@@ -34,7 +34,7 @@ func Is(data []byte) bool {
 
 // Decode reads a file, DER or BER, of at most 8 MiB. The password is UTF-8 and may
 // be empty; one that does not fit gives [ErrWrongPassword]. More than one private
-// key, public-key protection and whatever costs more than five million iterations
+// key, public-key protection and whatever costs more than ten million iterations
 // are errors. A file without a MAC is read with an empty password only: nothing
 // vouches for it.
 func Decode(data, secret []byte) (Bundle, error) {
