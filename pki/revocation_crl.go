@@ -24,6 +24,8 @@ type crlSearch struct {
 	result  RevocationResult    // the verdict so far; RevocationUnknown: UNREVOKED
 	used    []*crl.List         // lists that counted, to be used once
 	tried   []RevocationResult
+	// outdated is what a list that is out of date says about a revocation: see [crlSearch.keepOutdated].
+	outdated *RevocationResult
 }
 
 // byCRLs takes a status from the lists (RFC 5280, Section 6.3.3). tried holds why lists of the right issuer did not count;
@@ -43,6 +45,9 @@ func (j *revocationJudge) byCRLs(target *x509.Certificate, above []*x509.Certifi
 				return s.good(), s.tried
 			}
 		}
+	}
+	if s.outdated != nil {
+		return *s.outdated, s.tried
 	}
 	if s.covered != 0 {
 		s.result.Text = fmt.Sprintf("the CRLs at hand speak of some reasons only: %v", s.covered)
@@ -122,7 +127,8 @@ func (s *crlSearch) apply(l *crl.List, p *crl.Point) {
 	}
 	delta := s.deltaFor(l, signer)
 	if delta == nil && s.j.now.After(l.NextUpdate) {
-		s.reject(l, "RFC 5280, Section 5.1.2.5", "is out of date since %s", stamp(l.NextUpdate))
+		s.reject(l, sectionNextUpdate, "%s", outOfDate(l))
+		s.keepOutdated(l)
 		return
 	}
 	s.used = append(s.used, l)
@@ -138,13 +144,39 @@ func (s *crlSearch) apply(l *crl.List, p *crl.Point) {
 		entry, found = l.FindNumber(s.target.SerialNumber, s.target.RawIssuer)
 	}
 	if found && entry.Reason != crl.RemoveFromCRL { // (k)
-		s.result = RevocationResult{
-			Status: RevocationRevoked, Source: "CRL", Reason: entry.Reason, At: entry.RevokedAt, ThisUpdate: from.ThisUpdate, NextUpdate: from.NextUpdate,
-			Text: fmt.Sprintf("%s (%v), says %s", revokedText(entry.Reason, entry.RevokedAt), entry.Reason, describeList(from)), Section: sectionCRL,
-		}
+		s.result = revokedBy(from, &entry)
 		return
 	}
 	s.covered |= interim // (l)
+}
+
+func revokedBy(l *crl.List, e *crl.Entry) RevocationResult {
+	return RevocationResult{
+		Status: RevocationRevoked, Source: "CRL", Reason: e.Reason, At: e.RevokedAt, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate,
+		Text: fmt.Sprintf("%s (%v), says %s", revokedText(e.Reason, e.RevokedAt), e.Reason, describeList(l)), Section: sectionCRL,
+	}
+}
+
+// keepOutdated looks the certificate up in a list that is good but for its age. Nobody comes back from a revocation but those
+// on hold: should no current list say otherwise, this one's word is better than none.
+func (s *crlSearch) keepOutdated(l *crl.List) {
+	e, found := l.FindNumber(s.target.SerialNumber, s.target.RawIssuer)
+	if found && e.Reason != crl.CertificateHold && e.Reason != crl.RemoveFromCRL {
+		r := revokedBy(l, &e)
+		r.Text += ", which " + outOfDate(l)
+		s.outdated = &r
+	}
+}
+
+const sectionNextUpdate = "RFC 5280, Section 5.1.2.5"
+
+// outOfDate says so.
+func outOfDate(l *crl.List) string {
+	if l.NextUpdate.IsZero() {
+		// Without an end it would be good for ever: an old list could hide every later revocation.
+		return "does not say when the next one comes"
+	}
+	return "is out of date since " + stamp(l.NextUpdate)
 }
 
 // revokedText says since when, and that a certificate on hold may come back.
@@ -164,9 +196,6 @@ func unusable(l *crl.List, now time.Time) (why, section string) {
 		return fmt.Sprintf("has the critical extension %s, which is not understood", Printable(l.UnknownCritical[0])), "RFC 5280, Section 5.2"
 	case now.Add(stapleSkew).Before(l.ThisUpdate):
 		return "is from the future", "RFC 5280, Section 5.1.2.4"
-	case l.NextUpdate.IsZero():
-		// Without an end it would be good for ever: an old list could hide every later revocation.
-		return "does not say when the next one comes", "RFC 5280, Section 5.1.2.5"
 	}
 	return "", ""
 }
@@ -186,8 +215,8 @@ func (s *crlSearch) deltaFor(l *crl.List, signer *x509.Certificate) *crl.List {
 			s.reject(d, section, "%s", why)
 			continue
 		}
-		if s.j.now.After(d.NextUpdate) {
-			s.reject(d, "RFC 5280, Section 5.1.2.5", "is out of date since %s", stamp(d.NextUpdate))
+		if s.j.now.After(d.NextUpdate) { // or there is none, which is zero
+			s.reject(d, sectionNextUpdate, "%s", outOfDate(d))
 			continue
 		}
 		if best != nil && best.Number.Cmp(d.Number) >= 0 {

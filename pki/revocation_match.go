@@ -148,6 +148,9 @@ func outOfScope(l *crl.List, c *x509.Certificate, p *crl.Point) string {
 	}
 	ca := c.BasicConstraintsValid && c.IsCA
 	switch {
+	case (idp.OnlyUser || idp.OnlyCA) && c.Version < 3:
+		// RFC 5280, Section 5.2.5: then the scope of the CRL MUST NOT include any version 1 or version 2 certificates.
+		return "does not speak of certificates of version 1 and 2"
 	case idp.OnlyUser && ca:
 		return "is for end entity certificates only"
 	case idp.OnlyCA && !ca:

@@ -142,6 +142,9 @@ func TestCRLsAreJudged(t *testing.T) {
 	s.judge("users only", lists(s.list(func(tm *crl.Template) { tm.IDP = &crl.DistributionPoint{OnlyUser: true} })), good, "")
 	s.judge("CAs only", lists(s.list(func(tm *crl.Template) { tm.IDP = &crl.DistributionPoint{OnlyCA: true} })), unknown, "CA certificates only")
 	s.judge("a partition", lists(s.list(func(tm *crl.Template) { tm.IDP = &crl.DistributionPoint{URIs: []string{"http://x/1"}} })), unknown, "another distribution point")
+	expired := func(tm *crl.Template) { tm.NextUpdate = s.Now.Add(-time.Minute) }
+	s.judge("on an old one only", lists(s.list(expired, s.bad(s.leaf, crl.Superseded))), revoked, "(superseded), says the CRL number 5 of")
+	s.judge("on hold on an old one only", lists(s.list(expired, s.bad(s.leaf, crl.CertificateHold))), unknown, "out of date")
 	s.judge("old and on it", lists(s.list(func(tm *crl.Template) { tm.NextUpdate = s.Now.Add(-time.Minute) }, s.bad(s.leaf, 0)), s.list(nil)), good, "")
 }
 

@@ -137,6 +137,8 @@ func TestBrokenListsAreRefusedByField(t *testing.T) {
 		"broken point":           {extensions(ext("551d1c", true, seq([]byte{0x9f, 1, 0}))), "issuingDistributionPoint"},
 		"flag not in DER":        {extensions(ext("551d1c", true, seq([]byte{0x81, 1, 1}))), "issuingDistributionPoint"},
 		"no reasons":             {extensions(ext("551d1c", true, seq([]byte{0x83, 2, 7, 0}))), "onlySomeReasons"},
+		"empty point":            {extensions(ext("551d1c", true, seq())), "issuingDistributionPoint"},
+		"two kinds at once":      {extensions(ext("551d1c", true, seq([]byte{0x81, 1, 0xff}, []byte{0x82, 1, 0xff}))), "issuingDistributionPoint"},
 		"broken freshest":        {extensions(ext("551d2e", false, []byte{5, 0})), "freshestCRL"},
 		"long serial form":       {entries(entryOf([]byte{0, 1})), "revokedCertificates[0]"},
 		"no serial":              {entries(entryOf([]byte{1}), entryOf(nil)), "revokedCertificates[1]"},

@@ -123,6 +123,9 @@ func parseIDP(value cryptobyte.String) (*DistributionPoint, error) {
 			return nil, malformed(field + ".onlySomeReasons")
 		}
 	}
+	if err := p.check(); err != nil {
+		return nil, &ParseError{field, err.Error()}
+	}
 	return &p, nil
 }
 

@@ -101,6 +101,7 @@ const maxExtensions = 32
 const (
 	idNonce   = "\x2b\x06\x01\x05\x05\x07\x30\x01\x02"
 	idNoCheck = "1.3.6.1.5.5.7.48.1.5"
+	idSCTs    = "\x2b\x06\x01\x04\x01\xd6\x79\x02\x04\x05" // RFC 6962, Section 3.3
 	idBasic   = "\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
 )
 

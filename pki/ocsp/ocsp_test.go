@@ -254,6 +254,59 @@ func TestImpossibleResponsesAreRefused(t *testing.T) {
 	}
 }
 
+func TestTheWorstStatusCounts(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	leaf := ca.Server(pkitest.P256).Certificate
+	for _, c := range []struct {
+		said []ocsp.CertStatus
+		want ocsp.CertStatus
+	}{
+		{[]ocsp.CertStatus{ocsp.Good, ocsp.Good}, ocsp.Good}, {[]ocsp.CertStatus{ocsp.Good, ocsp.Revoked}, ocsp.Revoked}, {[]ocsp.CertStatus{ocsp.Revoked, ocsp.Unknown, ocsp.Good}, ocsp.Revoked},
+		{[]ocsp.CertStatus{ocsp.Unknown, ocsp.Good}, ocsp.Unknown}, {[]ocsp.CertStatus{ocsp.Good, ocsp.Unknown}, ocsp.Unknown},
+	} {
+		tm := ocsp.ResponseTemplate{ProducedAt: ca.Now}
+		for i, s := range c.said {
+			h := []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA512}[i]
+			tm.Singles = append(tm.Singles, ocsp.Single{ID: id(t, leaf.SerialNumber.Bytes(), ca.Intermediate, h), Status: s, RevokedAt: ca.Now, ThisUpdate: ca.Now})
+		}
+		if got := respond(t, tm, ca.Intermediate, ca.Key).Find(leaf, ca.Intermediate); got == nil || got.Status != c.want {
+			t.Errorf("%v: %+v", c.said, got)
+		}
+	}
+}
+
+func TestExtensionsThatAreUnderstoodMayBeCritical(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	leaf := ca.Server(pkitest.P256).Certificate
+	scts := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 5}
+	for label, c := range map[string]struct {
+		extension pkix.Extension
+		usable    bool
+	}{
+		"timestamps":         {pkix.Extension{Id: scts, Critical: true, Value: []byte{4, 2, 7, 7}}, true},
+		"broken timestamps":  {pkix.Extension{Id: scts, Value: []byte{4, 2, 7}}, true},
+		"critical, unusable": {pkix.Extension{Id: scts, Critical: true, Value: []byte{4, 2, 7}}, false},
+		"unknown":            {pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: []byte{5, 0}}, true},
+		"unknown, critical":  {pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}}, false},
+	} {
+		der, err := xocsp.CreateResponse(ca.Intermediate, ca.Intermediate, xocsp.Response{SerialNumber: leaf.SerialNumber, ThisUpdate: ca.Now, ExtraExtensions: []pkix.Extension{c.extension}}, ca.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := ocsp.ParseResponse(der)
+		if err != nil {
+			t.Errorf("%s: %v", label, err)
+			continue
+		}
+		if err := r.Verify(ca.Intermediate, ca.Now); (err == nil) != c.usable {
+			t.Errorf("%s: %v", label, err)
+		}
+		if label == "timestamps" && !bytes.Equal(r.Singles[0].SCTs, []byte{7, 7}) {
+			t.Errorf("%+v", r.Singles[0])
+		}
+	}
+}
+
 func TestTheLibraryAndWeReadEachOther(t *testing.T) {
 	ca := pkitest.New(t, pkitest.P256)
 	leaf := ca.Server(pkitest.P256).Certificate

@@ -75,6 +75,9 @@ type Single struct {
 	Reason     Reason    // if Status is Revoked
 	ThisUpdate time.Time
 	NextUpdate time.Time // zero: newer information is there all the time
+	// SCTs is a SignedCertificateTimestampList (RFC 6962, Section 3.3), nil if there is none. Responses that are made here have
+	// none.
+	SCTs []byte
 }
 
 // Response is an answer. Its byte slices borrow from the input of [ParseResponse].
@@ -272,7 +275,12 @@ func (r *Response) readSingle(list *cryptobyte.String) error {
 			return err
 		}
 		for _, e := range all {
-			r.UnknownCritical = r.UnknownCritical || e.critical
+			var list cryptobyte.String
+			if string(e.id) == idSCTs && e.value.ReadASN1(&list, cbasn1.OCTET_STRING) && e.value.Empty() {
+				single.SCTs = list
+			} else {
+				r.UnknownCritical = r.UnknownCritical || e.critical
+			}
 		}
 	}
 	r.Singles = append(r.Singles, single)
@@ -316,7 +324,8 @@ func (s *Single) readStatus(in cryptobyte.String, tag cbasn1.Tag) bool {
 	return true
 }
 
-// Find gives what a response says about a certificate of an issuer; nil if nothing.
+// Find gives what a response says about a certificate of an issuer; nil if nothing. Where it says several things, the worst
+// counts: revoked, then unknown.
 func (r *Response) Find(c, issuer *x509.Certificate) *Single {
 	if c.SerialNumber.Sign() < 0 {
 		return nil
@@ -326,10 +335,15 @@ func (r *Response) Find(c, issuer *x509.Certificate) *Single {
 		return nil
 	}
 	serial := string(c.SerialNumber.Bytes())
+	var worst *Single
 	for n := range r.Singles {
-		if s := &r.Singles[n]; string(s.ID.Serial) == serial && i.Issued(&s.ID) {
-			return s
+		s := &r.Singles[n]
+		if string(s.ID.Serial) != serial || !i.Issued(&s.ID) {
+			continue
+		}
+		if worst == nil || s.Status == Revoked || s.Status == Unknown && worst.Status == Good {
+			worst = s
 		}
 	}
-	return nil
+	return worst
 }
