@@ -56,10 +56,15 @@ func report(run string, rounds int, each time.Duration) error {
 			fmt.Println(s.row(i, r, results[0]))
 		}
 	}
-	if !match.MatchString("idle") {
-		return nil
+	if match.MatchString("idle") {
+		if err := reportIdle(); err != nil {
+			return err
+		}
 	}
-	return reportIdle()
+	if match.MatchString("issuance") {
+		return reportIssuance(rounds, each)
+	}
+	return nil
 }
 
 // row renders one result; the first side of a scenario is what the others are compared with.

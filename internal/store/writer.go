@@ -8,7 +8,7 @@ import (
 )
 
 // maxBatch bounds how many writes share one transaction, and how many wait.
-const maxBatch = 512
+const maxBatch = 1024
 
 // write is one change to be made in some transaction. Two kinds are so frequent
 // that they are carried out many rows at a time; all others are functions.
