@@ -60,7 +60,7 @@ func (a *app) passphraseText(s *secretFlags, what string) ([]byte, error) {
 	text, err := a.secret(s, what)
 	var refused *failure
 	if errors.As(err, &refused) {
-		words := strings.NewReplacer("--password-", "--passphrase-", "--new-password-", "--new-passphrase-")
+		words := strings.NewReplacer("-password-file", "-passphrase-file", "-password-env", "-passphrase-env")
 		refused.text, refused.hint = words.Replace(refused.text), words.Replace(refused.hint)
 	}
 	return text, err

@@ -29,7 +29,12 @@ func (a *app) ownProfiles() (map[string]pki.ProfileSpec, error) {
 	}
 	profiles, err := config.ReadProfiles(text)
 	if err != nil {
-		return nil, &failure{kind: kindLocal, text: path + ": " + err.Error(), err: err}
+		f := &failure{kind: kindLocal, text: path + ": " + err.Error(), err: err}
+		var wrong *config.Error
+		if errors.As(err, &wrong) {
+			f.hint = wrong.Hint
+		}
+		return nil, f
 	}
 	return profiles, nil
 }

@@ -24,6 +24,8 @@ type caInitFlags struct {
 	interDays   int
 	encrypts    bool
 	secret      secretFlags
+	rootEncrypt bool
+	rootSecret  secretFlags
 	constraints constraintFlags
 	constrained []string
 	publication publicationFlags
@@ -51,8 +53,9 @@ issues everything else. The private keys are files that only you can read. An
 existing CA is never overwritten.
 
 With --passphrase-file, --passphrase-env or --encrypt (which asks twice) the keys
-are encrypted, and every command that signs needs the passphrase. The root's key
-may then be moved to another place: only "ca intermediate" needs it.
+are encrypted, and every command that signs needs the passphrase. --encrypt-root
+gives the root's key a passphrase of its own. That key may then be moved to another
+place, for only "ca intermediate" and the root's CRL need it.
 
 ` + constraintHelp + ` Both certificates say so
 unless --constrain names one, for some programs do not look at the root's.
@@ -65,7 +68,7 @@ intermediate; putting them there is up to you (see "ca crl" and "ca ocsp"). In a
 not be changed later.`
 
 func newCAInit(a *app) *cobra.Command {
-	o := &caInitFlags{secret: secretFlags{isNew: true}}
+	o := &caInitFlags{secret: secretFlags{isNew: true}, rootSecret: secretFlags{isNew: true, prefix: "root-"}}
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make a private CA: a root and an intermediate",
@@ -83,6 +86,11 @@ func newCAInit(a *app) *cobra.Command {
 	f.StringVar(&o.name, "name", "", "your `NAME` in the certificates (default \"tlswright\")")
 	f.BoolVar(&o.encrypts, "encrypt", false, "encrypt the keys, and ask for the passphrase")
 	registerPassphrase(cmd, &o.secret, "encrypt the keys with a passphrase: it")
+	f.BoolVar(&o.rootEncrypt, "encrypt-root", false, "encrypt the root's key with another passphrase, and ask for it")
+	f.StringVar(&o.rootSecret.file, "root-passphrase-file", "", "encrypt the root's key with a passphrase of its own: it is the first line of `FILE`")
+	f.StringVar(&o.rootSecret.env, "root-passphrase-env", "", "encrypt the root's key with a passphrase of its own: it is in the environment variable `NAME`")
+	exclusive(cmd, "root-passphrase-file", "root-passphrase-env")
+	_ = cmd.MarkFlagFilename("root-passphrase-file")
 	o.constraints.register(cmd)
 	f.StringSliceVar(&o.constrained, "constrain", []string{"root", "intermediate"}, "which `CERTIFICATES` bear the constraints: root, intermediate")
 	o.publication.register(cmd)
@@ -132,13 +140,12 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 	if err != nil {
 		return err
 	}
-	if _, err := keystore.ReadCA(home); !errors.Is(err, keystore.ErrNoCA) && (o.encrypts || o.secret.isSet()) {
+	if _, err := keystore.ReadCA(home); !errors.Is(err, keystore.ErrNoCA) {
 		return caExists(fmt.Errorf("%w in %s", keystore.ErrCAExists, home)) // before anybody thinks of a passphrase
 	}
-	if o.encrypts || o.secret.isSet() {
-		if options.Passphrase, err = a.passphraseText(&o.secret, "the keys of the CA"); err != nil {
-			return err
-		}
+	rootPassphrase, err := a.newPassphrases(cmd, o, &options)
+	if err != nil {
+		return err
 	}
 	if options.KeyType == pki.RSA4096 && a.ui.err.width > 0 {
 		a.ui.notef("making two RSA keys of 4096 bits, which takes a while")
@@ -149,6 +156,11 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 	}
 	if err != nil {
 		return refusedRequest(err, "making the CA")
+	}
+	if len(rootPassphrase) > 0 {
+		if err := encryptRoot(ca, rootPassphrase); err != nil {
+			return cannotRun(err, "encrypting the root's key")
+		}
 	}
 	if o.publication.isSet() {
 		if err := authority.WritePublication(home, publication); err != nil {
@@ -165,6 +177,34 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 	a.printCA(ca, report, "made a CA in "+filepath.Clean(ca.Dir))
 	a.ui.printf("\nnext: %s", a.ui.out.paint(bold, o.next()))
 	return nil
+}
+
+// newPassphrases gets the passphrase of the keys, and that of the root's key where it has one of its own.
+func (a *app) newPassphrases(cmd *cobra.Command, o *caInitFlags, options *keystore.CAOptions) (root []byte, err error) {
+	apart := o.rootEncrypt || o.rootSecret.isSet()
+	if !o.encrypts && !o.secret.isSet() {
+		if apart {
+			return nil, usagef(cmd, "the root's key gets a passphrase of its own only where the intermediate's has one: see --encrypt")
+		}
+		return nil, nil
+	}
+	what := "the keys of the CA"
+	if apart {
+		what = "the intermediate's key"
+	}
+	if options.Passphrase, err = a.passphraseText(&o.secret, what); err != nil || !apart {
+		return nil, err
+	}
+	return a.passphraseText(&o.rootSecret, "the root's key")
+}
+
+// encryptRoot changes the passphrase of the root's key.
+func encryptRoot(ca *keystore.CA, passphrase []byte) error {
+	root, err := ca.RootIssuer()
+	if err != nil {
+		return err
+	}
+	return keystore.WriteEncryptedKey(filepath.Join(ca.Dir, "root.key"), root.Key, passphrase, pki.PBKDF2)
 }
 
 func caExists(err error) error {

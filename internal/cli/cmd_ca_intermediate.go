@@ -46,7 +46,7 @@ the constraints. Here again: "ca intermediate NAME --cert NAME.pem".
 ` + constraintHelp
 
 func newCAIntermediate(a *app) *cobra.Command {
-	o := &caIntermediateFlags{newSecret: secretFlags{isNew: true}}
+	o := &caIntermediateFlags{newSecret: secretFlags{isNew: true, prefix: "new-"}}
 	cmd := &cobra.Command{
 		Use:   "intermediate NAME",
 		Short: "Make another intermediate, also with a root that is offline",
@@ -137,7 +137,7 @@ func (a *app) newKey(cmd *cobra.Command, o *caIntermediateFlags, name string) (c
 	}
 	var passphrase []byte
 	if o.encrypts {
-		if passphrase, err = a.newPassphrase(o, "the key of "+pki.Printable(name)); err != nil {
+		if passphrase, err = a.passphraseText(&o.newSecret, "the key of "+pki.Printable(name)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -146,15 +146,6 @@ func (a *app) newKey(cmd *cobra.Command, o *caIntermediateFlags, name string) (c
 		return nil, nil, cannotRun(err, "making a key")
 	}
 	return key, passphrase, nil
-}
-
-func (a *app) newPassphrase(o *caIntermediateFlags, what string) ([]byte, error) {
-	text, err := a.passphraseText(&o.newSecret, what)
-	var refused *failure
-	if errors.As(err, &refused) && refused.hint != "" {
-		refused.hint = "give it with --new-passphrase-file FILE or --new-passphrase-env NAME"
-	}
-	return text, err
 }
 
 // makeIntermediate has the root of this home sign.
@@ -267,7 +258,7 @@ func (a *app) importIntermediate(cmd *cobra.Command, o *caIntermediateFlags, ca 
 	var passphrase []byte
 	key, err := keystore.ReadKeyWith(path, func(file string) ([]byte, error) {
 		o.newSecret.isNew = false // it was chosen when the request was made
-		text, err := a.newPassphrase(o, file)
+		text, err := a.passphraseText(&o.newSecret, file)
 		passphrase = text
 		return text, err
 	})

@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 //	tcp NAME DOES               a TCP server that is no TLS server; see tcpServers
 //	daemon NAME KIND FOLDER ...  a foreign server; see startDaemon. [peer:KIND] says whether it can be run
 //	big FILE BYTES              make a file
+//	responder NAME              an OCSP responder over HTTP: `tlswright ca ocsp`; sets $NAME to its host:port
 //	alone                       forget all programs but tlswright
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -51,14 +52,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"server": startServer,
-			"lesson": startLesson,
-			"halt":   haltServer,
-			"tcp":    startTCP,
-			"big":    makeBig,
-			"alone":  beAlone,
-			"daemon": startDaemon,
+			"exits":     exits,
+			"server":    startServer,
+			"lesson":    startLesson,
+			"halt":      haltServer,
+			"tcp":       startTCP,
+			"big":       makeBig,
+			"alone":     beAlone,
+			"daemon":    startDaemon,
+			"responder": startResponder,
 		},
 		Condition: peerCondition,
 	})
