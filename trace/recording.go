@@ -1,6 +1,10 @@
 package trace
 
-import "time"
+import (
+	"time"
+
+	"github.com/tlswright/tlswright/pki"
+)
 
 // Schema names the form of a Recording in JSON. Fields may be added under the same name; none changes its meaning.
 const Schema = "tlswright-trace/1"
@@ -25,8 +29,15 @@ type Capture struct {
 	// Derivations and Happenings are known only from within.
 	Derivations []Derivation
 	Happenings  []Happening
-	// Failure is how the connection ended for the side that was watched; "" if it did not fail.
-	Failure string
+	// Failure is how the connection ended for the side that was watched; "" if it did not fail. FailureCode is the name
+	// of a tlscore.Code, as "bad_finished", where there is one.
+	Failure     string
+	FailureCode string
+	// Cut says why the capture is not whole, as for one that was stopped; "" if it is.
+	Cut string
+	// Trust is what certificates are judged by; nil: their links are checked, but nobody is trusted. Only the roots, the
+	// time and the policies of it are looked at. A zero time is that of Started.
+	Trust *pki.VerifyOptions
 }
 
 // Endpoint is an address and what it was called.
@@ -78,6 +89,8 @@ type Recording struct {
 	Happenings []Happening  `json:"happenings,omitempty"`
 	Failure    *Failure     `json:"failure,omitempty"`
 	HasSecrets bool         `json:"has_secrets"`
+	// Cut says why the recording is not whole; "" if it is.
+	Cut string `json:"cut,omitempty"`
 }
 
 // Summary is what was agreed on.
@@ -116,7 +129,8 @@ type Record struct {
 	Content       Hex `json:"content,omitempty"`
 	ContentLength int `json:"content_length"`
 	Padding       int `json:"padding,omitempty"` // zeros before the end of a TLS 1.3 record
-	// Opened says that the keys fit: the tag is right. Problem is why it could not be opened.
+	// Opened says that it was protected and the keys fit: the tag is right. Problem is why it could not be opened, or
+	// what is wrong with what was in it.
 	Opened  bool    `json:"opened"`
 	Problem string  `json:"problem,omitempty"`
 	Nonce   Hex     `json:"nonce,omitempty"`
@@ -173,20 +187,30 @@ type Rest struct {
 type Derivation struct {
 	ID      int    `json:"id"`
 	Name    string `json:"name"`            // "client_handshake_traffic_secret"
-	How     string `json:"how"`             // "HKDF-Extract", "HKDF-Expand-Label", "Derive-Secret", "PRF", "ECDH", "given"
+	How     string `json:"how"`             // "HKDF-Extract", "HKDF-Expand-Label", "Derive-Secret", "PRF", "ECDH", "part", "given"
 	Label   string `json:"label,omitempty"` // without its "tls13 " prefix
 	From    []int  `json:"from"`            // IDs of what went in
 	Side    Side   `json:"side,omitempty"`  // whose keys, if one side's
 	Epoch   string `json:"epoch,omitempty"`
 	Context Hex    `json:"context,omitempty"` // a transcript hash
 	// UpTo is the ID of the last message in that transcript hash; -1: none.
-	UpTo   int  `json:"up_to"`
-	Length int  `json:"length"` // of Output, bytes
-	Input  Hex  `json:"input,omitempty"`
-	Output Hex  `json:"output,omitempty"`
-	Agrees bool `json:"agrees"` // computed anew from its inputs, it comes out the same
+	UpTo   int `json:"up_to"`
+	Length int `json:"length"` // of Output, bytes
+	Input  Hex `json:"input,omitempty"`
+	Output Hex `json:"output,omitempty"`
+	// Agrees: computed anew from its inputs, it comes out the same; of what was given, and of what was derived from that
+	// here, that a record or a Finished has proved it.
+	Agrees bool `json:"agrees"`
+	// Fed are the fields of messages that went in: key shares, randoms, the nonce of a ticket.
+	Fed []FieldRef `json:"fed,omitempty"`
 	// Section is where the step is specified.
 	Section string `json:"section"`
+}
+
+// FieldRef names a field of a message.
+type FieldRef struct {
+	Message int    `json:"message"`
+	Path    string `json:"path"`
 }
 
 // Check is something that a side had to check, computed anew.
@@ -197,7 +221,8 @@ type Check struct {
 	Text     string `json:"text"`   // what was compared, in a sentence
 	Expected Hex    `json:"expected,omitempty"`
 	Got      Hex    `json:"got,omitempty"`
-	Message  int    `json:"message"` // the ID of the message it is about; -1: none
+	Message  int    `json:"message"`           // the ID of the message it is about; -1: none
+	Records  []int  `json:"records,omitempty"` // the IDs of the records it is about
 	Keys     []int  `json:"keys,omitempty"`
 	Section  string `json:"section"`
 }
@@ -207,6 +232,7 @@ type Failure struct {
 	By      Side   `json:"by,omitempty"` // who stopped
 	After   int    `json:"after"`        // the ID of the last message before; -1: none
 	Alert   string `json:"alert,omitempty"`
+	Check   string `json:"check,omitempty"` // which check refused, as "certificate" or "bad_finished"
 	Text    string `json:"text"`
 	Change  string `json:"change,omitempty"` // what to change
 	Section string `json:"section,omitempty"`

@@ -1,0 +1,183 @@
+package trace
+
+import (
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// summarize says what was agreed on.
+func (d *decoder) summarize() {
+	s := &d.r.Summary
+	s.ClientBytes, s.ServerBytes = d.bytesOf(Client), d.bytesOf(Server)
+	for i := range d.r.Records {
+		s.AnnotatedBytes += d.annotated(&d.r.Records[i])
+	}
+	for i := range d.r.Rest {
+		s.AnnotatedBytes += uint64(len(d.r.Rest[i].Raw))
+	}
+	if n := len(d.r.Records); n > 0 {
+		s.Duration = d.r.Records[n-1].At - d.r.Records[0].At
+	}
+	if d.hello != nil {
+		s.ClientRandom = Hex(d.hello.Random[:])
+		var names wire.ServerNames
+		if ok, err := d.hello.Ext(&names); ok && err == nil && len(names.Names) > 0 {
+			s.ServerName = pki.Printable(names.Names[0].Name)
+		}
+	}
+	s.HelloRetry = d.retry != nil
+	if d.version != 0 {
+		s.Version = d.version.String()
+	}
+	if hello := d.answer; hello != nil {
+		s.CipherSuite = hello.CipherSuite.String()
+	} else if d.retry != nil {
+		s.CipherSuite = d.retry.CipherSuite.String()
+	}
+	d.agreed(s)
+	d.finished(s)
+	for i := range d.r.Keys {
+		d.r.HasSecrets = d.r.HasSecrets || len(d.r.Keys[i].Output) > 0
+	}
+}
+
+func (d *decoder) bytesOf(side Side) (n uint64) {
+	for i := range d.r.Records {
+		if d.r.Records[i].From == side {
+			n += uint64(len(d.r.Records[i].Raw))
+		}
+	}
+	for i := range d.r.Rest {
+		if d.r.Rest[i].From == side {
+			n += uint64(len(d.r.Rest[i].Raw))
+		}
+	}
+	return n
+}
+
+// annotated is how many bytes of a record have a name: those outside in its fields, and all of them only if what is
+// inside is taken apart without a gap, too.
+func (d *decoder) annotated(rec *Record) uint64 {
+	if !tiles(rec.Fields, len(rec.Raw)) {
+		return 0
+	}
+	inside := 0
+	for _, id := range rec.Messages {
+		m := &d.r.Messages[id]
+		if !tiles(m.Fields, len(m.Raw)) {
+			return 0
+		}
+		for _, span := range m.Spans {
+			if span.Record == rec.ID {
+				inside += span.Length
+			}
+		}
+	}
+	for _, f := range rec.Inside {
+		inside += f.Length
+	}
+	if inside != rec.ContentLength {
+		return 0
+	}
+	return uint64(len(rec.Raw))
+}
+
+// tiles reports whether the fields cover size bytes in order, each once.
+func tiles(fields []Field, size int) bool {
+	at := 0
+	for _, f := range fields {
+		if f.Offset != at || f.Length <= 0 {
+			return false
+		}
+		at += f.Length
+	}
+	return at == size
+}
+
+// agreed finds group, signature, protocol and the rest in the messages.
+func (d *decoder) agreed(s *Summary) {
+	if d.answer != nil {
+		var share wire.KeyShareHello
+		if ok, err := d.answer.Ext(&share); ok && err == nil {
+			s.Group = share.Entry.Group.String()
+		}
+		var psk wire.PreSharedKeySelected
+		if ok, _ := d.answer.Ext(&psk); ok {
+			s.Resumed = true
+		}
+		d.protocol(s, d.answer)
+	}
+	early := false
+	if d.hello != nil {
+		early, _ = d.hello.Ext(&wire.EarlyData{})
+	}
+	for i := range d.r.Messages {
+		m := &d.r.Messages[i]
+		switch parsed := d.parse(m).(type) {
+		case *wire.EncryptedExtensions:
+			d.protocol(s, parsed)
+			if early {
+				s.EarlyData = "rejected"
+				if ok, _ := parsed.Ext(&wire.EarlyData{}); ok {
+					s.EarlyData = "accepted"
+				}
+			}
+		case *wire.ServerKeyExchange:
+			s.Group, s.Signature = parsed.Group.String(), parsed.Scheme.String()
+		case *wire.CertificateVerify:
+			if m.From == Server {
+				s.Signature = parsed.Scheme.String()
+			} else {
+				s.ClientAuth = true
+			}
+		}
+	}
+}
+
+// protocol takes the application protocol from a message.
+func (d *decoder) protocol(s *Summary, m interface {
+	Ext(wire.ExtensionView) (bool, error)
+}) {
+	var alpn wire.ALPN
+	if ok, err := m.Ext(&alpn); ok && err == nil && len(alpn.Protocols) > 0 {
+		s.ALPN = pki.Printable(string(alpn.Protocols[0]))
+	}
+}
+
+// finished says whether and when the handshake was complete, and in TLS 1.2 whether it was a short one.
+func (d *decoder) finished(s *Summary) {
+	first := map[Side]*Message{}
+	for i := range d.r.Messages {
+		m := &d.r.Messages[i]
+		if first[m.From] == nil && d.is(m, wire.TypeFinished) {
+			first[m.From] = m
+		}
+	}
+	c, v := first[Client], first[Server]
+	if c == nil || v == nil {
+		return
+	}
+	s.Complete = true
+	s.HandshakeTime = max(c.At, v.At) - d.r.Records[0].At
+	if d.old() && v.ID < c.ID {
+		s.Resumed = true
+	}
+}
+
+// is reports whether a message is of this type.
+func (d *decoder) is(m *Message, t wire.HandshakeType) bool {
+	return len(m.Raw) >= handshakeHeader && wire.HandshakeType(m.Raw[0]) == t
+}
+
+// parse reads a message; nil if it is malformed.
+func (d *decoder) parse(m *Message) wire.Message {
+	read := wire.ParseMessage
+	if d.old() {
+		read = wire.ParseMessage12
+	}
+	parsed, err := read(m.Raw)
+	if err != nil {
+		return nil
+	}
+	return parsed
+}
