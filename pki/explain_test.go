@@ -308,3 +308,35 @@ func TestLongNamesCountForMore(t *testing.T) {
 		t.Errorf("two thousand names times a very long one: %v", e.Err)
 	}
 }
+
+func TestForgeableSignaturesAreNamed(t *testing.T) {
+	for _, q := range betterTLSSample(t) {
+		if q.name != "pathbuilding 8" {
+			continue
+		}
+		if r := row(q.ours(), pki.CheckSignatures); r.Outcome != pki.Failed || r.Reason != pki.ReasonSignature || !strings.Contains(r.Text, "is signed with ECDSA-SHA1, which can be forged") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestCAsThatMayNotSignAreNamed(t *testing.T) {
+	m := newMint(t)
+	c := m.chain(nil, func(t *x509.Certificate) { t.KeyUsage = x509.KeyUsageCRLSign }, nil)
+	if r := row(c.ask("", false).ours(), pki.CheckConstraints); r.Depth != 1 || !strings.Contains(r.Text, "may not sign certificates") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestVerifyMatchesMailboxes(t *testing.T) {
+	m := newMint(t)
+	c := m.chain(nil, nil, func(t *x509.Certificate) {
+		t.DNSNames, t.EmailAddresses, t.ExtKeyUsage = nil, []string{"alice@example.com"}, []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}
+	})
+	for name, ok := range map[string]bool{"alice@example.com": true, "alice@EXAMPLE.com": true, "Alice@example.com": false, "bob@example.com": false, "example.com": false, "": true} {
+		q := c.ask("", ok, usage(pki.UsageEmail), host(name))
+		if _, err := pki.Verify(q.leaf, q.o); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

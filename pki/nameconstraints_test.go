@@ -143,6 +143,7 @@ func TestConstraintsSayWhichNameAndWhichConstraint(t *testing.T) {
 		`the address "::ffff:192.0.2.9" lies within the excluded "192.0.2.0/24"`:            {IPAddresses: []net.IP{net.ParseIP("192.0.2.9")}},
 		`the e-mail address "a@mail.example.com" lies outside the permitted "example.com"`:  {EmailAddresses: []string{"a@mail.example.com"}},
 		`the URI "https://www.example.com/" lies within the excluded ".example.com"`:        {URIs: []*url.URL{u}},
+		`the URI "urn:example:a" cannot be told apart from the excluded ".example.com"`:     {URIs: []*url.URL{{Scheme: "urn", Opaque: "example:a"}}},
 		`the directory name "O=Other" lies outside the permitted "O=Example"`:               {Subject: pkix.Name{Organization: []string{"Other"}}},
 		`the certificate has a name of a kind (tag 8) whose constraints are not understood`: {Extensions: alternatives(other)},
 		`the subject alternative names have an address of 3 bytes`:                          {Extensions: alternatives(long)},

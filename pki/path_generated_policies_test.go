@@ -99,6 +99,7 @@ func policies(m *mint) {
 	}
 	m.chain(nil, both(demand(0), with(1)), with(1)).ask("policies: the CA demands one, kept", true)
 	m.chain(nil, both(demand(0), with(1)), nil).ask("policies: the CA demands one, not kept", false)
+	m.chain(nil, nil, demand(0)).ask("policies: the leaf demands one itself and has none", false)
 	m.chain(nil, demand(5), nil).ask("policies: the CA demands one further down", true)
 	m.chain(nil, demand(1), nil, nil).ask("policies: the CA demands one after the next", false)
 	mapping := func(from, to uint64) edit {
