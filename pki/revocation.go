@@ -108,6 +108,7 @@ func JudgeRevocation(path []*x509.Certificate, o RevocationOptions, now time.Tim
 		if depth > 0 && !o.WholeChain {
 			break
 		}
+		j.open = path[: depth+1 : depth+1]
 		var staple []byte
 		if depth == 0 {
 			staple = o.Staple

@@ -37,7 +37,8 @@ type revocationJudge struct {
 	names      map[string]string // in comparable form
 	signatures map[signedBy]error
 	chains     map[*x509.Certificate][][]*x509.Certificate
-	open       []*x509.Certificate // signers whose own status is being looked for
+	open       []*x509.Certificate // whose status is being looked for, and those below them: they cannot vouch for themselves
+	depth      int                 // of signers that are being vouched for
 }
 
 func newRevocationJudge(path []*x509.Certificate, o RevocationOptions, now time.Time) *revocationJudge {
@@ -99,7 +100,7 @@ func (j *revocationJudge) signerOf(l *crl.List, target *x509.Certificate, above 
 				wrong = cmp.Or(wrong, "does not count: "+Printable(err.Error()))
 				continue
 			}
-			if seenBefore(above, c) || seenBefore(j.path[1:], c) || c.Equal(target) {
+			if seenBefore(above, c) || c.Equal(target) {
 				return c, "" // part of a path that has been validated, or is being
 			}
 			problem := j.untrusted(c)
@@ -126,27 +127,35 @@ func seenBefore(list []*x509.Certificate, c *x509.Certificate) bool {
 // RFC 5280, Section 6.3.3 (f): obtain and validate the certification path for the issuer of the complete CRL. The trust
 // anchor for the certification path MUST be the same as the trust anchor used to validate the target certificate.
 func (j *revocationJudge) untrusted(c *x509.Certificate) string {
-	if slices.ContainsFunc(j.open, c.Equal) || len(j.open) >= maxSignerDepth {
-		return "cannot vouch for itself"
+	if j.depth >= maxSignerDepth {
+		return "is vouched for by too many others"
 	}
-	j.open = append(j.open, c)
-	defer func() { j.open = j.open[:len(j.open)-1] }()
+	j.depth++
+	defer func() { j.depth-- }()
 	why := "has no valid path to the same root"
 	for _, chain := range j.chainsOf(c) {
-		if why = j.revokedOnPath(chain); why == "" {
+		if why = j.distrusted(chain); why == "" {
 			return ""
 		}
 	}
 	return why
 }
 
-// revokedOnPath says which certificate of a signer's path takes its worth; "" if none.
-func (j *revocationJudge) revokedOnPath(chain []*x509.Certificate) string {
-	for i, c := range chain[:len(chain)-1] {
-		if slices.ContainsFunc(j.path, c.Equal) {
-			continue // its status is asked for on its own
+// distrusted says which certificate of a signer's path takes its worth; "" if none.
+func (j *revocationJudge) distrusted(chain []*x509.Certificate) string {
+	for _, c := range chain[:len(chain)-1] {
+		// A CA that was revoked could otherwise make a signer below itself that knows nothing of it.
+		if seenBefore(j.open, c) {
+			return "rests on the very certificate that it speaks of"
 		}
+	}
+	for i, c := range chain[:len(chain)-1] {
+		if seenBefore(j.path, c) {
+			continue // above the one whose status is looked for; its own is asked for by itself
+		}
+		j.open = append(j.open, c)
 		r := j.status(c, chain[i+1:], nil)
+		j.open = j.open[:len(j.open)-1]
 		switch {
 		case r.Status == RevocationRevoked:
 			return "was revoked itself, or one above it was"

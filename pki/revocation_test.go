@@ -326,6 +326,29 @@ func TestNobodyVouchesForItself(t *testing.T) {
 	}
 }
 
+func TestARevokedCACannotHideIt(t *testing.T) {
+	s := newScene(t)
+	// The intermediate makes a certificate with the root's name, and lists in that name that do not have it.
+	a, keyA := s.signerFor(s.Intermediate, s.Key, func(c *x509.Certificate) { c.Subject, c.KeyUsage = s.Root.Subject, x509.KeyUsageCRLSign })
+	b, keyB := s.signerFor(s.Intermediate, s.Key, func(c *x509.Certificate) { c.Subject, c.KeyUsage = s.Root.Subject, x509.KeyUsageCRLSign })
+	for _, mode := range []pki.RevocationMode{pki.RevocationSoft, pki.RevocationHard} {
+		o := lists(s.list(nil), s.listBy(a, keyA, nil), s.listBy(b, keyB, nil))
+		o.Extra, o.WholeChain, o.Mode = []*x509.Certificate{a, b}, true, mode
+		if all := pki.JudgeRevocation(s.path(), o, s.Now); all[0].Status != good || all[1].Status != unknown || !strings.Contains(all[1].Text, "the very certificate") {
+			t.Errorf("%v: %+v", mode, all)
+		}
+		o.CRLs = append(o.CRLs, s.listBy(s.Root, s.RootKey, nil, s.bad(s.Intermediate, crl.CACompromise)))
+		if all := pki.JudgeRevocation(s.path(), o, s.Now); all[1].Status != revoked {
+			t.Errorf("%v: %+v", mode, all)
+		}
+		// Nor can a leaf, or what is below a CA that is being judged.
+		o.Extra = []*x509.Certificate{a, b, s.leaf}
+		if all := pki.JudgeRevocation([]*x509.Certificate{a, s.Intermediate, s.Root}, o, s.Now); all[1].Status != revoked {
+			t.Errorf("%v: %+v", mode, all)
+		}
+	}
+}
+
 // answer makes an OCSP response about a certificate.
 func (s *scene) answer(c *x509.Certificate, by *x509.Certificate, key crypto.Signer, change func(*ocsp.Single), certs ...*x509.Certificate) []byte {
 	s.t.Helper()
