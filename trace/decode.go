@@ -54,7 +54,7 @@ func Decode(c *Capture) (*Recording, error) {
 	d.schedule()
 	d.check()
 	d.summarize()
-	d.r.Failure = Explain(d.r, c)
+	d.explain()
 	return d.r, nil
 }
 
@@ -75,6 +75,7 @@ type decoder struct {
 	known  *secretStore
 	thread *thread
 	graph  *graph
+	fed    map[string][]FieldRef // by name of a step
 }
 
 // stream is what one side sent.

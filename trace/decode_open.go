@@ -25,8 +25,9 @@ type protection struct {
 	key    []byte
 	iv     []byte
 	seq    uint64
-	opened int
-	failed []int // records
+	failed []int       // records
+	used   []int       // records that opened
+	after  *protection // whose keys a KeyUpdate replaced by these; nil: none
 }
 
 // newProtection makes the keys of a traffic secret of TLS 1.3; nil where the secret is of the wrong size.
@@ -92,7 +93,7 @@ func (d *decoder) open(s *stream, rec *Record) (typ wire.ContentType, content []
 			}
 			rec.Opened, rec.Nonce, rec.Epoch, rec.Sequence = true, Hex(nonce), p.epoch, p.seq+skip
 			p.seq += skip + 1
-			p.opened++
+			p.used = append(p.used, rec.ID)
 			s.lost = 0
 			d.moveTo(s, i)
 			return d.opened(p, rec, inner)

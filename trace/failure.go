@@ -1,10 +1,9 @@
 package trace
 
-// Explain says how a connection ended that did not end well: which side stopped, after which message, for which reason,
-// and what to change. It is nil for one that ended well, or goes on. c may be nil.
-func Explain(r *Recording, c *Capture) *Failure {
-	if c == nil || c.Failure == "" {
-		return nil
+// explain says how the connection ended, if it did not end well.
+func (d *decoder) explain() {
+	if d.c.Failure == "" {
+		return
 	}
-	return &Failure{By: c.Observed, After: len(r.Messages) - 1, Check: c.FailureCode, Text: c.Failure}
+	d.r.Failure = &Failure{By: d.c.Observed, After: len(d.r.Messages) - 1, Check: d.c.FailureCode, Text: d.c.Failure}
 }

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -133,4 +134,19 @@ func sectionOf(d *Derivation) string {
 		return "RFC 8446, Section 7.4"
 	}
 	return "RFC 8446, Section 7.1"
+}
+
+// nextGeneration names the epoch and the secret after a KeyUpdate; "" for what has none.
+func nextGeneration(name string) (nextEpoch, nextName string) {
+	for _, prefix := range []string{nameClientApp, nameServerApp} {
+		if number, ok := strings.CutPrefix(name, prefix); ok {
+			n, err := strconv.Atoi(number)
+			if err != nil {
+				return "", ""
+			}
+			next := strconv.Itoa(n + 1)
+			return epochApplication + "+" + next, prefix + next
+		}
+	}
+	return "", ""
 }

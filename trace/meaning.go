@@ -102,8 +102,8 @@ func certificateName(der []byte) string {
 		return ""
 	}
 	subject, issuer := distinguishedName(c.RawSubject), distinguishedName(c.RawIssuer)
-	if subject == "" && len(c.Names.DNS) > 0 {
-		subject = shorten(pki.Printable(c.Names.DNS[0]))
+	if alt, err := c.AltNames(); subject == "" && err == nil && len(alt.DNS) > 0 {
+		subject = shorten(pki.Printable(alt.DNS[0]))
 	}
 	return subject + ", issued by " + issuer
 }

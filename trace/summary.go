@@ -21,8 +21,9 @@ func (d *decoder) summarize() {
 	if d.hello != nil {
 		s.ClientRandom = Hex(d.hello.Random[:])
 		var names wire.ServerNames
-		if ok, err := d.hello.Ext(&names); ok && err == nil && len(names.Names) > 0 {
-			s.ServerName = pki.Printable(names.Names[0].Name)
+		if _, err := d.hello.Ext(&names); err == nil {
+			name, _ := names.HostName()
+			s.ServerName = pki.Printable(name)
 		}
 	}
 	s.HelloRetry = d.retry != nil
@@ -140,7 +141,7 @@ func (d *decoder) protocol(s *Summary, m interface {
 }) {
 	var alpn wire.ALPN
 	if ok, err := m.Ext(&alpn); ok && err == nil && len(alpn.Protocols) > 0 {
-		s.ALPN = pki.Printable(string(alpn.Protocols[0]))
+		s.ALPN = pki.Printable(alpn.Protocols[0])
 	}
 }
 
