@@ -344,3 +344,41 @@ func TestTheLibraryAndWeReadEachOther(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestBrokenRequestsAndResponsesAreRefused(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	cert, key := delegate(t, ca, nil)
+	response := respond(t, ocsp.ResponseTemplate{Singles: singles(t, ca), Nonce: []byte("n"), ProducedAt: ca.Now, Certificates: []*x509.Certificate{cert}}, cert, key).Raw
+	request, err := ocsp.CreateRequest([]ocsp.CertID{singles(t, ca)[0].ID}, []byte("n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range response {
+		if _, err := ocsp.ParseResponse(response[:n]); err == nil {
+			t.Fatalf("%d of %d bytes of a response were taken", n, len(response))
+		}
+	}
+	for n := range request {
+		if _, err := ocsp.ParseRequest(request[:n]); err == nil {
+			t.Fatalf("%d of %d bytes of a request were taken", n, len(request))
+		}
+	}
+	if _, err := ocsp.ParseRequest(append(request, 0)); err == nil {
+		t.Error("a byte after a request was taken")
+	}
+	if _, err := ocsp.ParseRequest(make([]byte, ocsp.MaxRequest+1)); err == nil {
+		t.Error("a large request was taken")
+	}
+	for label, c := range map[string]struct {
+		old, new []byte
+	}{
+		"nonce without octets": {[]byte{0x04, 3, 0x04, 1, 'n'}, []byte{0x04, 3, 0x04, 0, 'n'}},
+		"nonce of no string":   {[]byte{0x04, 3, 0x04, 1, 'n'}, []byte{0x04, 3, 0x05, 1, 'n'}},
+		"no serial number":     {[]byte{0x02, 1, 1}, []byte{0x03, 1, 1}},
+	} {
+		changed := bytes.Replace(request, c.old, c.new, 1)
+		if _, err := ocsp.ParseRequest(changed); err == nil || bytes.Equal(changed, request) {
+			t.Errorf("%s: taken", label)
+		}
+	}
+}
