@@ -16,6 +16,7 @@ import (
 type serveFlags struct {
 	negotiationFlags
 	identity identityFlags
+	staple   string
 	isEcho   bool
 	dir      string
 	proxy    string
@@ -75,6 +76,8 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&o.proxy, "proxy", "", "hand requests on to the server at `URL`")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8443", "`ADDRESS` to listen on; port 0 is any free one")
 	o.identity.register(cmd, "the server's")
+	cmd.Flags().StringVar(&o.staple, "staple", "", "send the OCSP answer in `FILE` along with --cert (see tlswright ca ocsp --for)")
+	_ = cmd.MarkFlagFilename("staple", "der")
 	f.StringVar(&o.clientCA, "client-ca", "", "let in only clients with a certificate of the CAs in this PEM `FILE`")
 	o.negotiationFlags.register(cmd)
 	f.StringVar(&o.prefer, "prefer", "server", "whose order of cipher suites counts: server or client (a `ROLE`)")

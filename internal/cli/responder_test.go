@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -38,4 +39,14 @@ func startResponder(ts *testscript.TestScript, neg bool, args []string) {
 	go func() { _ = server.Serve(l) }()
 	ts.Defer(func() { _ = server.Close() })
 	ts.Setenv(args[0], l.Addr().String())
+}
+
+// flipLast is the command "flip FILE" of the scripts: it changes the last byte, which in a certificate is one of the signature.
+func flipLast(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FILE")
+	}
+	data := []byte(ts.ReadFile(args[0]))
+	data[len(data)-1] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
 }

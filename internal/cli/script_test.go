@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	daemon NAME KIND FOLDER ...  a foreign server; see startDaemon. [peer:KIND] says whether it can be run
 //	big FILE BYTES              make a file
 //	responder NAME              an OCSP responder over HTTP: `tlswright ca ocsp`; sets $NAME to its host:port
+//	flip FILE                   change its last byte
 //	alone                       forget all programs but tlswright
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -61,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"alone":     beAlone,
 			"daemon":    startDaemon,
 			"responder": startResponder,
+			"flip":      flipLast,
 		},
 		Condition: peerCondition,
 	})

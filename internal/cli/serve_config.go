@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/ocsp"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
@@ -36,6 +37,14 @@ func (a *app) serverConfig(cmd *cobra.Command, o *serveFlags) (config *tlsnet.Co
 		return nil, close, err
 	}
 	config.Identities = []tlsnet.Identity{{Chain: id.Chain, Key: id.Key}}
+	if o.staple != "" {
+		if !ok {
+			return nil, close, usagef(cmd, "--staple without --cert: an OCSP answer is about one certificate")
+		}
+		if config.Identities[0].Staple, err = a.readStaple(o.staple, id); err != nil {
+			return nil, close, err
+		}
+	}
 	if o.clientCA != "" {
 		if config.ClientRoots, err = keystore.ReadCertificates(o.clientCA); err != nil {
 			return nil, close, cannotRun(err, "--client-ca")
@@ -128,6 +137,31 @@ func (a *app) openOrMakeCA() (*keystore.CA, error) {
 		}
 		return ca, nil
 	}
+}
+
+// readStaple reads the OCSP answer that goes along with a certificate, and refuses one that no client would take.
+func (a *app) readStaple(file string, id keystore.Identity) ([]byte, error) {
+	data, origin, err := a.readBytes(file)
+	if err != nil {
+		return nil, err
+	}
+	response, err := ocsp.ParseResponse(data)
+	if err != nil {
+		return nil, &failure{kind: kindLocal, text: origin + " is no OCSP answer: " + pki.Printable(err.Error()), err: err, hint: "make one: tlswright ca ocsp --for SERIAL -o FILE"}
+	}
+	chain := parseChain(id.Chain)
+	if len(chain) < 2 {
+		return data, nil // without the issuer nobody can tell whom it is about
+	}
+	switch single := response.Find(chain[0], chain[1]); {
+	case single == nil:
+		return nil, &failure{kind: kindLocal, text: origin + " says nothing about " + nameOf(chain[0]), hint: "make another: tlswright ca ocsp --for SERIAL -o FILE"}
+	case single.Status != ocsp.Good:
+		a.ui.warnf("%s says that the certificate is %s: clients will refuse it", origin, single.Status)
+	case !single.NextUpdate.IsZero() && a.now().After(single.NextUpdate):
+		a.ui.warnf("%s is good until %s only: clients will not take it", origin, timeOf(single.NextUpdate))
+	}
+	return data, nil
 }
 
 // localNames are the names under which a server that listens on addr is reached from this machine, and the address
