@@ -87,8 +87,16 @@ func Open(ctx context.Context, o Options) (*Authority, error) {
 		return nil, err
 	}
 	if shards := o.Publication.Shards; shards > 1 && shards != a.record.Shards {
-		if a.record, err = o.Store.SetShards(ctx, a.record.ID, shards, a.by()); err != nil {
-			return nil, fmt.Errorf("partitions of the CRL: %w", err)
+		had := a.record.Shards
+		a.record, err = o.Store.SetShards(ctx, a.record.ID, shards, a.by())
+		if errors.Is(err, store.ErrPartitioned) {
+			return nil, &pki.RefusedError{
+				Reason: fmt.Sprintf("the CRL has %d partitions, for ever, and not %d: certificates point to them", had, shards),
+				Hint:   fmt.Sprintf("put %d back as the number of partitions (%s)", had, PublicationFile),
+			}
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	return a, nil

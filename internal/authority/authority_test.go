@@ -1,11 +1,15 @@
 package authority
 
 import (
+	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
+	"io"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,4 +230,96 @@ func TestRenewalKeepsNamesAndProfile(t *testing.T) {
 	if _, err := a.Renew(t.Context(), first.SerialNumber, RenewOptions{}); !refusedFor(err) {
 		t.Errorf("renewed what is revoked: %v", err)
 	}
+}
+
+// sleeper is a key in a token that does not answer before it is woken.
+type sleeper struct {
+	crypto.Signer
+	wake <-chan struct{}
+}
+
+func (s sleeper) SignMessage(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	<-s.wake
+	return nil, errors.New("woken too late")
+}
+
+func TestAKeyThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	a := openHome(t, newHome(t), HomeOptions{SignTimeout: time.Millisecond})
+	key := a.Issuer.Key
+	wake := make(chan struct{})
+	defer close(wake)
+	a.Issuer.Key = sleeper{key, wake}
+	if _, err := a.Issue(t.Context(), serverRequest(t, "a.test")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("after the time: %v", err)
+	}
+	a.SignTimeout = time.Hour
+	ended, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := a.Issue(ended, serverRequest(t, "b.test"))
+		done <- err
+	}()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("after the caller went away: %v", err)
+	}
+	for r, err := range a.Search(t.Context(), Query{}) {
+		if err != nil || r.State != store.StateRefused {
+			t.Errorf("on file: %+v, %v", r, err)
+		}
+	}
+	a.Issuer.Key = key
+	issueOne(t, a, "c.test")
+}
+
+func TestPartitionsAreForEver(t *testing.T) {
+	home := newHome(t)
+	p := Publication{Shards: 4, CRL: []string{"http://crl.test/{shard}.crl"}}
+	if err := WritePublication(home, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := openHome(t, home, HomeOptions{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.Shards = 5
+	if err := WritePublication(home, p); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenHome(t.Context(), home, HomeOptions{}); !refusedFor(err) {
+		t.Errorf("5 partitions after 4: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "ca", PublicationFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenHome(t.Context(), home, HomeOptions{}); err == nil {
+		t.Error("half a file was read")
+	}
+}
+
+func TestSerialNumbersAreReadAsPeopleWriteThem(t *testing.T) {
+	for text, want := range map[string]string{"0a:BC": "0abc", "0x0abc": "0abc", " abc ": "0abc", "00ff": "ff", "7f ff": "7fff"} {
+		if n, err := ParseSerial(text); err != nil || SerialText(n) != want {
+			t.Errorf("%q: %v, %v", text, n, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "+1", "x", "1_0", "0x", "www.example.test", strings.Repeat("f", 41)} {
+		if n, err := ParseSerial(text); !refusedFor(err) {
+			t.Errorf("%q: %v, %v", text, n, err)
+		}
+	}
+}
+
+func FuzzParseSerial(f *testing.F) {
+	for _, s := range []string{"0a:bc", "0xff", "1", "00", "ff ff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		n, err := ParseSerial(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseSerial(SerialText(n)); err != nil || again.Cmp(n) != 0 {
+			t.Errorf("%q is %v, and then %v (%v)", s, n, again, err)
+		}
+	})
 }

@@ -179,3 +179,37 @@ func escaping(t *testing.T, backup []byte) []byte {
 		return content
 	})
 }
+
+// FuzzUnpack feeds manifests and files to what reads backups: nothing may be written outside of the folder.
+func FuzzUnpack(f *testing.F) {
+	f.Add([]byte(`{"format":1,"files":[{"name":"root.pem","size":2,"sha256":"8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4","mode":420}]}`), "ca/root.pem", []byte("hi"))
+	f.Add([]byte(`{"format":1,"files":[{"name":"../x","size":2}]}`), "ca/../x", []byte("hi"))
+	f.Add([]byte(`{"format":1,"files":[{"name":"ca.db","size":-1}]}`), "ca/ca.db", []byte(nil))
+	f.Fuzz(func(t *testing.T, manifest []byte, name string, content []byte) {
+		var b bytes.Buffer
+		zip := gzip.NewWriter(&b)
+		archive := tar.NewWriter(zip)
+		for _, file := range []struct {
+			name    string
+			content []byte
+		}{{manifestFile, manifest}, {name, content}} {
+			if err := archive.WriteHeader(&tar.Header{Name: file.name, Size: int64(len(file.content)), Mode: 0o600}); err != nil {
+				return
+			}
+			if _, err := archive.Write(file.content); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(archive.Close(), zip.Close()); err != nil {
+			t.Fatal(err)
+		}
+		outer := t.TempDir()
+		if err := os.Mkdir(filepath.Join(outer, "in"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = unpack(&b, filepath.Join(outer, "in"))
+		if entries, err := os.ReadDir(outer); err != nil || len(entries) != 1 {
+			t.Errorf("written outside: %v, %v", entries, err)
+		}
+	})
+}

@@ -47,10 +47,23 @@ func (o *CRLOptions) scope() string {
 // any before and on disk before the list is signed; that it leaves is on disk
 // before it is returned. It contains every revocation that was recorded before the
 // call, and leaves out certificates that had expired by the list before the last.
-func (a *Authority) CRL(ctx context.Context, o CRLOptions) ([]byte, error) {
+func (a *Authority) CRL(ctx context.Context, o CRLOptions) (der []byte, err error) {
 	if err := a.checkCRL(&o); err != nil {
 		return nil, err
 	}
+	for range maxRaces {
+		// Another process may have been faster with a greater number: then this list must not leave any more.
+		if der, err = a.oneCRL(ctx, o); !errors.Is(err, store.ErrOldNumber) {
+			break
+		}
+	}
+	return der, err
+}
+
+// maxRaces bounds how often a list is made anew because a newer one has left.
+const maxRaces = 10
+
+func (a *Authority) oneCRL(ctx context.Context, o CRLOptions) ([]byte, error) {
 	last, err := a.lastCRL(ctx, &o)
 	if err != nil {
 		return nil, err
