@@ -24,6 +24,8 @@ type caCRLFlags struct {
 	isDelta  bool
 	lifetime time.Duration
 	format   string
+	show     string
+	signer   string
 	force    bool
 	asJSON   bool
 }
@@ -42,7 +44,10 @@ A CRL without parts published anywhere can be split with --shard N/COUNT --url.
 --set FILE writes all that is known of all certificates as a revocation set: a
 filter, signed like a CRL, tens of times smaller and never wrong about a
 certificate of this issuer. "cert verify" and "connect" take it as
---revocation-set.`
+--revocation-set.
+
+--show FILE shows a list that somebody made, and checks its signature by the own CA,
+or by the certificate in --signer FILE.`
 
 func newCACRL(a *app) *cobra.Command {
 	o := &caCRLFlags{}
@@ -70,6 +75,10 @@ func newCACRL(a *app) *cobra.Command {
 	complete(cmd, "format", []string{"der", "pem"})
 	exclusive(cmd, "output", "out")
 	exclusive(cmd, "shard", "out")
+	f.StringVar(&o.show, "show", "", "make no list, but show that in `FILE`")
+	f.StringVar(&o.signer, "signer", "", "with --show: the certificate in `FILE` is that of the issuer")
+	_ = cmd.MarkFlagFilename("show", "crl", "der", "pem")
+	_ = cmd.MarkFlagFilename("signer", "pem", "crt")
 	_ = cmd.MarkFlagDirname("out")
 	_ = cmd.MarkFlagFilename("output", "crl", "der", "pem")
 	return cmd
@@ -96,6 +105,12 @@ type caCRLReport struct {
 }
 
 func (a *app) caCRL(cmd *cobra.Command, o *caCRLFlags) (err error) {
+	switch {
+	case o.show != "":
+		return a.showList(cmd, o)
+	case o.signer != "":
+		return usagef(cmd, "--signer goes with --show")
+	}
 	options, err := o.options(cmd)
 	if err != nil {
 		return err
