@@ -7,7 +7,7 @@ type Verdict uint8
 const (
 	Good   Verdict = iota // authenticated encryption with forward secrecy, and nothing against it
 	Weak                  // better not: something about it has been attacked, or helps whoever gets the key later
-	Broken                // never: it protects against nobody who tries
+	Unsafe                // never: it protects against nobody who tries
 )
 
 // String names the verdict in a word.
@@ -18,7 +18,7 @@ func (v Verdict) String() string {
 	case Weak:
 		return "weak"
 	}
-	return "broken"
+	return "unsafe"
 }
 
 // Verdict judges a suite, with the reasons against it, the worst first. RFC 9325, Section 4.1 and Section 4.2 say which
@@ -57,7 +57,7 @@ func (p *Parts) Verdict() (Verdict, []string) {
 	}
 	switch {
 	case len(broken) > 0:
-		return Broken, append(broken, weak...)
+		return Unsafe, append(broken, weak...)
 	case len(weak) > 0:
 		return Weak, weak
 	}

@@ -22,7 +22,7 @@ func TestVerdictsOnTheListsOfTheLesson(t *testing.T) {
 		{wire.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, Weak, "CBC"},
 		{wire.TLS_RSA_WITH_AES_256_CBC_SHA256, Weak, "no forward secrecy"},
 		{wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA, Weak, "Sweet32"},
-		{wire.TLS_RSA_WITH_RC4_128_SHA, Broken, "prohibited"},
+		{wire.TLS_RSA_WITH_RC4_128_SHA, Unsafe, "prohibited"},
 		{wire.TLS_DHE_RSA_WITH_AES_256_CBC_SHA, Weak, "Diffie-Hellman"},
 	} {
 		p, ok := Apart(tc.suite)
@@ -53,7 +53,7 @@ func TestProfilesOfMozillaAreGood(t *testing.T) {
 		}
 		for _, id := range s.Suites {
 			p, _ := Apart(id)
-			if v, reasons := p.Verdict(); v != Broken {
+			if v, reasons := p.Verdict(); v != Unsafe {
 				t.Errorf("%s: %v is %v: %q", expression, id, v, reasons)
 			}
 		}

@@ -73,7 +73,7 @@ func (v *certView) statusRows() []row {
 	if x := v.extension(cert.OIDAuthorityInfo); x != nil {
 		all, _ := cert.ReadAccess(x.raw)
 		for _, a := range all {
-			label := map[string]string{"1.3.6.1.5.5.7.48.1": "OCSP", "1.3.6.1.5.5.7.48.2": "issuer's file"}[a.Method]
+			label := map[string]string{"1.3.6.1.5.5.7.48.1": "OCSP", "1.3.6.1.5.5.7.48.2": "issuer at"}[a.Method]
 			rows = append(rows, row{orWord(label, oidText(a.Method)), generalNameText(a.Location), plain})
 		}
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -130,8 +131,9 @@ func (o *certConvertFlags) format(cmd *cobra.Command) (string, error) {
 
 // parcel is what is to be written.
 type parcel struct {
-	key   crypto.Signer // nil: none
-	certs []*x509.Certificate
+	key   crypto.Signer       // nil: none
+	ders  [][]byte            // each certificate once, as it stands
+	certs []*x509.Certificate // the same, for formats that take only what can be read in full
 	name  string
 }
 
@@ -154,7 +156,7 @@ func (a *app) certConvert(cmd *cobra.Command, o *certConvertFlags, args []string
 		f.hint = "name a file with --output"
 		return f
 	}
-	p, err := a.pack(cmd, o, args)
+	p, err := a.pack(cmd, o, to, args)
 	if err != nil {
 		return err
 	}
@@ -186,8 +188,8 @@ func (a *app) reportConverted(o *certConvertFlags, to string, p *parcel) error {
 		j.Key = pki.DescribeKey(p.key.Public())
 		parts = append(parts, "the private key ("+j.Key+")")
 	}
-	if len(p.certs) > 0 {
-		parts = append(parts, countOf(len(p.certs), "certificate"))
+	if len(p.ders) > 0 {
+		parts = append(parts, countOf(len(p.ders), "certificate"))
 	}
 	for _, c := range p.certs {
 		j.Certificates = append(j.Certificates, newCertReport(c, a.now()))
@@ -200,7 +202,7 @@ func (a *app) reportConverted(o *certConvertFlags, to string, p *parcel) error {
 }
 
 // pack reads the inputs and puts together what belongs together.
-func (a *app) pack(cmd *cobra.Command, o *certConvertFlags, args []string) (*parcel, error) {
+func (a *app) pack(cmd *cobra.Command, o *certConvertFlags, to string, args []string) (*parcel, error) {
 	all := &contents{origin: strings.Join(args, ", ")}
 	for _, arg := range args {
 		c, err := a.readInput(cmd, arg, nil, &o.secret)
@@ -212,14 +214,14 @@ func (a *app) pack(cmd *cobra.Command, o *certConvertFlags, args []string) (*par
 	}
 	p := &parcel{}
 	if !o.onlyKeys {
-		certs, err := all.parsed()
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range certs {
-			if !slices.ContainsFunc(p.certs, c.Equal) {
-				p.certs = append(p.certs, c)
+		for _, der := range all.certs {
+			if !slices.ContainsFunc(p.ders, func(other []byte) bool { return bytes.Equal(der, other) }) {
+				p.ders = append(p.ders, der)
 			}
+		}
+		var err error
+		if p.certs, err = (&contents{origin: all.origin, certs: p.ders}).parsed(); err != nil && to != "pem" && to != "der" {
+			return nil, err
 		}
 	}
 	if !o.onlyCerts {
@@ -230,9 +232,9 @@ func (a *app) pack(cmd *cobra.Command, o *certConvertFlags, args []string) (*par
 		p.key = key
 	}
 	switch {
-	case p.key == nil && len(p.certs) == 0 && o.onlyKeys:
+	case p.key == nil && len(p.ders) == 0 && o.onlyKeys:
 		return nil, &failure{kind: kindLocal, text: all.origin + " holds no private key, but " + all.summary()}
-	case p.key == nil && len(p.certs) == 0:
+	case p.key == nil && len(p.ders) == 0:
 		return nil, &failure{kind: kindLocal, text: all.origin + " holds no certificate and no private key, but " + all.summary()}
 	}
 	p.name = o.name
@@ -289,8 +291,8 @@ func (a *app) encode(cmd *cobra.Command, o *certConvertFlags, to string, p *parc
 
 func (a *app) encodePEM(o *certConvertFlags, p *parcel) ([]byte, error) {
 	var text []byte
-	for _, c := range p.certs {
-		text = pki.AppendCertificatePEM(text, c.Raw)
+	for _, der := range p.ders {
+		text = pki.AppendCertificatePEM(text, der)
 	}
 	if p.key == nil {
 		return text, nil
@@ -301,13 +303,13 @@ func (a *app) encodePEM(o *certConvertFlags, p *parcel) ([]byte, error) {
 }
 
 func (a *app) encodeDER(cmd *cobra.Command, o *certConvertFlags, p *parcel) ([]byte, error) {
-	if len(p.certs)+len(asList(p.key)) > 1 {
-		f := usagef(cmd, "DER holds one thing, but there are %s", orWord(countOf(len(p.certs), "certificate"), "")+map[bool]string{true: " and a key"}[p.key != nil])
+	if len(p.ders)+len(asList(p.key)) > 1 {
+		f := usagef(cmd, "DER holds one thing, but there are %s", countOf(len(p.ders), "certificate")+map[bool]string{true: " and a key"}[p.key != nil])
 		f.hint = "choose with --only-certs or --only-keys, or write pem, pkcs7 or pkcs12"
 		return nil, f
 	}
 	if p.key == nil {
-		return p.certs[0].Raw, nil
+		return p.ders[0], nil
 	}
 	if !o.encrypt && !o.newSecret.isSet() {
 		der, err := pki.MarshalPrivateKeyDER(p.key)

@@ -155,6 +155,16 @@ func compareList(part string, one, other []string, lost, won string) difference 
 	d := difference{Part: part, One: strings.Join(one, ", "), Other: strings.Join(other, ", ")}
 	missing, added := without(one, other), without(other, one)
 	d.Differs = len(missing)+len(added) > 0
+	if d.Differs && part != "names" { // where nothing is said, everything is allowed (RFC 5280, Section 4.2.1.3)
+		switch {
+		case len(one) == 0:
+			d.Meaning = "was for anything, is for these alone"
+			return d
+		case len(other) == 0:
+			d.Meaning = "is for anything now"
+			return d
+		}
+	}
 	var meanings []string
 	if len(missing) > 0 {
 		d.Matters = true
@@ -304,7 +314,15 @@ func (a *app) printDiff(j diffJSON) {
 		text += "  " + out.paint(good, "the same certificate, byte for byte") + "\n"
 	}
 	var rows []row
+	short := map[string]string{
+		"authorityKeyIdentifier": "issuer key", "authorityInfoAccess": "info access", "cRLDistributionPoints": "CRLs",
+		"certificatePolicies": "policies", "nameConstraints": "constraints",
+	}
 	for _, d := range j.Differences {
+		d.Part = orWord(short[d.Part], d.Part)
+		if d.Part == "SHA-256" {
+			d.One, d.Other = d.One[:32]+"…", d.Other[:32]+"…"
+		}
 		if !d.Differs {
 			rows = append(rows, row{label: d.Part, value: pki.Printable(d.One), style: faint})
 			continue

@@ -213,7 +213,7 @@ func pinTable(s *stream, origin string, chain []*x509.Certificate, backups pki.P
 		rows = append(rows,
 			row{roleOf(c), nameOf(c) + ", " + pki.DescribeKey(c.PublicKey) + ", to " + dateOf(c.NotAfter), bold},
 			row{"  key", pki.PinSPKI(c).String(), plain}, row{"  key, hex", pki.PinSPKI(c).Hex(), faint},
-			row{"  certificate", pki.PinCertificate(c).Hex(), faint})
+			row{"  cert, hex", pki.PinCertificate(c).Hex(), faint})
 	}
 	for _, p := range backups {
 		rows = append(rows, row{"backup", p.String(), plain})

@@ -225,20 +225,46 @@ func briefTable(s *stream, views []*certView) string {
 			issuer = nameText(v.issuer)
 		}
 		key, _, _ := strings.Cut(v.keyText(), ",")
-		cells = append(cells, []string{v.role(), cut(name, 40), cut(dash(issuer), 32), dateOf(v.NotAfter), life, key, v.signatureText(), v.fingerprints().sha256[:16]})
+		cells = append(cells, []string{v.role(), cut(name, 40), cut(dash(issuer), 32), dateOf(v.NotAfter), strings.TrimSuffix(life, " left"), key, v.signatureText(), v.fingerprints().sha256[:16]})
+	}
+	// What does not fit goes, least needed first; in a pipe everything is there.
+	for _, drop := range []string{"SHA-256", "SIGNATURE", "ISSUER", "KEY"} {
+		if s.width > 0 && gridWidth(cells) > s.width {
+			cells = withoutColumn(cells, drop)
+		}
 	}
 	return s.grid(cells, func(r, col int) style {
 		v := views[r-1]
-		switch _, life := v.life(); {
-		case col == 1:
+		_, life := v.life()
+		switch cells[0][col] {
+		case "NAME":
 			return bold
-		case col == 3 || col == 4:
+		case "ENDS", "LEFT":
 			return life
-		case col == 5 && keyWeakness(v.PublicKey) != "", col == 6 && v.signatureWeakness() != "" && !v.isSelfIssued():
-			return bad
+		case "KEY":
+			if keyWeakness(v.PublicKey) != "" {
+				return bad
+			}
+		case "SIGNATURE":
+			if v.signatureWeakness() != "" && !v.isSelfIssued() {
+				return bad
+			}
 		}
 		return plain
 	})
+}
+
+// withoutColumn drops a column by its heading.
+func withoutColumn(cells [][]string, heading string) [][]string {
+	at := slices.Index(cells[0], heading)
+	if at < 0 {
+		return cells
+	}
+	var fewer [][]string
+	for _, line := range cells {
+		fewer = append(fewer, slices.Delete(slices.Clone(line), at, at+1))
+	}
+	return fewer
 }
 
 // cut shortens a text that would make a column too wide.

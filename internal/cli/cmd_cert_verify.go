@@ -269,7 +269,7 @@ func (v *verification) page(s *stream) string {
 		if i == 0 {
 			label = "path"
 		} else {
-			text = strings.Repeat("  ", i-1) + "↳ " + text
+			text = "↳ " + text
 		}
 		if i == len(v.found.Path)-1 && v.isRoot(c) {
 			text += " (" + v.trust.sourceOf(c) + ")"

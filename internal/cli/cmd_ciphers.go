@@ -17,7 +17,7 @@ import (
 const ciphersLong = `Show which cipher suites an expression means, in order of preference, and what
 their names say: key exchange, authentication, encryption, mode and hash, and
 whether keys are ephemeral (FS, forward secrecy). HERE marks the suites that
-tlswright itself speaks. The verdict is good, weak (better not) or broken
+tlswright itself speaks. The verdict is good, weak (better not) or unsafe
 (never); a suite alone tells the reasons. The answer comes from all suites ever
 registered.
 
@@ -60,7 +60,7 @@ type suiteJSON struct {
 	ForwardSecrecy bool     `json:"forward_secrecy"`
 	IsExport       bool     `json:"export"`
 	IsSpoken       bool     `json:"spoken_here"`
-	Verdict        string   `json:"verdict"` // good, weak or broken
+	Verdict        string   `json:"verdict"` // good, weak or unsafe
 	Reasons        []string `json:"reasons"` // against it, the worst first
 }
 
