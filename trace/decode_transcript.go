@@ -191,12 +191,12 @@ func (t *thread) before(id int) []byte {
 	return t.sums[t.order[i-1]]
 }
 
-// cutShort is the transcript hash up to a message that ends after n bytes, for binders. It is never that of the first
-// message after a HelloRetryRequest.
-func (d *decoder) cutShort(id, n int) []byte {
+// cutShort is the transcript hash up to a message that ends after n bytes, for binders. The hash is that of the
+// pre-shared key.
+func (d *decoder) cutShort(hash crypto.Hash, id, n int) []byte {
 	t := d.thread
 	i := slices.Index(t.order, id)
-	if i < 0 || t.hash == 0 {
+	if i < 0 {
 		return nil
 	}
 	parts := [][]byte{}
@@ -207,7 +207,7 @@ func (d *decoder) cutShort(id, n int) []byte {
 		}
 		parts = append(parts, m.Raw)
 	}
-	return sum(t.hash, append(parts, d.r.Messages[id].Raw[:n])...)
+	return sum(hash, append(parts, d.r.Messages[id].Raw[:n])...)
 }
 
 // renew makes the keys that follow after a KeyUpdate (RFC 8446, Section 7.2).

@@ -89,9 +89,9 @@ func sideOf(name string) Side {
 
 func epochOf(name string) string {
 	switch {
-	case strings.HasPrefix(name, nameClientEarly), strings.HasPrefix(name, "early_"), strings.HasPrefix(name, "binder_"):
+	case strings.HasPrefix(name, nameClientEarly), strings.HasPrefix(name, "early_exporter"), strings.HasPrefix(name, "binder_"):
 		return epochEarly
-	case strings.HasPrefix(name, nameClientHS), strings.HasPrefix(name, nameServerHS), strings.HasPrefix(name, "handshake_"):
+	case strings.HasPrefix(name, nameClientHS), strings.HasPrefix(name, nameServerHS):
 		return epochHandshake
 	}
 	for _, prefix := range []string{nameClientApp, nameServerApp} {

@@ -1,0 +1,150 @@
+package trace
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/internal/verify"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// check13 is what TLS 1.3 rests on: binders, signatures and Finished.
+func (d *decoder) check13() {
+	for _, id := range d.thread.order {
+		if m := &d.r.Messages[id]; d.is(m, wire.TypeClientHello) {
+			d.checkBinders(m)
+		}
+	}
+	for _, side := range []Side{Server, Client} {
+		if m := d.in(side, wire.TypeCertificateVerify); m != nil {
+			d.checkSignature13(m)
+		}
+		if m := d.in(side, wire.TypeFinished); m != nil {
+			d.checkFinished13(m)
+		}
+	}
+}
+
+// finished13 is the verify_data of a Finished under a traffic secret (RFC 8446, Section 4.4.4).
+func (d *decoder) finished13(secret []byte, m *Message) []byte {
+	before := d.thread.before(m.ID)
+	if before == nil || len(secret) != d.thread.hash.Size() {
+		return nil
+	}
+	return mac(d.thread.hash, expandLabel(d.thread.hash, secret, "finished", nil, len(secret)), before)
+}
+
+func (d *decoder) checkFinished13(m *Message) {
+	name := nameServerHS
+	if m.From == Client {
+		name = nameClientHS
+	}
+	got := m.Raw[handshakeHeader:]
+	var want []byte
+	for _, secret := range d.known.byName[name] {
+		if v := d.finished13(secret, m); want == nil || bytes.Equal(v, got) {
+			want = v
+		}
+	}
+	d.compared(Check{
+		Name: string(m.From) + " Finished", Message: m.ID, Keys: d.named(name + " finished"), Section: "RFC 8446, Section 4.4.4",
+		Text: "the MAC over the transcript before this message, under a key that only the two can have",
+	}, want, got)
+}
+
+// checkSignature13 verifies a CertificateVerify. Expected is what had to be signed, Got the signature.
+func (d *decoder) checkSignature13(m *Message) {
+	signer := verify.ServerSigner
+	if m.From == Client {
+		signer = verify.ClientSigner
+	}
+	c := Check{
+		Name: string(m.From) + " CertificateVerify", Message: m.ID, Section: "RFC 8446, Section 4.4.3", Result: resultImpossible,
+		Text: "the certificate that the signature is for is not here",
+	}
+	msg, _ := d.parse(m).(*wire.CertificateVerify)
+	before := d.thread.before(m.ID)
+	var leaf []byte
+	if chain := d.chain(m.From); len(chain) > 0 {
+		leaf = chain[0]
+	}
+	if msg == nil || before == nil || leaf == nil {
+		d.checked(c)
+		return
+	}
+	c.Expected, c.Got = Hex(verify.CertificateVerifyInput(signer, before)), Hex(msg.Signature)
+	key, err := verify.Leaf(leaf)
+	if err == nil {
+		_, err = verify.CertificateVerify(signer, suite.SchemeByID(msg.Scheme), key, before, msg.Signature)
+	}
+	d.signature(c, msg.Scheme, err)
+}
+
+// signature adds the check of a signature.
+func (d *decoder) signature(c Check, scheme wire.SignatureScheme, err error) {
+	c.Text = fmt.Sprintf("the signature with %v fits the key of the certificate and what had to be signed", scheme)
+	if err != nil {
+		c.Text = fmt.Sprintf("the signature with %v does not hold: %v", scheme, err)
+	}
+	d.holds(c, err == nil)
+}
+
+// chain gives the certificates of a side, leaf first.
+func (d *decoder) chain(side Side) (chain [][]byte) {
+	m := d.in(side, wire.TypeCertificate)
+	if m == nil {
+		return nil
+	}
+	switch msg := d.parse(m).(type) {
+	case *wire.Certificate:
+		for i := range msg.Entries {
+			chain = append(chain, msg.Entries[i].Data)
+		}
+	case *wire.Certificate12:
+		chain = msg.Chain
+	}
+	return chain
+}
+
+// checkBinders computes the binders of the pre-shared keys that a ClientHello offers (RFC 8446, Section 4.2.11.2).
+func (d *decoder) checkBinders(m *Message) {
+	hello, _ := d.parse(m).(*wire.ClientHello)
+	if hello == nil {
+		return
+	}
+	var offer wire.PreSharedKeys
+	if ok, err := hello.Ext(&offer); !ok || err != nil || offer.BindersLen() > len(m.Raw) {
+		return
+	}
+	const most = 8
+	keys := d.named("binder_key finished")
+	for i, binder := range offer.Binders {
+		if i == most {
+			return
+		}
+		hash := hashOfSize(len(binder))
+		before := d.cutShort(hash, m.ID, len(m.Raw)-offer.BindersLen())
+		c := Check{
+			Name: "PSK binder", Message: m.ID, Section: "RFC 8446, Section 4.2.11.2", Got: Hex(binder), Result: resultImpossible,
+			Text: fmt.Sprintf("the pre-shared key number %d is not at hand: a key log does not have it, and a server derives only the one it takes", i),
+		}
+		for _, id := range keys {
+			key := d.r.Keys[id].Output
+			if len(key) != hash.Size() {
+				continue
+			}
+			want := mac(hash, key, before)
+			if bytes.Equal(want, binder) || len(keys) == 1 && len(offer.Binders) == 1 {
+				c.Expected, c.Keys = Hex(want), []int{id}
+				break
+			}
+		}
+		if c.Expected == nil {
+			d.checked(c)
+			continue
+		}
+		c.Text = "the MAC over the ClientHello without its binders: whoever made it has the pre-shared key, and offers it here and nowhere else"
+		d.compared(c, c.Expected, binder)
+	}
+}
