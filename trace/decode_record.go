@@ -50,7 +50,7 @@ func (d *decoder) record(rec *Record) {
 			rec.Inside = []Field{{Path: typ.String(), Length: len(content), Kind: kindBytes, Value: dataValue(content)}}
 		}
 	}
-	d.explainRecord(rec, typ)
+	explainRecord(rec)
 }
 
 // protected reports whether a record of this outer type, whose fragment has n bytes, is one that keys protect.

@@ -5,12 +5,12 @@ import (
 )
 
 // explainRecord says what a record is.
-func (d *decoder) explainRecord(rec *Record, typ wire.ContentType) {
+func explainRecord(rec *Record) {
 	for i := range rec.Fields {
-		explainField(&rec.Fields[i], "record")
+		explainField(&rec.Fields[i], recordMessage)
 	}
 	for i := range rec.Inside {
-		explainField(&rec.Inside[i], typ.String())
+		explainField(&rec.Inside[i], recordMessage)
 	}
 }
 
