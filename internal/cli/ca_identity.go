@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/authority"
@@ -12,6 +14,10 @@ import (
 // issueOnRecord makes a key and has the CA of the estate certify it; the certificate is on record, the key in memory only.
 func (a *app) issueOnRecord(ctx context.Context, req pki.Request, keyType pki.KeyType) (id keystore.Identity, err error) {
 	au, err := a.openAuthority(ctx, &caFlags{}, true)
+	var refused *failure
+	if errors.As(err, &refused) && strings.Contains(refused.hint, "--passphrase-") {
+		refused.hint = "issue a certificate first (tlswright ca issue localhost), and name it with --cert and --key"
+	}
 	if err != nil {
 		return id, err
 	}

@@ -107,6 +107,8 @@ func caFailure(err error, doing string) error {
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.Is(err, pki.ErrWrongPassphrase):
+		return &failure{kind: kindLocal, err: err, text: doing + ": the passphrase does not open the key"}
 	case errors.Is(err, keystore.ErrNoCA):
 		return &failure{kind: kindLocal, err: err, text: err.Error(), hint: "make one: tlswright ca init"}
 	case errors.Is(err, keystore.ErrNoIntermediate):

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,8 +26,8 @@ func (a *app) newCAReport(ca *keystore.CA) (caReport, error) {
 			r.Others = append(r.Others, intermediateReport{i.Name, newCertReport(i.Certificate, now)})
 		}
 	}
-	_, err = keystore.ReadKey(filepath.Join(ca.Dir, "intermediate.key"))
-	r.Encrypted = errors.Is(err, pki.ErrEncryptedKey)
+	key, err := os.ReadFile(filepath.Join(ca.Dir, "intermediate.key"))
+	r.Encrypted = err == nil && bytes.Contains(key, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----"))
 	_, err = os.Stat(filepath.Join(ca.Dir, "root.key"))
 	r.RootKey = err == nil
 	p, err := authority.ReadPublication(filepath.Dir(ca.Dir))
@@ -98,7 +98,7 @@ func constraintText(c *x509.Certificate) string {
 		}
 		if len(never) > 0 {
 			for i, s := range never {
-				never[i] = orWord(s, "any host")
+				never[i] = orWord(map[string]string{"": "any host", "0.0.0.0/0": "any IPv4 address", "::/0": "any IPv6 address"}[s], s)
 			}
 			parts = append(parts, "never for "+listShort(never, 60))
 		}
@@ -116,7 +116,7 @@ func publicationRows(p publicationReport) []row {
 	for _, part := range []struct {
 		label string
 		urls  []string
-	}{{"CRL", crls}, {"delta CRL", p.Delta}, {"OCSP", p.OCSP}, {"issuer's file", p.Issuer}} {
+	}{{"CRL", crls}, {"delta CRL", p.Delta}, {"OCSP", p.OCSP}, {"issuer at", p.Issuer}} {
 		rows = append(rows, many(part.label, part.urls, plain)...)
 	}
 	return rows

@@ -76,6 +76,9 @@ func (a *app) caAudit(cmd *cobra.Command, o *caAuditFlags) (err error) {
 			continue
 		}
 		line := fmt.Sprintf("%6d  %s  %-12s %s", e.Seq, out.paint(faint, e.At.UTC().Format(time.DateTime)), e.Action, pki.Printable(e.Detail))
+		if len(e.Digest) > 0 {
+			line += out.paint(faint, "  sha256 "+hex.EncodeToString(e.Digest)[:16])
+		}
 		a.ui.printf("%s", line+out.paint(faint, "  by "+pki.Printable(e.Actor)))
 	}
 	return nil

@@ -81,6 +81,9 @@ func (a *app) caExport(cmd *cobra.Command, o *caExportFlags, what string) (err e
 	if to == "der" {
 		p.certs = p.certs[:1]
 	}
+	for _, cert := range p.certs {
+		p.ders = append(p.ders, cert.Raw)
+	}
 	data, err := a.encode(cmd, c, to, p)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -153,7 +154,14 @@ func refuseForeign(dir string, ca *keystore.CA) error {
 		return nil
 	}
 	certs, err := keystore.ReadCertificates(filepath.Join(dir, keystore.CertFile))
-	if err == nil && bytes.Equal(certs[0].AuthorityKeyId, ca.Intermediate.SubjectKeyId) {
+	all, listErr := ca.Intermediates()
+	if listErr != nil {
+		return cannotRun(listErr, "reading the CA")
+	}
+	isIssuer := func(i keystore.Intermediate) bool {
+		return bytes.Equal(certs[0].AuthorityKeyId, i.Certificate.SubjectKeyId)
+	}
+	if err == nil && (slices.ContainsFunc(all, isIssuer) || bytes.Equal(certs[0].AuthorityKeyId, ca.Root.SubjectKeyId)) {
 		return nil
 	}
 	return &failure{kind: kindLocal, text: keyFile + " exists and is not from this CA; it would be lost",

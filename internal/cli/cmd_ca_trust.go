@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"slices"
 	"strings"
@@ -102,7 +103,9 @@ func (a *app) changeStore(ctx context.Context, o *caTrustFlags, s stores.Store, 
 	case !o.isList:
 		err = s.Install(ctx, ca.Root)
 	}
-	proof := stores.Prove(ctx, s, ca.Issuer(), ca.Chain(), a.now())
+	issuer := ca.Issuer()
+	issuer.Chain = []*x509.Certificate{ca.Root}
+	proof := stores.Prove(ctx, s, issuer, ca.Chain(), a.now())
 	r.Trusted = proof == nil
 	switch {
 	case err != nil:

@@ -2,17 +2,19 @@ package trust
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlsnet"
 )
 
-// proofName is the host of the handshake that proves a store.
+// proofName is the host of the handshake that proves a store, unless the CA may not issue for it.
 const proofName = "trust.tlswright.test"
 
 // Prove makes a handshake over loopback: a server with a fresh certificate of issuer (and chain, what it sends after its
@@ -30,7 +32,7 @@ func Prove(ctx context.Context, s Store, issuer pki.Issuer, chain [][]byte, now 
 	if err != nil {
 		return err
 	}
-	leaf, err := issuer.Issue(pki.Request{Profile: pki.ProfileServer, SANs: []string{proofName}, Key: key.Public(), Lifetime: time.Hour}, now)
+	leaf, name, err := proofLeaf(issuer, key.Public(), now)
 	if err != nil {
 		return fmt.Errorf("issue a certificate to try the store with: %w", err)
 	}
@@ -43,7 +45,7 @@ func Prove(ctx context.Context, s Store, issuer pki.Issuer, chain [][]byte, now 
 	}
 	served := make(chan error, 1)
 	go func() { served <- serveOne(l) }()
-	err = shake(ctx, l.Addr(), roots, clock)
+	err = shake(ctx, l.Addr(), name, roots, clock)
 	err = errors.Join(err, l.Close())
 	<-served // its end is the client's end
 	if err != nil {
@@ -51,6 +53,30 @@ func Prove(ctx context.Context, s Store, issuer pki.Issuer, chain [][]byte, now 
 	}
 	return nil
 }
+
+// proofLeaf issues for a name that the CA may issue for: name constraints may shut out proofName, and then one of what they
+// permit is taken.
+func proofLeaf(issuer pki.Issuer, key crypto.PublicKey, now time.Time) (leaf *x509.Certificate, name string, err error) {
+	names := []string{proofName}
+	for _, c := range append([]*x509.Certificate{issuer.Certificate}, issuer.Chain...) {
+		for _, d := range c.PermittedDNSDomains {
+			names = append(names, "trust."+strings.TrimPrefix(d, "."))
+		}
+		for _, r := range c.PermittedIPRanges {
+			names = append(names, r.IP.String())
+		}
+	}
+	for _, name = range names[:min(len(names), maxProofNames)] {
+		req := pki.Request{Profile: pki.ProfileServer, SANs: []string{name}, Key: key, Lifetime: time.Hour}
+		if leaf, err = issuer.Issue(req, now); err == nil {
+			return leaf, name, nil
+		}
+	}
+	return nil, "", err
+}
+
+// maxProofNames bounds for how many names an issuer is asked.
+const maxProofNames = 50
 
 func serveOne(l net.Listener) error {
 	c, err := l.Accept()
@@ -61,10 +87,10 @@ func serveOne(l net.Listener) error {
 	return errors.Join(err, c.Close())
 }
 
-func shake(ctx context.Context, addr net.Addr, roots []*x509.Certificate, clock func() time.Time) error {
+func shake(ctx context.Context, addr net.Addr, name string, roots []*x509.Certificate, clock func() time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	c, err := tlsnet.Dial(ctx, "tcp", addr.String(), &tlsnet.Config{Roots: roots, ServerName: proofName, Time: clock})
+	c, err := tlsnet.Dial(ctx, "tcp", addr.String(), &tlsnet.Config{Roots: roots, ServerName: name, Time: clock})
 	if err != nil {
 		return err
 	}
