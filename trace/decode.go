@@ -14,8 +14,9 @@ const (
 	// MaxCapture is how many bytes of both streams together Decode reads.
 	MaxCapture = 64 << 20
 
-	maxRecords = 1 << 16
-	maxFields  = 1 << 19
+	maxRecords  = 1 << 16
+	maxFields   = 1 << 18
+	maxRenewals = 1 << 10 // KeyUpdates of one side
 )
 
 // ErrTooLarge is returned by Decode for a Capture of more than MaxCapture bytes.
@@ -91,10 +92,11 @@ type stream struct {
 	epoch string // of the first byte of part
 
 	// protection
-	changed bool          // TLS 1.2: change_cipher_spec was sent
-	keys    []*protection // in the order of use
-	current int           // of keys; -1: plaintext
-	lost    int           // records in a row that did not open
+	changed  bool          // TLS 1.2: change_cipher_spec was sent
+	keys     []*protection // in the order of use
+	current  int           // of keys; -1: plaintext
+	lost     int           // records in a row that did not open
+	renewals int           // by KeyUpdate
 }
 
 func (d *decoder) stream(s Side) *stream {

@@ -85,8 +85,11 @@ func (p *protection) open(raw []byte, seq uint64) (inner, nonce []byte, ok bool)
 // right by accident, so the first that fits is the one.
 func (d *decoder) open(s *stream, rec *Record) (typ wire.ContentType, content []byte, ok bool) {
 	for i := max(s.current, 0); i < len(s.keys); i++ {
-		p := s.keys[i]
-		for skip := range uint64(s.lost + 1) {
+		p, most := s.keys[i], 0
+		if i <= s.current+1 {
+			most = s.lost
+		}
+		for skip := range uint64(most + 1) {
 			inner, nonce, fits := p.open(rec.Raw, p.seq+skip)
 			if !fits {
 				continue

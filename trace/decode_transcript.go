@@ -47,6 +47,9 @@ func (t *thread) note(m *Message, w hash.Hash) {
 	h := w.Sum(nil)
 	m.Transcript = Hex(h)
 	t.sums[m.ID], t.ends[string(h)] = h, m.ID
+	if m.ID == t.order[0] { // early data may be for another hash than the cipher suite has
+		t.ends[string(sum(crypto.SHA256, m.Raw))], t.ends[string(sum(crypto.SHA384, m.Raw))] = m.ID, m.ID
+	}
 }
 
 // transcriptHash is that of the cipher suite. Without one, that of the first pre-shared key, which its binder shows.
@@ -191,7 +194,7 @@ func (t *thread) before(id int) []byte {
 	return t.sums[t.order[i-1]]
 }
 
-// cutShort is the transcript hash up to a message that ends after n bytes, for binders. The hash is that of the
+// cutShort is the transcript hash up to a message that ends after n bytes, as for binders. The hash may be that of a
 // pre-shared key.
 func (d *decoder) cutShort(hash crypto.Hash, id, n int) []byte {
 	t := d.thread
@@ -212,9 +215,10 @@ func (d *decoder) cutShort(hash crypto.Hash, id, n int) []byte {
 
 // renew makes the keys that follow after a KeyUpdate (RFC 8446, Section 7.2).
 func (d *decoder) renew(s *stream) {
-	if s.current < 0 {
+	if s.current < 0 || s.renewals == maxRenewals {
 		return
 	}
+	s.renewals++
 	p := s.keys[s.current]
 	epoch, name := nextGeneration(p.name)
 	if epoch == "" {

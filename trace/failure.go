@@ -154,5 +154,7 @@ func (d *decoder) unfinished(f *Failure) {
 
 // closedRecords reports whether there are records that no keys opened.
 func (d *decoder) closedRecords() bool {
-	return slices.ContainsFunc(d.r.Records, func(r Record) bool { return r.Problem != "" && !r.Opened && r.Epoch != epochPlaintext && r.Epoch != epochEarly })
+	return slices.ContainsFunc(d.r.Records, func(r Record) bool {
+		return r.Problem != "" && !r.Opened && r.Epoch != epochPlaintext && r.Epoch != epochEarly
+	})
 }

@@ -26,8 +26,13 @@ func (d *decoder) schedule() {
 	g := &graph{d: d, hash: d.thread.hash, of: map[string]int{}}
 	d.graph = g
 	for i := range d.c.Derivations {
+		if len(g.keys) >= maxKeys {
+			break
+		}
 		switch k := d.c.Derivations[i]; k.How {
-		case howGiven, howECDH, howPart: // these are made below where they are needed
+		case howPart: // comes with its key block
+		case howGiven, howECDH:
+			g.given(k.Name, k.How, k.Output)
 		default:
 			g.reported(k)
 		}

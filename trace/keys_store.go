@@ -9,7 +9,7 @@ import (
 
 // maxSameName is how many secrets of one name are tried. Two can be right: a client begins the key schedule anew when
 // the server refuses its pre-shared key.
-const maxSameName = 4
+const maxSameName = 2
 
 // secretStore holds what is known of the key schedule before anything is opened.
 type secretStore struct {
