@@ -13,7 +13,7 @@ import (
 
 // issueOnRecord makes a key and has the CA of the estate certify it; the certificate is on record, the key in memory only.
 func (a *app) issueOnRecord(ctx context.Context, req pki.Request, keyType pki.KeyType) (id keystore.Identity, err error) {
-	au, err := a.openAuthority(ctx, &caFlags{}, true)
+	au, err := a.openToIssue(ctx, &caFlags{})
 	var refused *failure
 	if errors.As(err, &refused) && strings.Contains(refused.hint, "--passphrase-") {
 		refused.hint = "issue a certificate first (tlswright ca issue localhost), and name it with --cert and --key"

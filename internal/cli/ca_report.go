@@ -2,19 +2,22 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
 )
 
 // newCAReport says all about a CA that can be said without its keys.
-func (a *app) newCAReport(ca *keystore.CA) (caReport, error) {
+func (a *app) newCAReport(ctx context.Context, ca *keystore.CA) (caReport, error) {
 	now := a.now()
 	r := caReport{Folder: ca.Dir, Root: newCertReport(ca.Root, now), Intermediate: newCertReport(ca.Intermediate, now), Others: []intermediateReport{}}
 	all, err := ca.Intermediates()
@@ -35,7 +38,27 @@ func (a *app) newCAReport(ca *keystore.CA) (caReport, error) {
 		return r, cannotRun(err, "reading where the CA publishes")
 	}
 	r.Publication = newPublicationReport(p)
-	return r, nil
+	r.Revoked, err = a.revokedIntermediates(ctx, ca, all)
+	return r, err
+}
+
+// revokedIntermediates are the names of those that the root has revoked. A CA without records yet gets none for it.
+func (a *app) revokedIntermediates(ctx context.Context, ca *keystore.CA, all []keystore.Intermediate) (revoked []string, err error) {
+	revoked = []string{}
+	if _, err := os.Stat(filepath.Join(ca.Dir, authority.DatabaseFile)); err != nil {
+		return revoked, nil
+	}
+	root, err := a.openAuthority(ctx, &caFlags{issuer: authority.RootIssuer}, false)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(root, &err)
+	for _, i := range all {
+		if r, err := root.Get(ctx, i.Certificate.SerialNumber); err == nil && r.Revocation != nil && r.State != store.StateIssued {
+			revoked = append(revoked, i.Name)
+		}
+	}
+	return revoked, nil
 }
 
 // printCA shows the certificates of the CA under a heading.
@@ -52,6 +75,9 @@ func (a *app) printCA(ca *keystore.CA, r caReport, heading string) {
 			label = i.Name
 		}
 		rows = append(rows, a.issuerRows(label, i.Certificate)...)
+		if slices.Contains(r.Revoked, i.Name) {
+			rows = append(rows, row{label: "", value: "REVOKED: nobody takes what it issues", style: bad})
+		}
 	}
 	var keys []string
 	if r.Encrypted {

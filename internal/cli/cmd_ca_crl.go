@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -120,6 +121,14 @@ func (a *app) caCRL(cmd *cobra.Command, o *caCRLFlags) (err error) {
 	}
 	if o.output == "" && o.format == "der" && a.ui.out.width > 0 {
 		return usagef(cmd, "DER is nothing for a terminal: name a file with -o")
+	}
+	if o.set == "-" {
+		return usagef(cmd, "--set needs the name of a file")
+	}
+	if o.dir != "" {
+		if err := os.MkdirAll(o.dir, 0o755); err != nil {
+			return cannotRun(err, "")
+		}
 	}
 	for _, file := range []string{o.output, o.set} {
 		if err := o.mayReplace(file); err != nil {

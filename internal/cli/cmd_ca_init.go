@@ -29,6 +29,7 @@ type caInitFlags struct {
 	constraints constraintFlags
 	constrained []string
 	publication publicationFlags
+	rootCRL     []string
 	asJSON      bool
 }
 
@@ -40,6 +41,7 @@ type caReport struct {
 	Others       []intermediateReport `json:"other_intermediates"`
 	Encrypted    bool                 `json:"encrypted"` // the intermediate's key has a passphrase
 	RootKey      bool                 `json:"root_key_here"`
+	Revoked      []string             `json:"revoked_intermediates"` // names
 	Publication  publicationReport    `json:"publication"`
 }
 
@@ -61,7 +63,7 @@ place, for only "ca intermediate" and the root's CRL need it.
 unless --constrain names one, for some programs do not look at the root's.
 
 --crl-url, --ocsp-url and --issuer-url go into every certificate that is issued
-from now on, and say where clients find the CRL, the OCSP responder and the
+from now on (--root-crl-url into intermediates), and say where clients find the CRL, the OCSP responder and the
 intermediate; putting them there is up to you (see "ca crl" and "ca ocsp"). In a URL
 {issuer} stands for the name of the intermediate, where there are several.
 --crl-shards splits the CRL into as many parts, each at a URL of its own: it can
@@ -94,6 +96,7 @@ func newCAInit(a *app) *cobra.Command {
 	o.constraints.register(cmd)
 	f.StringSliceVar(&o.constrained, "constrain", []string{"root", "intermediate"}, "which `CERTIFICATES` bear the constraints: root, intermediate")
 	o.publication.register(cmd)
+	f.StringSliceVar(&o.rootCRL, "root-crl-url", nil, "the root's CRL, which speaks of intermediates, will be found at these `URLS`")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	complete(cmd, "constrain", []string{"root", "intermediate"})
 	completeKeyTypes(cmd)
@@ -167,7 +170,7 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 			return cannotRun(err, "keeping where the CA publishes")
 		}
 	}
-	report, err := a.newCAReport(ca)
+	report, err := a.newCAReport(cmd.Context(), ca)
 	switch {
 	case err != nil:
 		return err
@@ -254,7 +257,15 @@ func (a *app) caOptions(cmd *cobra.Command, o *caInitFlags) (keystore.CAOptions,
 			return none, usagef(cmd, "--constrain %q is neither root nor intermediate", who)
 		}
 	}
+	for _, text := range o.rootCRL {
+		if err := (&publicationFlags{shards: 1}).check(cmd, "root-crl-url", text); err != nil {
+			return none, err
+		}
+	}
 	options.Adjust = func(req *pki.Request) {
+		if req.Profile == pki.ProfileIntermediate {
+			req.CRLDistributionPoints = o.rootCRL
+		}
 		if slices.Contains(o.constrained, string(req.Profile)) {
 			req.NameConstraints = constraints
 		}

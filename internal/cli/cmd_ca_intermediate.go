@@ -170,12 +170,12 @@ func (a *app) makeIntermediate(cmd *cobra.Command, o *caIntermediateFlags, ca *k
 		return err
 	}
 	o.issuer = authority.RootIssuer
-	au, err := a.openAuthority(cmd.Context(), &o.caFlags, true)
+	au, err := a.openToIssue(cmd.Context(), &o.caFlags)
 	if err != nil {
 		return err
 	}
 	defer closing(au, &err)
-	req.Key = key.Public()
+	req.Key, req.CRLDistributionPoints = key.Public(), ca.Intermediate.CRLDistributionPoints // the root's CRL is where it was
 	issued, err := au.Order(cmd.Context(), authority.Order{Request: req})
 	if err != nil {
 		return caFailure(err, "issuing the intermediate")

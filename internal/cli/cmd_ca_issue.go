@@ -98,7 +98,7 @@ func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) (err err
 			return err
 		}
 	}
-	au, err := a.openAuthority(cmd.Context(), &o.caFlags, true)
+	au, err := a.openToIssue(cmd.Context(), &o.caFlags)
 	if err != nil {
 		return err
 	}

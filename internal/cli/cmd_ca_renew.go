@@ -84,7 +84,7 @@ func (a *app) caRenew(cmd *cobra.Command, o *caRenewFlags, what string) (err err
 	if left := int(old.NotAfter.Sub(a.now()) / day); due && left > o.isLate {
 		return a.reportNotDue(o, old, left)
 	}
-	au, err := a.openAuthority(cmd.Context(), &o.caFlags, true)
+	au, err := a.openToIssue(cmd.Context(), &o.caFlags)
 	if err != nil {
 		return err
 	}

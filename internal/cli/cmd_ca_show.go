@@ -65,7 +65,7 @@ func (a *app) caShow(cmd *cobra.Command, o *caShowFlags) error {
 		a.ui.write(&a.ui.out, string(pki.AppendCertificatePEM(nil, ca.Root.Raw)))
 		return nil
 	}
-	report, err := a.newCAReport(ca)
+	report, err := a.newCAReport(cmd.Context(), ca)
 	switch {
 	case err != nil:
 		return err

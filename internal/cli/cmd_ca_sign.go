@@ -99,12 +99,15 @@ func (a *app) caSign(cmd *cobra.Command, o *caSignFlags, file string) (err error
 	if req.NameConstraints, err = o.constraints.constraints(cmd); err != nil {
 		return err
 	}
+	if err := a.pointToRootCRL(&req); err != nil {
+		return err
+	}
 	if isCA := req.Profile == pki.ProfileIntermediate || req.Spec != nil && req.Spec.CA; isCA && o.issuer == "" {
 		o.issuer = authority.RootIssuer
 	} else if !isCA && req.NameConstraints != nil {
 		return usagef(cmd, "name constraints are for CAs: they go with --profile intermediate")
 	}
-	au, err := a.openAuthority(cmd.Context(), &o.caFlags, true)
+	au, err := a.openToIssue(cmd.Context(), &o.caFlags)
 	if err != nil {
 		return err
 	}
@@ -114,6 +117,19 @@ func (a *app) caSign(cmd *cobra.Command, o *caSignFlags, file string) (err error
 		return issuingFailure(err, len(o.sans) == 0 && len(csr.SANs) == 0)
 	}
 	return a.reportSigned(o, csr, issued)
+}
+
+// pointToRootCRL has a further intermediate name the CRL that the first one names.
+func (a *app) pointToRootCRL(req *pki.Request) error {
+	if req.Profile != pki.ProfileIntermediate {
+		return nil
+	}
+	ca, err := a.readCA()
+	if err != nil {
+		return err
+	}
+	req.CRLDistributionPoints = ca.Intermediate.CRLDistributionPoints
+	return nil
 }
 
 func (a *app) reportSigned(o *caSignFlags, csr *pki.CSR, issued *authority.Issued) error {
