@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"runtime"
 	"strings"
 	"time"
 
@@ -50,6 +51,9 @@ type Authority struct {
 	Options
 	record    store.Issuer
 	ownsStore bool
+	// slots bounds how many prepare and sign at the same moment. More than there are
+	// processors only stand in each other's way, and in that of the one who writes.
+	slots chan struct{}
 }
 
 // Open makes an authority. The issuer is made known to the store; its certificate
@@ -80,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Authority, error) {
 	if err := o.Publication.check(); err != nil {
 		return nil, err
 	}
-	a := &Authority{Options: o}
+	a := &Authority{Options: o, slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 	var err error
 	a.record, err = o.Store.Introduce(ctx, issuerRecord(c, o.Publication.Shards), a.by())
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/issue"
@@ -61,15 +62,10 @@ func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.addURLs(&o.Request)
 	now := a.Now()
-	token, findings, err := issue.Prepare(a.Issuer, o.Request, now, a.Linters...)
+	c, findings, err := a.make(ctx, &o.Request, now)
 	if err != nil {
 		return nil, errors.Join(err, a.refuse(ctx, id, err))
-	}
-	c, err := a.sign(ctx, token)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sign: %w", err), a.refuse(ctx, id, err))
 	}
 	// From here on there is a signature: it is recorded whether somebody waits or not.
 	if err := a.Store.Record(context.WithoutCancel(ctx), a.recordOf(c, id, profileName(&o.Request), now)); err != nil {
@@ -81,6 +77,36 @@ func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
 		chain = append(chain, up.Raw)
 	}
 	return &Issued{Certificate: c, Chain: chain, Findings: findings, Record: id}, nil
+}
+
+// make prepares and signs. Whoever does so on the processors of this machine waits
+// for a free one; a key that lives elsewhere is waited for without holding one.
+func (a *Authority) make(ctx context.Context, req *pki.Request, now time.Time) (*x509.Certificate, []lint.Finding, error) {
+	a.slots <- struct{}{}
+	release := sync.OnceFunc(func() { <-a.slots })
+	defer release()
+	a.addURLs(req)
+	token, findings, err := issue.Prepare(a.Issuer, *req, now, a.Linters...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !a.ownKey() {
+		release()
+	}
+	c, err := a.sign(ctx, token)
+	if err != nil {
+		return nil, nil, fmt.Errorf("sign: %w", err)
+	}
+	return c, findings, nil
+}
+
+// ownKey tells whether the key is in this process, so that it answers at once.
+func (a *Authority) ownKey() bool {
+	switch a.Issuer.Key.(type) {
+	case *ecdsa.PrivateKey, *rsa.PrivateKey, ed25519.PrivateKey, *pki.PSSKey:
+		return true
+	}
+	return false
 }
 
 // checkBeforehand refuses what would not even be worth a serial number.
@@ -159,8 +185,7 @@ func (a *Authority) addURLs(req *pki.Request) {
 // sign redeems the token. A key of this process answers at once; any other gets
 // its time and no more.
 func (a *Authority) sign(ctx context.Context, token *issue.Token) (*x509.Certificate, error) {
-	switch a.Issuer.Key.(type) {
-	case *ecdsa.PrivateKey, *rsa.PrivateKey, ed25519.PrivateKey, *pki.PSSKey:
+	if a.ownKey() {
 		return token.Sign(a.Issuer.Key)
 	}
 	type result struct {

@@ -5,10 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // maxBatch bounds how many writes share one transaction, and how many wait.
-const maxBatch = 1024
+const maxBatch = 512
+
+// maxPatience bounds how long the writer waits for more.
+const maxPatience = 4 * time.Millisecond
 
 // write is one change to be made in some transaction. Two kinds are so frequent
 // that they are carried out many rows at a time; all others are functions.
@@ -56,6 +60,11 @@ type writer struct {
 	stmts   map[string]*sql.Stmt
 	inserts map[insertKey]string
 	batch   []*write
+	// patience is how long to wait for more writes: as long as the last commit took if
+	// it was for several, else not at all. So nobody who is alone waits, and nobody
+	// waits twice as long as without; but where many write, commits are few and large,
+	// and meanwhile the others get on with their work.
+	patience time.Duration
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -77,8 +86,17 @@ func (w *writer) run() {
 			open = false
 		}
 		w.gather()
+		if w.patience > 0 && open && len(w.batch) < maxBatch/2 {
+			w.wait()
+			w.gather()
+		}
 		if len(w.batch) > 0 {
+			start := time.Now()
 			w.commit()
+			w.patience = 0
+			if len(w.batch) > 1 {
+				w.patience = min(time.Since(start), maxPatience)
+			}
 		}
 		for _, one := range w.batch {
 			close(one.done)
@@ -97,6 +115,16 @@ func (w *writer) gather() {
 		default:
 			return
 		}
+	}
+}
+
+// wait lets time pass in which writes queue up.
+func (w *writer) wait() {
+	timer := time.NewTimer(w.patience)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.store.quit:
 	}
 }
 
