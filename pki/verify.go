@@ -109,7 +109,8 @@ func Verify(leaf []byte, o VerifyOptions) (*Chain, error) {
 	if err != nil {
 		return nil, v.explain(err)
 	}
-	if o.ServerName != "" && !matchesName(c, o) {
+	// Hosts are compared by the library; it does not know mailboxes.
+	if o.Usage == UsageEmail && o.ServerName != "" && !matchesName(c, o) {
 		return nil, v.explainName(nil)
 	}
 	best := chains[0]
