@@ -27,13 +27,14 @@ type caFlags struct {
 }
 
 // registerIssuer adds --issuer, for commands that need no key.
-func (f *caFlags) registerIssuer(cmd *cobra.Command) {
+func (f *caFlags) registerIssuer(cmd *cobra.Command, a *app) {
 	cmd.Flags().StringVar(&f.issuer, "issuer", "", "the `NAME` of the intermediate, or root (default: the one that was made with the root)")
+	_ = cmd.RegisterFlagCompletionFunc("issuer", a.completeIssuers)
 }
 
 // register adds --issuer and the flags of the passphrase.
-func (f *caFlags) register(cmd *cobra.Command) {
-	f.registerIssuer(cmd)
+func (f *caFlags) register(cmd *cobra.Command, a *app) {
+	f.registerIssuer(cmd, a)
 	f.registerSecret(cmd)
 }
 

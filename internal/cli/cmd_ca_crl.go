@@ -61,7 +61,7 @@ func newCACRL(a *app) *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.caCRL(cmd, o) },
 	}
-	o.register(cmd)
+	o.register(cmd, a)
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "write the list to `FILE` (default: standard output, as PEM)")
 	f.StringVar(&o.dir, "out", "", "write all parts of the list into this `DIR`")

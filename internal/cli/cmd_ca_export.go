@@ -35,7 +35,8 @@ func newCAExport(a *app) *cobra.Command {
 		Args: oneArg("the SERIAL number or NAME of the certificate"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.caExport(cmd, o, args[0]) },
 	}
-	o.registerIssuer(cmd)
+	o.registerIssuer(cmd, a)
+	cmd.ValidArgsFunction = a.completeRecords(&o.caFlags)
 	f := cmd.Flags()
 	c := &o.convert
 	f.StringVar(&o.key, "key", "", "put the private key in this `FILE` along")

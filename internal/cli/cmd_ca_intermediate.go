@@ -57,6 +57,7 @@ func newCAIntermediate(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.caIntermediate(cmd, o, args[0]) },
 	}
 	o.registerSecret(cmd)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the key: "+keyTypeList())
 	f.IntVar(&o.days, "days", 1825, "how many `DAYS` it is valid (default: five years, or what the root has left)")

@@ -60,7 +60,8 @@ func newCAIssue(a *app) *cobra.Command {
 		Args: oneArg("the NAME to issue for"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.caIssue(cmd, o, args[0]) },
 	}
-	o.caFlags.register(cmd)
+	o.caFlags.register(cmd, a)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	o.requestFlags.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the key: "+keyTypeList())

@@ -45,7 +45,7 @@ in time, and ends with exit code 1 if there is any.`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.caList(cmd, o, "") },
 	}
-	o.registerList(cmd)
+	o.registerList(cmd, a)
 	cmd.Flags().IntVar(&o.expiring, "expiring", 0, "only what is valid and ends within `DAYS`; exit code 1 if there is any")
 	return cmd
 }
@@ -57,16 +57,17 @@ func newCASearch(a *app) *cobra.Command {
 		Short: "Search the certificates of the CA by name or serial number",
 		Long: `Search what the CA has issued: TEXT is part of a subject or of a name, or the
 beginning of a serial number. Exit code 1 if nothing is found.`,
-		Example: "  tlswright ca search app.test\n  tlswright ca search 4f21 --json",
-		Args:    oneArg("the TEXT to search for"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.caList(cmd, o, args[0]) },
+		Example:           "  tlswright ca search app.test\n  tlswright ca search 4f21 --json",
+		Args:              oneArg("the TEXT to search for"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.caList(cmd, o, args[0]) },
 	}
-	o.registerList(cmd)
+	o.registerList(cmd, a)
 	return cmd
 }
 
-func (o *caListFlags) registerList(cmd *cobra.Command) {
-	o.registerIssuer(cmd)
+func (o *caListFlags) registerList(cmd *cobra.Command, a *app) {
+	o.registerIssuer(cmd, a)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.states, "state", nil, "only these `STATES`: "+listWords)
 	f.StringVar(&o.profile, "profile", "", "only certificates of this `PROFILE`")

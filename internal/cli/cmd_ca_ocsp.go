@@ -51,13 +51,16 @@ func newCAOCSP(a *app) *cobra.Command {
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.caOCSP(cmd, o, args) },
 	}
-	o.register(cmd)
+	o.register(cmd, a)
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "write the answer to `FILE` (default: standard output)")
 	f.StringVar(&o.whose, "for", "", "answer about this certificate, by its `SERIAL` number or name")
 	f.BoolVar(&o.isDelegated, "responder", false, "sign with a certificate for OCSP alone; issue it where there is none")
 	f.BoolVar(&o.force, "force", false, "replace a file that is no OCSP answer")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
+	_ = cmd.RegisterFlagCompletionFunc("for", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		return a.completeRecords(&o.caFlags)(cmd, nil, typed)
+	})
 	_ = cmd.MarkFlagFilename("output", "der")
 	return cmd
 }

@@ -44,7 +44,8 @@ func newCARenew(a *app) *cobra.Command {
 		Args:    oneArg("the SERIAL number or NAME of the certificate"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.caRenew(cmd, o, args[0]) },
 	}
-	o.register(cmd)
+	o.register(cmd, a)
+	cmd.ValidArgsFunction = a.completeRecords(&o.caFlags)
 	f := cmd.Flags()
 	f.StringVar(&o.out, "out", "", "the `DIR` to write to (default live/NAME below --home)")
 	f.BoolVar(&o.keepsKey, "reuse-key", false, "keep the private key that is in the folder, for pins and DANE")

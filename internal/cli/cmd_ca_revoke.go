@@ -40,7 +40,8 @@ func newCARevoke(a *app) *cobra.Command {
 		Args:    oneArg("the SERIAL number or NAME of the certificate"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.caRevoke(cmd, o, args[0]) },
 	}
-	o.registerIssuer(cmd)
+	o.registerIssuer(cmd, a)
+	cmd.ValidArgsFunction = a.completeRecords(&o.caFlags)
 	f := cmd.Flags()
 	f.StringVar(&o.reason, "reason", crl.Unspecified.String(), "the `REASON`: "+strings.Join(reasonWords(), ", "))
 	f.StringVar(&o.at, "at", "", "revoked since this `TIME` (2006-01-02 or RFC 3339) instead of now")

@@ -38,7 +38,8 @@ func newCAShow(a *app) *cobra.Command {
 			return a.caShow(cmd, o)
 		},
 	}
-	o.registerIssuer(cmd)
+	o.registerIssuer(cmd, a)
+	cmd.ValidArgsFunction = a.completeRecords(&o.caFlags)
 	cmd.Flags().BoolVar(&o.asPEM, "pem", false, "print PEM: the root certificate, or the certificate and its chain")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 	exclusive(cmd, "pem", "json")

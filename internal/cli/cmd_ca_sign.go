@@ -45,7 +45,7 @@ func newCASign(a *app) *cobra.Command {
 		Args:    oneArg("the FILE of the certificate request, or - for standard input"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.caSign(cmd, o, args[0]) },
 	}
-	o.caFlags.register(cmd)
+	o.caFlags.register(cmd, a)
 	o.takesCAs = true
 	o.requestFlags.register(cmd)
 	o.constraints.register(cmd)
