@@ -2,8 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -97,11 +101,10 @@ func (a *app) secretFromTerminal(s *secretFlags, what string) ([]byte, error) {
 		tty = t
 	}
 	ask := func(prompt string) ([]byte, error) {
-		a.ui.write(&a.ui.err, prompt)
-		text, err := term.ReadPassword(int(tty.Fd()))
+		text, err := readSilently(int(tty.Fd()), func() { a.ui.write(&a.ui.err, prompt) })
 		a.ui.write(&a.ui.err, "\n")
 		if err != nil {
-			return nil, cannotRun(err, "reading the passphrase")
+			return nil, asFailure(fmt.Errorf("reading the passphrase: %w", err))
 		}
 		return text, nil
 	}
@@ -120,4 +123,32 @@ func (a *app) secretFromTerminal(s *secretFlags, what string) ([]byte, error) {
 		return nil, &failure{kind: kindLocal, text: "the two passphrases differ"}
 	}
 	return first, nil
+}
+
+// readSilently prompts for a line and reads it without echo. An interrupt ends it at once and gives the terminal its echo back, which it would
+// lack otherwise after this program has gone.
+func readSilently(fd int, prompt func()) ([]byte, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(interrupted)
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		prompt()
+		text, err := term.ReadPassword(fd)
+		answered <- answer{text, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.text, a.err
+	case <-interrupted:
+		return nil, errors.Join(context.Canceled, term.Restore(fd, before))
+	}
 }
