@@ -4,11 +4,13 @@ import "github.com/spf13/cobra"
 
 const learnLong = `Lessons over things that really happen. The simplified TLS is a protocol of its
 own, small enough to read in one sitting (docs/learn/minitls.md, and package
-minitls): every idea of TLS 1.3 in fifteen steps. It protects nothing that matters.
+minitls): every idea of TLS 1.3 in fifteen steps. It protects nothing that
+matters.
 
-"learn demo" plays both sides and shows every value; with --tamper it changes one
-message on its way and shows which check notices. "learn certs", "learn server" and
-"learn client" do the same over TCP, between two terminals or two machines.`
+"learn demo" plays both sides and shows every value; with --tamper it changes
+one message on its way and shows which check notices. "learn certs", "learn
+server" and "learn client" do the same over TCP, between two terminals or two
+machines.`
 
 func newLearn(a *app) *cobra.Command {
 	return group(&cobra.Command{

@@ -34,6 +34,13 @@ type learnTCPFlags struct {
 	send    string
 	once    bool
 	secrets bool
+	asJSON  bool
+}
+
+// saidReport is one line of `learn server --json` and `learn client --json`.
+type saidReport struct {
+	Listening string `json:"listening,omitempty"`
+	Said      string `json:"peer_said,omitempty"`
 }
 
 func newLearnServer(a *app) *cobra.Command {
@@ -41,16 +48,16 @@ func newLearnServer(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "server",
 		Short:   "Be the server of the simplified TLS",
-		Long:    "Wait for clients of the simplified TLS, take the steps with each, and answer what they say in capitals.",
-		Example: "  tlswright learn server\n  tlswright learn server --listen 127.0.0.1:9000 --dir ./lesson --once",
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.learnServer(cmd.Context(), o) },
-	}
-	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", "127.0.0.1:4434", "the `ADDRESS` to listen on; port 0 takes a free one")
+		Long: `Wait for clients of the simplified TLS, take the steps with each, and answer
+what they say in capitals.`,               Example: "  tlswright learn server\n  tlswright learn server
+--listen 127.0.0.1:9000 --dir ./lesson --once",            Args:    noArgs,
+RunE:    func(cmd *cobra.Command, _ []string) error { return
+a.learnServer(cmd.Context(), o) },         }       f := cmd.Flags()
+f.StringVar(&o.listen, "listen", "127.0.0.1:4434", "the`ADDRESS` to listen on; port 0 takes a free one")
 	f.StringVar(&o.dir, "dir", "lesson", "the `DIR` that learn certs wrote")
 	f.BoolVar(&o.once, "once", false, "serve one client and end")
 	f.BoolVar(&o.secrets, "secrets", false, "show the secret values too")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON, one object a line")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
 }
@@ -60,18 +67,27 @@ func newLearnClient(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "client HOST:PORT",
 		Short:   "Be the client of the simplified TLS",
-		Long:    "Connect to a server of the simplified TLS, take the steps, say something, and print what comes back.",
-		Example: "  tlswright learn client 127.0.0.1:4434 --send hello",
-		Args:    oneArg("the HOST:PORT of the server"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.learnClient(cmd.Context(), o, args[0]) },
-	}
-	f := cmd.Flags()
-	f.StringVar(&o.ca, "ca", "lesson/"+lessonRootFile, "the `FILE` of the CA's certificate")
+		Long: `Connect to a server of the simplified TLS, take the steps, say something, and
+print what comes back.`,               Example: "  tlswright learn client 127.0.0.1:4434 --send
+hello",                Args:    oneArg("the HOST:PORT of the server"),
+RunE:    func(cmd *cobra.Command, args []string) error { return
+a.learnClient(cmd.Context(), o, args[0]) },     }       f := cmd.Flags()
+f.StringVar(&o.ca, "ca", "lesson/"+lessonRootFile, "the`FILE` of the CA's certificate")
 	f.StringVar(&o.name, "name", lessonServerName, "the `NAME` of the server")
 	f.StringVar(&o.send, "send", "hello", "the `TEXT` to say")
 	f.BoolVar(&o.secrets, "secrets", false, "show the secret values too")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	_ = cmd.MarkFlagFilename("ca", "pem")
 	return cmd
+}
+
+// say prints one thing for a person, or as JSON.
+func (a *app) say(o *learnTCPFlags, r saidReport, format string, args ...any) error {
+	if o.asJSON {
+		return a.ui.printJSONLine(r)
+	}
+	a.ui.printf(format, args...)
+	return nil
 }
 
 // tell prints each step as it is taken. The shared secret and what is derived from it stay hidden unless asked for.
@@ -101,7 +117,9 @@ func (a *app) learnServer(ctx context.Context, o *learnTCPFlags) error {
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
 	defer func() { _ = listener.Close() }()
-	a.ui.printf("listening on %s", listener.Addr())
+	if err := a.say(o, saidReport{Listening: listener.Addr().String()}, "listening on %s", listener.Addr()); err != nil {
+		return err
+	}
 	for {
 		c, err := listener.Accept()
 		if ctx.Err() != nil {
@@ -116,7 +134,7 @@ func (a *app) learnServer(ctx context.Context, o *learnTCPFlags) error {
 		}
 		heard, err := a.converse(ctx, c, server, nil, strings.ToUpper)
 		if err == nil {
-			a.ui.printf("the client said: %s", pki.Printable(heard))
+			err = a.say(o, saidReport{Said: heard}, "the client said: %s", pki.Printable(heard))
 		}
 		switch {
 		case o.once:
@@ -144,8 +162,7 @@ func (a *app) learnClient(ctx context.Context, o *learnTCPFlags, address string)
 	if err != nil {
 		return lessonFailure(err)
 	}
-	a.ui.printf("the server said: %s", pki.Printable(heard))
-	return nil
+	return a.say(o, saidReport{Said: heard}, "the server said: %s", pki.Printable(heard))
 }
 
 // lessonFailure tells a refusal by a check from a wire that broke.
