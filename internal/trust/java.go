@@ -70,13 +70,16 @@ func (j *java) Install(ctx context.Context, root *x509.Certificate) error {
 	return err
 }
 
-// Remove implements Store.
+// Remove implements Store. Debian puts each root of the system's store into Java's as well, under a name of its own, and
+// does not take it out again: what came there by our doing goes with ours.
 func (j *java) Remove(ctx context.Context, root *x509.Certificate) error {
-	out, err := j.run(ctx, "-delete", "-alias", nameOf(root))
-	if err != nil && strings.Contains(string(out), "does not exist") {
-		return nil
+	for _, alias := range []string{nameOf(root), "debian:" + fileName(root) + ".pem"} {
+		out, err := j.run(ctx, "-delete", "-alias", alias)
+		if err != nil && !strings.Contains(string(out), "does not exist") {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // Roots implements Store.

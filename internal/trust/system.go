@@ -51,8 +51,11 @@ func (s *System) Where() string { return s.Anchors }
 func (s *System) label() string { return "system store " + s.Anchors }
 
 func (s *System) file(root *x509.Certificate) string {
-	return filepath.Join(s.Anchors, "tlswright-"+nameOf(root)+s.Suffix)
+	return filepath.Join(s.Anchors, fileName(root)+s.Suffix)
 }
+
+// fileName is the name of root's file in the system's store, without its suffix.
+func fileName(root *x509.Certificate) string { return "tlswright-" + nameOf(root) }
 
 // Install implements Store.
 func (s *System) Install(ctx context.Context, root *x509.Certificate) error {

@@ -141,6 +141,34 @@ func TestJavaStore(t *testing.T) {
 	testStore(t, &java{keytool: j.keytool, cacerts: mine})
 }
 
+// TestJavaStoreLosesWhatDebianPutThere: with the system's store Debian writes Java's too, and does not clean it up.
+func TestJavaStoreLosesWhatDebianPutThere(t *testing.T) {
+	found := findJava("")
+	if found == nil {
+		need(t, "keytool")
+		t.Skip("no Java runtime is installed")
+	}
+	j, root := &java{keytool: found.keytool, cacerts: filepath.Join(t.TempDir(), "cacerts")}, pkitest.New(t, pkitest.P256).Root
+	path, remove, err := writeTemp(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	alias := "debian:tlswright-" + nameOf(root) + ".pem"
+	if _, err := j.run(t.Context(), "-importcert", "-noprompt", "-file", path, "-alias", alias); err != nil {
+		t.Fatal(err)
+	}
+	if roots, err := j.Roots(t.Context()); err != nil || !holds(roots, root) {
+		t.Fatalf("the store holds %d roots (%v)", len(roots), err)
+	}
+	if err := j.Remove(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	if roots, err := j.Roots(t.Context()); err != nil || len(roots) != 0 {
+		t.Errorf("after removing, the store holds %d roots (%v)", len(roots), err)
+	}
+}
+
 // TestCurlBelievesTheSystemStore asks a program that is not ours.
 func TestCurlBelievesTheSystemStore(t *testing.T) {
 	need(t, "curl")
