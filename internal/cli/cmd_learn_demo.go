@@ -39,15 +39,18 @@ func newLearnDemo(a *app) *cobra.Command {
 		Use:   "demo",
 		Short: "Play both sides of the simplified TLS, and tamper with it",
 		Long: `Play client and server of the simplified TLS, step by step, with every value and
-every line. The keys are made for this run and forgotten after it: what is secret
-in them is shown too.
+every line. The keys are made for this run and forgotten after it: what is
+secret in them is shown too.
 
 --tamper changes one message on its way, as somebody in between would, and shows
-which check of whom notices. --tamper list tells what can be changed.`,               Example: "  tlswright learn demo\n  tlswright learn demo
---tamper cert\n  tlswright learn demo --tamper list",          Args:    noArgs,
-RunE: func(cmd *cobra.Command, _ []string) error {                      return
-a.learnDemo(cmd, what, asJSON)           },      }
-cmd.Flags().StringVar(&what, "tamper", "", "change`WHAT` on its way: "+strings.Join(tamperWords(), ", ")+"; or list")
+which check of whom notices. --tamper list tells what can be changed.`,
+		Example: "  tlswright learn demo\n  tlswright learn demo --tamper cert\n  tlswright learn demo --tamper list",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.learnDemo(cmd, what, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&what, "tamper", "", "change `WHAT` on its way: "+strings.Join(tamperWords(), ", ")+"; or list")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	complete(cmd, "tamper", append(tamperWords(), "list"))
 	return cmd

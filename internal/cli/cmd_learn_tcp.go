@@ -46,14 +46,16 @@ type saidReport struct {
 func newLearnServer(a *app) *cobra.Command {
 	o := &learnTCPFlags{}
 	cmd := &cobra.Command{
-		Use:     "server",
-		Short:   "Be the server of the simplified TLS",
+		Use:   "server",
+		Short: "Be the server of the simplified TLS",
 		Long: `Wait for clients of the simplified TLS, take the steps with each, and answer
-what they say in capitals.`,               Example: "  tlswright learn server\n  tlswright learn server
---listen 127.0.0.1:9000 --dir ./lesson --once",            Args:    noArgs,
-RunE:    func(cmd *cobra.Command, _ []string) error { return
-a.learnServer(cmd.Context(), o) },         }       f := cmd.Flags()
-f.StringVar(&o.listen, "listen", "127.0.0.1:4434", "the`ADDRESS` to listen on; port 0 takes a free one")
+what they say in capitals.`,
+		Example: "  tlswright learn server\n  tlswright learn server --listen 127.0.0.1:9000 --dir ./lesson --once",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.learnServer(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:4434", "the `ADDRESS` to listen on; port 0 takes a free one")
 	f.StringVar(&o.dir, "dir", "lesson", "the `DIR` that learn certs wrote")
 	f.BoolVar(&o.once, "once", false, "serve one client and end")
 	f.BoolVar(&o.secrets, "secrets", false, "show the secret values too")
@@ -65,14 +67,16 @@ f.StringVar(&o.listen, "listen", "127.0.0.1:4434", "the`ADDRESS` to listen on; p
 func newLearnClient(a *app) *cobra.Command {
 	o := &learnTCPFlags{}
 	cmd := &cobra.Command{
-		Use:     "client HOST:PORT",
-		Short:   "Be the client of the simplified TLS",
+		Use:   "client HOST:PORT",
+		Short: "Be the client of the simplified TLS",
 		Long: `Connect to a server of the simplified TLS, take the steps, say something, and
-print what comes back.`,               Example: "  tlswright learn client 127.0.0.1:4434 --send
-hello",                Args:    oneArg("the HOST:PORT of the server"),
-RunE:    func(cmd *cobra.Command, args []string) error { return
-a.learnClient(cmd.Context(), o, args[0]) },     }       f := cmd.Flags()
-f.StringVar(&o.ca, "ca", "lesson/"+lessonRootFile, "the`FILE` of the CA's certificate")
+print what comes back.`,
+		Example: "  tlswright learn client 127.0.0.1:4434 --send hello",
+		Args:    oneArg("the HOST:PORT of the server"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.learnClient(cmd.Context(), o, args[0]) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.ca, "ca", "lesson/"+lessonRootFile, "the `FILE` of the CA's certificate")
 	f.StringVar(&o.name, "name", lessonServerName, "the `NAME` of the server")
 	f.StringVar(&o.send, "send", "hello", "the `TEXT` to say")
 	f.BoolVar(&o.secrets, "secrets", false, "show the secret values too")
