@@ -18,7 +18,7 @@ func (r *Recording) Capture() *Capture {
 		}
 	}
 	if r.Failure != nil {
-		c.Failure, c.FailureCode = r.Failure.Text, r.Failure.Check
+		c.Failure, c.FailureCode = r.Failure.Said, r.Failure.Code
 	}
 	return c
 }

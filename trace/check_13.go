@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 
 	"github.com/tlswright/tlswright/internal/suite"
@@ -65,16 +66,13 @@ func (d *decoder) checkSignature13(m *Message) {
 	}
 	msg, _ := d.parse(m).(*wire.CertificateVerify)
 	before := d.thread.before(m.ID)
-	var leaf []byte
-	if chain := d.chain(m.From); len(chain) > 0 {
-		leaf = chain[0]
-	}
-	if msg == nil || before == nil || leaf == nil {
+	chain := d.chain(m.From)
+	if msg == nil || before == nil || len(chain) == 0 {
 		d.checked(c)
 		return
 	}
 	c.Expected, c.Got = Hex(verify.CertificateVerifyInput(signer, before)), Hex(msg.Signature)
-	key, err := verify.Leaf(leaf)
+	key, err := d.leafKey(m.From, chain[0])
 	if err == nil {
 		_, err = verify.CertificateVerify(signer, suite.SchemeByID(msg.Scheme), key, before, msg.Signature)
 	}
@@ -88,6 +86,38 @@ func (d *decoder) signature(c Check, scheme wire.SignatureScheme, err error) {
 		c.Text = fmt.Sprintf("the signature with %v does not hold: %v", scheme, err)
 	}
 	d.holds(c, err == nil)
+}
+
+// leafKey is the key of a side's certificate, or the key itself where the two agreed on raw public keys (RFC 7250).
+func (d *decoder) leafKey(side Side, der []byte) (verify.LeafKey, error) {
+	if !d.rawKeys(side) {
+		return verify.Leaf(der)
+	}
+	pub, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return verify.LeafKey{}, err
+	}
+	return verify.LeafKey{Public: pub, Kind: suite.KindOf(pub, false)}, nil
+}
+
+// rawKeys reports whether a side shows a raw public key in place of a certificate.
+func (d *decoder) rawKeys(side Side) bool {
+	m := d.in(Server, wire.TypeEncryptedExtensions)
+	if m == nil {
+		return false
+	}
+	msg, _ := d.parse(m).(*wire.EncryptedExtensions)
+	if msg == nil {
+		return false
+	}
+	var server wire.SelectedServerCertificateType
+	var client wire.SelectedClientCertificateType
+	if side == Server {
+		ok, err := msg.Ext(&server)
+		return ok && err == nil && server.Type == wire.CertificateTypeRawPublicKey
+	}
+	ok, err := msg.Ext(&client)
+	return ok && err == nil && client.Type == wire.CertificateTypeRawPublicKey
 }
 
 // chain gives the certificates of a side, leaf first.

@@ -90,19 +90,27 @@ const (
 	sentinel11 = "DOWNGRD\x00" // TLS 1.2 or later, and it was made to speak less
 )
 
+// marked reports whether the server's random says that it speaks a later version than was agreed on.
+func (d *decoder) marked() bool {
+	if d.answer == nil {
+		return false
+	}
+	end := string(d.answer.Random[24:])
+	return end == sentinel12 || end == sentinel11
+}
+
 // checkSentinel looks for the mark of a downgrade.
 func (d *decoder) checkSentinel(m *Message) {
 	if d.answer == nil {
 		return
 	}
-	end := string(d.answer.Random[24:])
-	marked := end == sentinel12 || end == sentinel11
+	marked := d.marked()
 	offers13 := false
 	var versions wire.SupportedVersions
 	if ok, err := d.hello.Ext(&versions); ok && err == nil {
 		offers13 = slices.Contains(versions.Versions, wire.VersionTLS13)
 	}
-	c := Check{Name: "downgrade sentinel", Message: m.ID, Section: "RFC 8446, Section 4.1.3", Got: Hex(end)}
+	c := Check{Name: "downgrade sentinel", Message: m.ID, Section: "RFC 8446, Section 4.1.3", Got: Hex(d.answer.Random[24:])}
 	switch {
 	case d.version == wire.VersionTLS13:
 		c.Text = "TLS 1.3 was agreed on: there is nothing to be downgraded from, and no mark in the server's random"

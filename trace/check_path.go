@@ -14,7 +14,7 @@ import (
 func (d *decoder) checkPaths() {
 	for _, side := range []Side{Server, Client} {
 		chain := d.chain(side)
-		if len(chain) == 0 {
+		if len(chain) == 0 || d.rawKeys(side) {
 			continue
 		}
 		m := d.in(side, wire.TypeCertificate)

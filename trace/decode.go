@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/wire"
@@ -35,6 +36,26 @@ func Decode(c *Capture) (*Recording, error) {
 			return nil, ErrTooLarge
 		}
 	}
+	d := run(c)
+	// What follows from a shared secret needs messages that only what follows opens: the ServerHello, the server's
+	// Finished, the client's Finished, the tickets.
+	for range 4 * roots(c.Derivations) {
+		more := d.follow()
+		if len(more) == 0 {
+			break
+		}
+		with := *c
+		with.Derivations = append(slices.Clone(c.Derivations), more...)
+		c, d = &with, run(&with)
+	}
+	d.check()
+	d.summarize()
+	d.explain()
+	return d.r, nil
+}
+
+// run takes a capture apart, up to the key schedule.
+func run(c *Capture) *decoder {
 	d := &decoder{
 		c:      c,
 		r:      &Recording{Schema: Schema, Started: c.Started, Observed: c.Observed, Client: c.Client, Server: c.Server, Happenings: c.Happenings, Cut: c.Cut},
@@ -53,10 +74,7 @@ func Decode(c *Capture) (*Recording, error) {
 	d.settle()
 	d.transcript()
 	d.schedule()
-	d.check()
-	d.summarize()
-	d.explain()
-	return d.r, nil
+	return d
 }
 
 // decoder is one run of Decode.

@@ -271,6 +271,9 @@ func TestEveryConnectionIsToldWhole(t *testing.T) {
 					t.Errorf("failure: %+v", r.Failure)
 				}
 			}
+			if client.Summary.Version == "TLS 1.3" || !client.Summary.Resumed {
+				fromShared(t, client)
+			}
 			sameTwice(t, client)
 			sameWire(t, client, server)
 		})
@@ -381,6 +384,23 @@ func sameWire(t *testing.T, a, b *trace.Recording) {
 		}
 		if !slices.EqualFunc(of(a), of(b), bytes.Equal) {
 			t.Errorf("client and server saw other messages of the %s", side)
+		}
+	}
+}
+
+// fromShared checks that a pre-shared key and a shared secret are enough to open everything.
+func fromShared(t *testing.T, full *trace.Recording) {
+	t.Helper()
+	c := full.Capture()
+	c.KeyLog = nil
+	c.Derivations = slices.DeleteFunc(c.Derivations, func(k trace.Derivation) bool { return k.Name != "psk" && k.Name != "shared_secret" })
+	r := decode(t, c)
+	whole(t, r)
+	allRight(t, r)
+	checked(t, r)
+	for _, k := range full.Keys {
+		if !slices.ContainsFunc(r.Keys, func(o trace.Derivation) bool { return bytes.Equal(o.Output, k.Output) }) {
+			t.Errorf("%s was not derived", k.Name)
 		}
 	}
 }

@@ -52,12 +52,20 @@ func (t *thread) note(m *Message, w hash.Hash) {
 	}
 }
 
-// transcriptHash is that of the cipher suite. Without one, that of the first pre-shared key, which its binder shows.
+// transcriptHash is that of the cipher suite; before one is chosen that of the pre-shared key.
 func (d *decoder) transcriptHash() crypto.Hash {
 	if d.suite != nil {
 		return d.suite.Hash
 	}
-	if d.hello == nil || d.version != 0 {
+	if d.version != 0 {
+		return 0
+	}
+	return d.offeredHash()
+}
+
+// offeredHash is that of the first pre-shared key that the client offers, which its binder shows; 0: there is none.
+func (d *decoder) offeredHash() crypto.Hash {
+	if d.hello == nil {
 		return 0
 	}
 	var offer wire.PreSharedKeys

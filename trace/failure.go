@@ -43,7 +43,7 @@ func Explain(r *Recording) []string {
 // explain says how the connection ended, if it did not end well.
 func (d *decoder) explain() {
 	alert, at := d.lastAlert()
-	f := &Failure{After: -1}
+	f := &Failure{After: -1, Said: d.c.Failure, Code: d.c.FailureCode}
 	switch {
 	case at >= 0:
 		f.By = d.r.Records[at].From
@@ -107,11 +107,21 @@ func (d *decoder) reason(f *Failure, alert wire.AlertCode, alerted bool) {
 	case inside:
 		f.Text, f.Check, f.Change = d.c.Failure, code, d.changeForCode(code)
 		f.Section = sectionOfCode(code)
+		if alerted && code == tlscore.CodeCertificateRejected.String() {
+			f.Change = d.changeForAlert(alert, f.By) // it says more than the code
+		}
 	case alerted:
 		f.Text = fmt.Sprintf("the alert %s says: %s", alert, meaningOfAlert(alert))
 		f.Change = d.changeForAlert(alert, f.By)
+		if alert == wire.AlertIllegalParameter && f.By == Client && d.marked() {
+			f.Text += "; the server marked its random as one that speaks a later version, which the client may have offered before somebody changed its offer"
+			f.Change = d.changeForCode(tlscore.CodeDowngraded.String())
+		}
 	default:
 		f.Text, f.Check, f.Change = d.c.Failure, code, d.changeForCode(code)
+	}
+	if m := d.lastIn(f.By.Other(), wire.TypeCertificate); m != nil && alerted && aboutCertificate(alert) {
+		f.After = m.ID
 	}
 	if wrong < 0 {
 		return
@@ -124,6 +134,17 @@ func (d *decoder) reason(f *Failure, alert wire.AlertCode, alerted bool) {
 	if c.Message >= 0 && d.r.Messages[c.Message].From != f.By {
 		f.After = c.Message
 	}
+}
+
+// aboutCertificate reports whether an alert is about a certificate, and not about what came with it.
+func aboutCertificate(a wire.AlertCode) bool {
+	switch a {
+	case wire.AlertBadCertificate, wire.AlertUnsupportedCertificate, wire.AlertCertificateRevoked, wire.AlertCertificateExpired,
+		wire.AlertCertificateUnknown, wire.AlertUnknownCA, wire.AlertAccessDenied, wire.AlertCertificateRequired,
+		wire.AlertBadCertificateStatusResponse:
+		return true
+	}
+	return false
 }
 
 // unfinished explains a handshake that just ends.

@@ -49,6 +49,7 @@ func (d *decoder) schedule() {
 		}
 	}
 	g.finishedKeys()
+	g.finished12()
 	g.prove()
 	d.r.Keys = g.keys
 }
@@ -232,6 +233,31 @@ func (g *graph) finishedKeys() {
 			g.add(Derivation{
 				Name: name + " finished", How: howExpand, Label: "finished", From: []int{from}, Input: Hex(secret),
 				Output: Hex(expandLabel(g.hash, secret, "finished", nil, g.hash.Size())), Agrees: g.keys[from].Agrees,
+			})
+		}
+	}
+}
+
+// finished12 adds what is in the Finished messages of TLS 1.2, where a master secret is known.
+func (g *graph) finished12() {
+	d := g.d
+	if !d.old() || g.hash == 0 {
+		return
+	}
+	for _, side := range []Side{Client, Server} {
+		m := d.in(side, wire.TypeFinished)
+		if m == nil {
+			continue
+		}
+		before, label := d.thread.before(m.ID), string(side)+" finished"
+		for _, master := range d.known.byName[nameMaster] {
+			from, ok := g.of[string(master)]
+			if !ok {
+				continue
+			}
+			g.add(Derivation{
+				Name: "verify_data", How: howPRF, Label: label, From: []int{from}, Context: before, Input: Hex(master),
+				Output: Hex(prf(g.hash, master, label, before, 12)), Agrees: g.keys[from].Agrees,
 			})
 		}
 	}

@@ -233,6 +233,8 @@ type Failure struct {
 	After   int    `json:"after"`        // the ID of the last message before; -1: none
 	Alert   string `json:"alert,omitempty"`
 	Check   string `json:"check,omitempty"` // which check refused, as "certificate" or "bad_finished"
+	Code    string `json:"code,omitempty"`  // of tlscore, as "bad_finished", as the side that was watched saw it
+	Said    string `json:"said,omitempty"`  // the error of the side that was watched
 	Text    string `json:"text"`
 	Change  string `json:"change,omitempty"` // what to change
 	Section string `json:"section,omitempty"`
