@@ -20,11 +20,11 @@ type constraintFlags struct {
 }
 
 // constraintHelp is the paragraph of the help texts about these flags.
-const constraintHelp = `--permit-dns and --permit-ip confine the CA to names and addresses: whoever steals
-its key can forge certificates for these and for no others. As soon as one of the
-two is given, what the other would permit is excluded as a whole, for clients take
-a kind of which nothing is said as free. E-mail addresses and URIs stay free unless
-they are named too. "test" means that name and all below it.`
+const constraintHelp = `--permit-dns and --permit-ip confine the CA to names and addresses: whoever
+steals its key can forge certificates for these and for no others. As soon as
+one of the two is given, what the other would permit is excluded as a whole, for
+clients take a kind of which nothing is said as free. E-mail addresses and URIs
+stay free unless they are named too. "test" means that name and all below it.`
 
 func (f *constraintFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()

@@ -116,9 +116,8 @@ func constraintText(c *x509.Certificate) string {
 		if err != nil {
 			return "name constraints that cannot be read"
 		}
-		var only, never []string
-		only = append(append(append(append(only, n.PermittedDNS...), names(n.PermittedIP)...), n.PermittedEmail...), n.PermittedURI...)
-		never = append(append(append(append(never, n.ExcludedDNS...), names(n.ExcludedIP)...), n.ExcludedEmail...), n.ExcludedURI...)
+		only := slices.Concat(n.PermittedDNS, names(n.PermittedIP), prefixed("e-mail ", n.PermittedEmail), prefixed("URI ", n.PermittedURI))
+		never := slices.Concat(n.ExcludedDNS, names(n.ExcludedIP), prefixed("e-mail ", n.ExcludedEmail), prefixed("URI ", n.ExcludedURI))
 		if len(only) > 0 {
 			parts = append(parts, "only for "+listShort(only, 60))
 		}
@@ -130,6 +129,14 @@ func constraintText(c *x509.Certificate) string {
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+func prefixed(prefix string, list []string) []string {
+	var out []string
+	for _, s := range list {
+		out = append(out, prefix+s)
+	}
+	return out
 }
 
 func publicationRows(p publicationReport) []row {

@@ -22,9 +22,9 @@ type caBackupFlags struct {
 	asJSON bool
 }
 
-const caBackupLong = `Write the whole CA into one file: certificates, keys, and the records as they are
-at this moment, while others may go on issuing. The private keys are in it as
-they are on disk, encrypted or not: keep the file like them. Nothing that "ca
+const caBackupLong = `Write the whole CA into one file: certificates, keys, and the records as they
+are at this moment, while others may go on issuing. The private keys are in it
+as they are on disk, encrypted or not: keep the file like them. Nothing that "ca
 issue" wrote below live/ is in it.
 
 A dash writes to standard output, for a program that encrypts.`

@@ -32,23 +32,24 @@ type caCRLFlags struct {
 }
 
 const caCRLLong = `Make a list of the certificates that were revoked (a CRL), signed by the issuer,
-with the next number. It is printed as PEM, or written to -o FILE: as DER, which is
-what clients fetch, unless the file is called .pem or --format says otherwise. A
-list is good for seven days (--lifetime): make a new one in time, clients may
-refuse everything once it is over.
+with the next number. It is printed as PEM, or written to -o FILE: as DER, which
+is what clients fetch, unless the file is called .pem or --format says
+otherwise. A list is good for seven days (--lifetime): make a new one in time,
+clients may refuse everything once it is over.
 
---delta makes a small list of what changed since the last complete one, good for a
-day. --out DIR writes all parts of a CRL that was split with "ca init
---crl-shards", --shard N one of them, counted from 0; each is named as in its URL.
-A CRL without parts published anywhere can be split with --shard N/COUNT --url.
+--delta makes a small list of what changed since the last complete one, good for
+a day. --out DIR writes all parts of a CRL that was split with "ca init
+--crl-shards", --shard N one of them, counted from 0; each is named as in its
+URL. A CRL without parts published anywhere can be split with --shard N/COUNT
+--url.
 
 --set FILE writes all that is known of all certificates as a revocation set: a
 filter, signed like a CRL, tens of times smaller and never wrong about a
 certificate of this issuer. "cert verify" and "connect" take it as
 --revocation-set.
 
---show FILE shows a list that somebody made, and checks its signature by the own CA,
-or by the certificate in --signer FILE.`
+--show FILE shows a list that somebody made, and checks its signature by the own
+CA, or by the certificate in --signer FILE.`
 
 func newCACRL(a *app) *cobra.Command {
 	o := &caCRLFlags{}

@@ -54,20 +54,23 @@ const caInitLong = `Make a root, valid for ten years, and an intermediate, valid
 issues everything else. The private keys are files that only you can read. An
 existing CA is never overwritten.
 
-With --passphrase-file, --passphrase-env or --encrypt (which asks twice) the keys
-are encrypted, and every command that signs needs the passphrase. --encrypt-root
-gives the root's key a passphrase of its own. That key may then be moved to another
-place, for only "ca intermediate" and the root's CRL need it.
+With --passphrase-file, --passphrase-env or --encrypt (which asks twice) the
+keys are encrypted, and every command that signs needs the passphrase.
+--encrypt-root gives the root's key a passphrase of its own. That key may then
+be moved to another place, for only "ca intermediate" and the root's CRL need
+it.
 
-` + constraintHelp + ` Both certificates say so
-unless --constrain names one, for some programs do not look at the root's.
+` + constraintHelp + `
+
+Both certificates say so unless --constrain names one, for some programs do not
+look at the root's.
 
 --crl-url, --ocsp-url and --issuer-url go into every certificate that is issued
-from now on (--root-crl-url into intermediates), and say where clients find the CRL, the OCSP responder and the
-intermediate; putting them there is up to you (see "ca crl" and "ca ocsp"). In a URL
-{issuer} stands for the name of the intermediate, where there are several.
---crl-shards splits the CRL into as many parts, each at a URL of its own: it can
-not be changed later.`
+from now on (--root-crl-url into intermediates), and say where clients find the
+CRL, the OCSP responder and the intermediate; putting them there is up to you
+(see "ca crl" and "ca ocsp"). In a URL {issuer} stands for the name of the
+intermediate, where there are several. --crl-shards splits the CRL into as many
+parts, each at a URL of its own: it can not be changed later.`
 
 func newCAInit(a *app) *cobra.Command {
 	o := &caInitFlags{secret: secretFlags{isNew: true}, rootSecret: secretFlags{isNew: true, prefix: "root-"}}

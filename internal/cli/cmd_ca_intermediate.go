@@ -30,18 +30,19 @@ type caIntermediateFlags struct {
 	asJSON      bool
 }
 
-const caIntermediateLong = `Make another intermediate, signed by the root, for a purpose of its own: one that
-may issue for fewer names, or one for each department. --issuer NAME then has it
-issue; each intermediate has its own records, and its own CRL.
+const caIntermediateLong = `Make another intermediate, signed by the root, for a purpose of its own: one
+that may issue for fewer names, or one for each department. --issuer NAME then
+has it issue; each intermediate has its own records, and its own CRL.
 
 --passphrase-file and --passphrase-env are for the root's key. The new key is
 encrypted with --encrypt, which asks twice, or with --new-passphrase-file or
 --new-passphrase-env.
 
-Where the root's key is kept on another machine that has no network, it takes three
-steps. Here: "ca intermediate NAME --csr-out NAME.csr" makes the key, which stays,
-and a request. There: "ca sign --profile intermediate NAME.csr -o NAME.pem", with
-the constraints. Here again: "ca intermediate NAME --cert NAME.pem".
+Where the root's key is kept on another machine that has no network, it takes
+three steps. Here: "ca intermediate NAME --csr-out NAME.csr" makes the key,
+which stays, and a request. There: "ca sign --profile intermediate NAME.csr -o
+NAME.pem", with the constraints. Here again: "ca intermediate NAME --cert
+NAME.pem".
 
 ` + constraintHelp
 

@@ -39,9 +39,9 @@ take fullchain.pem and privkey.pem.
 
 A certificate of profile server proves a server to clients, client a client to
 servers, peer both; email, code and ocsp are for S/MIME, for signed programs and
-for answers about revocation. Profiles of your own stand in ca/profiles.yaml below
---home. The names of a server are those of --san: DNS names, IP addresses, URIs;
-without --san it is NAME itself. NAME is the common name as well.
+for answers about revocation. Profiles of your own stand in ca/profiles.yaml
+below --home. The names of a server are those of --san: DNS names, IP addresses,
+URIs; without --san it is NAME itself. NAME is the common name as well.
 
 What is issued is examined first and put on record: see it with "ca list". What
 cannot be sound is refused, with the reason.

@@ -39,8 +39,8 @@ func newCAList(a *app) *cobra.Command {
 		Use:   "list",
 		Short: "List what the CA has issued",
 		Long: `List the certificates of the CA, the newest first: valid, expired and revoked
-ones. --expiring 30 lists what ends within thirty days, so that it can be renewed
-in time, and ends with exit code 1 if there is any.`,
+ones. --expiring 30 lists what ends within thirty days, so that it can be
+renewed in time, and ends with exit code 1 if there is any.`,
 		Example: "  tlswright ca list\n  tlswright ca list --expiring 30\n  tlswright ca list --state revoked --json",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.caList(cmd, o, "") },

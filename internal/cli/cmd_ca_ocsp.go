@@ -28,14 +28,14 @@ type caOCSPFlags struct {
 }
 
 const caOCSPLong = `Answer an OCSP request: is this certificate revoked? The request is a file as
-"openssl ocsp -reqout" writes it, or comes on standard input; the answer, DER too,
-goes to -o FILE or standard output. --for SERIAL|NAME answers without a request:
-that is what a server staples to its handshake (serve --staple).
+"openssl ocsp -reqout" writes it, or comes on standard input; the answer, DER
+too, goes to -o FILE or standard output. --for SERIAL|NAME answers without a
+request: that is what a server staples to its handshake (serve --staple).
 
-The answer is signed by the issuer and good for four days. With --responder it is
-signed by a certificate for this purpose alone, which is issued where there is none
-and kept with its key in ca/responders below --home: the CA's key, and its
-passphrase, are then needed once a fortnight only.
+The answer is signed by the issuer and good for four days. With --responder it
+is signed by a certificate for this purpose alone, which is issued where there
+is none and kept in ca/responders below --home, its key without a passphrase:
+the CA's key, and its passphrase, are then needed once a fortnight only.
 
 A request that cannot be read, or that is about other issuers, is answered with
 an error, as the protocol demands, and is a failed check.`

@@ -27,8 +27,8 @@ number, the first digits of it, or one of its names (the newest valid one).
 
 Reasons are those of RFC 5280: keyCompromise when the private key is lost,
 superseded when another certificate takes its place, cessationOfOperation when
-the service ends. A certificate on certificateHold can be taken off it again with
---release; every other revocation is for ever. The CA's key is not needed.`
+the service ends. A certificate on certificateHold can be taken off it again
+with --release; every other revocation is for ever. The CA's key is not needed.`
 
 func newCARevoke(a *app) *cobra.Command {
 	o := &caRevokeFlags{}

@@ -23,17 +23,17 @@ type caSignFlags struct {
 
 const caSignLong = `Sign a certificate request (PKCS #10) that somebody made with their own key:
 "tlswright cert csr", "openssl req -new" and every other tool make them. The
-signature on the request is checked. Key, subject, names and must-staple are taken
-from it; what the certificate may be used for and how long it lives is decided by
-the profile and the flags here, and what else the request asks for is told and left
-out. --san replaces the names of the request.
+signature on the request is checked. Key, subject, names and must-staple are
+taken from it; what the certificate may be used for and how long it lives is
+decided by the profile and the flags here, and what else the request asks for is
+told and left out. --san replaces the names of the request.
 
 With --profile intermediate the root signs the request of another CA, which may
-have its home on another machine (see "ca intermediate --csr-out"); the constraints
-say for which names that one may issue.
+have its home on another machine (see "ca intermediate --csr-out"); the
+constraints say for which names that one may issue.
 
-The certificate goes to standard output or to -o FILE; --chain puts what a server
-sends after it behind it.`
+The certificate goes to standard output or to -o FILE; --chain puts what a
+server sends after it behind it.`
 
 func newCASign(a *app) *cobra.Command {
 	o := &caSignFlags{}
@@ -41,7 +41,7 @@ func newCASign(a *app) *cobra.Command {
 		Use:     "sign CSR",
 		Short:   "Sign a certificate request",
 		Long:    caSignLong,
-		Example: "  tlswright ca sign app.csr --chain -o app.pem\n  tlswright ca sign --profile intermediate lab.csr --permit-dns lab.test -o lab.pem\n  openssl req -new -key app.key -subj /CN=app.test | tlswright ca sign - --san app.test > app.pem",
+		Example: "  tlswright ca sign app.csr --chain -o app.pem\n  tlswright ca sign --profile intermediate lab.csr --permit-dns lab.test\n  openssl req -new -key app.key -subj /CN=app.test | tlswright ca sign -",
 		Args:    oneArg("the FILE of the certificate request, or - for standard input"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.caSign(cmd, o, args[0]) },
 	}

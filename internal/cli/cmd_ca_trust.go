@@ -33,9 +33,9 @@ type trustReport struct {
 
 const caTrustLong = `Put the root of the CA into the trust stores of this machine, so that browsers,
 curl and Java believe its certificates: the system's store, the NSS databases of
-Firefox and Chromium, and Java's. Each store is proved afterwards: a handshake is
-made with a fresh certificate of the CA and a client that trusts what the store
-holds, and nothing else.
+Firefox and Chromium, and Java's. Each store is proved afterwards: a handshake
+is made with a fresh certificate of the CA and a client that trusts what the
+store holds, and nothing else.
 
 --remove takes the root out again, and proves that too. --list changes nothing
 and only makes the handshakes. The system's store belongs to root: run the
