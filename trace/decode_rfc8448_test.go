@@ -14,7 +14,7 @@ import (
 )
 
 // rfcVectors reads "Name = hex" lines by section, of files that package record keeps, where their source is named.
-func rfcVectors(t *testing.T, name string) map[string]map[string][]byte {
+func rfcVectors(t testing.TB, name string) map[string]map[string][]byte {
 	t.Helper()
 	data, err := os.ReadFile("../internal/record/testdata/rfc8448/" + name)
 	if err != nil {
