@@ -103,7 +103,7 @@ func (p *Parts) class() string {
 	switch p.Encryption {
 	case "NULL":
 		return ""
-	case "3DES", "RC4", "IDEA", "SEED", "RC2", "DES":
+	case "3DES", "RC4", "IDEA", "SEED", "RC2", "DES", "FORTEZZA":
 		if p.Bits < 80 {
 			return "LOW"
 		}

@@ -85,6 +85,9 @@ func TestClassesReachWhatNoLibraryHasAnyMore(t *testing.T) {
 	if got := suites(t, "DEFAULT"); slices.Contains(got, "TLS_RSA_WITH_RC4_128_SHA") {
 		t.Error("RC4 is in DEFAULT")
 	}
+	if got := suites(t, "HIGH"); slices.Contains(got, "SSL_FORTEZZA_KEA_WITH_FORTEZZA_CBC_SHA") {
+		t.Error("80 bits are HIGH")
+	}
 }
 
 func TestProfilesAreMozillas(t *testing.T) {
