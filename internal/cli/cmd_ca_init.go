@@ -79,8 +79,8 @@ func newCAInit(a *app) *cobra.Command {
 		Short: "Make a private CA: a root and an intermediate",
 		Long:  caInitLong,
 		Example: "  tlswright ca init\n  tlswright ca init --key rsa4096 --days 3650 --name 'Example Ltd'\n" +
-			"  tlswright ca init --permit-dns test,internal --permit-ip 127.0.0.0/8,10.0.0.0/8\n" +
-			"  tlswright ca init --encrypt --crl-url http://ca.example.com/ca.crl --ocsp-url http://ocsp.example.com",
+			"  tlswright ca init --permit-dns test,internal --permit-ip 127.0.0.0/8\n" +
+			"  tlswright ca init --encrypt --crl-url http://ca.example.com/ca.crl",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.caInit(cmd, o) },
 	}
