@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/issue"
@@ -82,22 +81,18 @@ func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
 // make prepares and signs. Whoever does so on the processors of this machine waits
 // for a free one; a key that lives elsewhere is waited for without holding one.
 func (a *Authority) make(ctx context.Context, req *pki.Request, now time.Time) (*x509.Certificate, []lint.Finding, error) {
-	a.slots <- struct{}{}
-	release := sync.OnceFunc(func() { <-a.slots })
-	defer release()
 	a.addURLs(req)
+	a.slots <- struct{}{}
 	token, findings, err := issue.Prepare(a.Issuer, *req, now, a.Linters...)
-	if err != nil {
-		return nil, nil, err
+	var c *x509.Certificate
+	if err == nil && a.ownKey() {
+		c, err = token.Sign(a.Issuer.Key)
 	}
-	if !a.ownKey() {
-		release()
+	<-a.slots
+	if err == nil && c == nil {
+		c, err = a.signElsewhere(ctx, token)
 	}
-	c, err := a.sign(ctx, token)
-	if err != nil {
-		return nil, nil, fmt.Errorf("sign: %w", err)
-	}
-	return c, findings, nil
+	return c, findings, err
 }
 
 // ownKey tells whether the key is in this process, so that it answers at once.
@@ -182,12 +177,9 @@ func (a *Authority) addURLs(req *pki.Request) {
 	}
 }
 
-// sign redeems the token. A key of this process answers at once; any other gets
-// its time and no more.
-func (a *Authority) sign(ctx context.Context, token *issue.Token) (*x509.Certificate, error) {
-	if a.ownKey() {
-		return token.Sign(a.Issuer.Key)
-	}
+// signElsewhere has the token redeemed by a key that may take its time, and gives it
+// no more than that.
+func (a *Authority) signElsewhere(ctx context.Context, token *issue.Token) (*x509.Certificate, error) {
 	type result struct {
 		c   *x509.Certificate
 		err error
