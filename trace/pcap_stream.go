@@ -112,8 +112,8 @@ func (c *tcpConnection) add(i int, p tcpPacket, at time.Time, r *reassembly) {
 func (r *reassembly) captures(keyLog []KeyLogLine) []*Capture {
 	var all []*Capture
 	for _, c := range r.all {
-		if len(c.half[0].pieces)+len(c.half[1].pieces) > 0 {
-			all = append(all, c.capture(keyLog))
+		if one := c.capture(keyLog); len(one.Segments) > 0 {
+			all = append(all, one)
 		}
 	}
 	return all

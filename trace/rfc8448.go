@@ -180,13 +180,13 @@ func (t *traceWriter) steps(keys []*Derivation) {
 		case k.How == howExtract:
 			t.extract(k)
 		case k.How == howPRF:
-			t.step(t.owner(k), fmt.Sprintf("compute PRF %q", k.Label))
+			t.step(owner(k), fmt.Sprintf("compute PRF %q", k.Label))
 			t.value("secret", k.Input)
 			t.value("seed", k.Context)
 			t.value("output", k.Output)
 		case k.How != howExpand && k.How != howDerive:
 		case k.Label == "key":
-			t.step(t.owner(k), "derive write traffic keys for "+epochWords(k.Epoch))
+			t.step(owner(k), "derive write traffic keys for "+epochWords(k.Epoch))
 			t.value("PRK", k.Input)
 			t.expanded("key ", k)
 			if i+1 < len(keys) && keys[i+1].Label == "iv" && string(keys[i+1].Input) == string(k.Input) {
@@ -194,11 +194,11 @@ func (t *traceWriter) steps(keys []*Derivation) {
 				t.expanded("iv ", keys[i])
 			}
 		case k.Label == "iv":
-			t.step(t.owner(k), "derive write traffic keys for "+epochWords(k.Epoch))
+			t.step(owner(k), "derive write traffic keys for "+epochWords(k.Epoch))
 			t.value("PRK", k.Input)
 			t.expanded("iv ", k)
 		default:
-			t.step(t.owner(k), titleOf(k))
+			t.step(owner(k), titleOf(k))
 			t.value("PRK", k.Input)
 			t.value("hash", k.Context)
 			t.expanded("", k)
@@ -206,20 +206,20 @@ func (t *traceWriter) steps(keys []*Derivation) {
 	}
 }
 
-// owner is whose keys they are, or who was watched.
-func (t *traceWriter) owner(k *Derivation) Side {
+// owner is whose keys they are. What both sides derive is said of the one that can do it first.
+func owner(k *Derivation) Side {
 	switch {
 	case k.Side.known():
 		return k.Side
-	case t.r.Observed.known():
-		return t.r.Observed
+	case k.Epoch == epochEarly:
+		return Client
 	}
 	return Server
 }
 
 // extract writes an HKDF-Extract. What was left out is zeros, as many as the hash has (RFC 5869, Section 2.2).
 func (t *traceWriter) extract(k *Derivation) {
-	t.step(t.owner(k), fmt.Sprintf("extract secret %q", strings.TrimSuffix(k.Name, "_secret")))
+	t.step(owner(k), fmt.Sprintf("extract secret %q", strings.TrimSuffix(k.Name, "_secret")))
 	if len(k.Context) == 0 {
 		t.filled("salt:  0 (all zero octets)", nil)
 	} else {

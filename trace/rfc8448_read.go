@@ -78,10 +78,10 @@ func (t *traceReader) line(line string) error {
 	text := strings.TrimLeft(line, " \f")
 	indent := len(line) - len(text)
 	switch {
-	case text == "" || pageBreak(text):
-		return nil // a page can break in the middle of a value
 	case indent == 0 && isHeading(text):
 		return t.endTrace()
+	case indent == 0 || text == "":
+		return nil // where a page ends and the next begins, maybe in the middle of a value
 	case strings.HasPrefix(text, "{client}  "), strings.HasPrefix(text, "{server}  "):
 		if err := t.endStep(); err != nil {
 			return err
@@ -102,11 +102,6 @@ func (t *traceReader) line(line string) error {
 	}
 	t.open = false
 	return nil
-}
-
-// pageBreak recognizes the foot and the head of a page.
-func pageBreak(text string) bool {
-	return strings.HasPrefix(text, "RFC 8448 ") || strings.HasSuffix(text, "]") && strings.Contains(text, "[Page ")
 }
 
 // isHeading recognizes "3.  Simple 1-RTT Handshake".
@@ -207,6 +202,9 @@ func (t *traceReader) endTrace() error {
 // derivations makes steps of the key schedule of a step.
 func (t *traceReader) derivations() {
 	label := quoted(t.title)
+	if strings.HasPrefix(t.title, "calculate PSK binder") {
+		label = "tls13 finished" // the RFC leaves it out
+	}
 	switch {
 	case label == "" && strings.HasPrefix(t.title, "derive write traffic keys for "):
 		base := t.base(strings.TrimPrefix(t.title, "derive write traffic keys for "))
@@ -328,6 +326,8 @@ func prfName(label string) string {
 		return nameKeyBlock
 	case "master secret", "extended master secret":
 		return nameMaster
+	case "client finished", "server finished":
+		return "verify_data"
 	}
 	return label
 }
