@@ -33,6 +33,7 @@ const (
 	TroubleBusy                    // another process held the file for longer than we wait
 	TroubleReadOnly                // the file or its folder may not be written
 	TroubleDamaged                 // not a database, or a broken one
+	TroubleLost                    // there have been records, and they are gone
 	TroubleOpen                    // the file may be read by others
 	TroubleVersion                 // written by a newer version of this program, or used by an older one
 )
@@ -57,6 +58,8 @@ func (e *FileError) Error() string {
 		return fmt.Sprintf("the database %s cannot be written: %v", path, e.Err)
 	case TroubleDamaged:
 		return fmt.Sprintf("%s is damaged or no database: %v", path, e.Err)
+	case TroubleLost:
+		return fmt.Sprintf("the records in %s are lost: %v", path, e.Err)
 	}
 	return fmt.Sprintf("database %s: %v", path, e.Err)
 }
@@ -75,6 +78,8 @@ func (e *FileError) Hint() string {
 		return "check the owner and mode of the file and its folder (0600 and 0700)"
 	case TroubleDamaged:
 		return "keep the file, and restore a backup: tlswright ca restore"
+	case TroubleLost:
+		return "restore a backup into another home (tlswright ca restore); to begin anew all the same, remove " + pki.Printable(e.Path) + begunSuffix
 	case TroubleOpen:
 		return "chmod 600 " + pki.Printable(e.Path)
 	}

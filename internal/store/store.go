@@ -58,6 +58,9 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 		return nil, err
 	}
 	s = &Store{path: path, queue: make(chan *write, maxBatch), quit: make(chan struct{}), done: make(chan struct{})}
+	if err := checkNotLost(path); err != nil {
+		return nil, err
+	}
 	if s.created, err = prepareFile(path); err != nil {
 		return nil, err
 	}
@@ -75,6 +78,9 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 	s.writers.SetMaxIdleConns(1)
 	s.writers.SetConnMaxLifetime(0)
 	if err := migrate(ctx, s.writers, func() bool { return s.alone }); err != nil {
+		return fail(err)
+	}
+	if err := markBegun(path); err != nil {
 		return fail(err)
 	}
 	if s.readers, err = sql.Open("sqlite", s.dsn(false)); err != nil {
