@@ -16,6 +16,9 @@ import (
 // DefaultIntermediate is the name of the intermediate that was made with the root.
 const DefaultIntermediate = "default"
 
+// rootName means the root wherever an issuer is named.
+const rootName = "root"
+
 // interDir is the folder of the other intermediates, below the CA's: one folder
 // for each, named as it, with intermediate.pem and intermediate.key.
 const interDir = "intermediates"
@@ -181,8 +184,9 @@ func checkIntermediateName(name string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 	odd := func(r rune) bool { return !strings.ContainsRune(allowed, r) }
 	if name == "" || len(name) > 64 || strings.ContainsFunc(name, odd) || strings.ContainsAny(name[:1], "-_.") ||
-		strings.Contains(name, tempMark) || name == DefaultIntermediate {
-		return fmt.Errorf("%q cannot name an intermediate: up to 64 lower-case letters, digits, hyphens, underscores and dots, not %q", pki.Printable(name), DefaultIntermediate)
+		strings.Contains(name, tempMark) || name == DefaultIntermediate || name == rootName {
+		return fmt.Errorf("%q cannot name an intermediate: up to 64 lower-case letters, digits, hyphens, underscores and dots, neither %q nor %q",
+			pki.Printable(name), DefaultIntermediate, rootName)
 	}
 	return nil
 }
