@@ -104,7 +104,7 @@ func (p *page) inside(r *Recording, rec *Record) {
 		p.text(2, "in it: "+strings.Join(names, ", ")+padding(rec), stylePlain)
 		return
 	}
-	if rec.ContentLength == 0 {
+	if rec.ContentLength == 0 || !rec.Opened && !rec.holdsData() { // what is not protected has been shown
 		return
 	}
 	p.text(2, "in it: "+count(rec.ContentLength, "byte")+padding(rec), stylePlain)
@@ -204,7 +204,7 @@ func (p *page) message(m *Message) {
 		p.field(&f, m.Raw, 0)
 	}
 	if len(m.Transcript) > 0 {
-		p.text(2, "transcript hash up to here "+m.Transcript.String(), stylePlain)
+		p.pair("  transcript hash", 17, m.Transcript.String(), stylePlain)
 	}
 }
 

@@ -168,15 +168,12 @@ func timeOf(s *Summary) string {
 	return text
 }
 
-// shortTime shows three digits or so.
+// shortTime shows milliseconds, or seconds where there are many.
 func shortTime(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	case d >= 10*time.Millisecond:
-		return d.Round(100 * time.Microsecond).String()
+	if d >= 10*time.Second {
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
 	}
-	return d.Round(time.Microsecond).String()
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 1, 64) + " ms"
 }
 
 func bytesOf(r *Recording) string {

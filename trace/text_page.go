@@ -175,7 +175,7 @@ func wrap(text string, width int) []string {
 	width = max(width, 8)
 	var lines []string
 	line, used := "", 0
-	for _, word := range strings.Fields(text) {
+	for _, word := range words(text, width) {
 		n := utf8.RuneCountInString(word)
 		if used > 0 && used+1+n <= width {
 			line, used = line+" "+word, used+1+n
@@ -202,4 +202,23 @@ func wrap(text string, width int) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// words splits text at its spaces, but leaves a citation such as "[RFC 8446, Section 5.2]" in one piece if a line has room
+// for it.
+func words(text string, width int) []string {
+	all := strings.Fields(text)
+	out := all[:0]
+	for i := 0; i < len(all); i++ {
+		end := i
+		for strings.HasPrefix(all[i], "[RFC") && end < min(len(all), i+4)-1 && !strings.HasSuffix(all[end], "]") {
+			end++
+		}
+		if whole := strings.Join(all[i:end+1], " "); end > i && strings.HasSuffix(whole, "]") && utf8.RuneCountInString(whole) <= width {
+			out, i = append(out, whole), end
+			continue
+		}
+		out = append(out, all[i])
+	}
+	return out
 }
