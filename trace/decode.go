@@ -16,6 +16,7 @@ const (
 	MaxCapture = 64 << 20
 
 	maxRecords  = 1 << 16
+	maxMessages = 1 << 15
 	maxFields   = 1 << 18
 	maxRenewals = 1 << 10 // KeyUpdates of one side
 )
@@ -133,9 +134,12 @@ func (d *decoder) frame() {
 		}
 		s, data := d.stream(seg.From), seg.Data
 		switch {
-		case s.bad != "":
 		case seg.Offset > s.next:
-			d.giveUp(s, fmt.Sprintf("%d bytes are missing before it", seg.Offset-s.next))
+			if s.bad == "" {
+				s.bad = "the record is not whole: bytes are missing behind it"
+			}
+			d.leave(s)
+			s.bad = fmt.Sprintf("%d bytes are missing before it", seg.Offset-s.next)
 			s.next = seg.Offset
 		case seg.Offset < s.next: // sent twice
 			again := min(s.next-seg.Offset, uint64(len(data)))
@@ -150,7 +154,7 @@ func (d *decoder) frame() {
 	}
 	for _, s := range []*stream{d.client, d.server} {
 		if s.bad == "" && len(s.buf) > 0 {
-			d.giveUp(s, "the record is not whole: the stream ends here")
+			s.bad = "the record is not whole: the stream ends here"
 		}
 		d.leave(s)
 	}
@@ -161,14 +165,14 @@ func (d *decoder) deframe(s *stream, seg *Segment) {
 	for s.bad == "" {
 		rec, _, err := wire.Deframe(s.buf, 1<<16-1)
 		if err != nil {
-			d.giveUp(s, notTLS(s.buf, err))
+			s.bad = notTLS(s.buf, err)
 			return
 		}
 		if rec == nil {
 			return
 		}
 		if len(d.r.Records) >= maxRecords {
-			d.giveUp(s, "there are too many records to show them one by one")
+			s.bad = "there are too many records to show them one by one"
 			return
 		}
 		d.r.Records = append(d.r.Records, Record{
@@ -176,12 +180,6 @@ func (d *decoder) deframe(s *stream, seg *Segment) {
 		})
 		s.buf = s.buf[len(rec):]
 	}
-}
-
-// giveUp stops looking for records; leave then puts the rest where rests go.
-func (d *decoder) giveUp(s *stream, why string) {
-	d.leave(s)
-	s.bad = why
 }
 
 // leave puts bytes that are in no record aside.

@@ -72,7 +72,7 @@ func (d *decoder) join(s *stream, rec *Record, content []byte) {
 	}
 	s.part = append(s.part, content...)
 	s.spans = append(s.spans, Span{Record: rec.ID, Length: len(content)})
-	for len(s.part) >= handshakeHeader {
+	for len(s.part) >= handshakeHeader && len(d.r.Messages) < maxMessages {
 		n := handshakeHeader + int(s.part[1])<<16 + int(s.part[2])<<8 + int(s.part[3])
 		if len(s.part) < n {
 			return
@@ -121,11 +121,17 @@ func (d *decoder) flush(s *stream) {
 	}
 	rec := &d.r.Records[s.spans[len(s.spans)-1].Record]
 	rec.Problem = fmt.Sprintf("a message of the %s begins and does not end", s.side)
+	if len(d.r.Messages) >= maxMessages {
+		rec.Problem = "there are too many messages to show them one by one"
+	}
 	d.message(s, len(s.part), rec)
 }
 
 // fields names each byte. When there are too many fields for one recording, the bytes become one field.
 func (d *decoder) fields(raw []byte, walk func([]byte, wire.Visitor) error) []Field {
+	if d.budget <= 0 {
+		return oneField(raw)
+	}
 	var fields []Field
 	broken := ""
 	err := walk(raw, func(path string, offset, length int, kind wire.Kind) {
@@ -141,10 +147,7 @@ func (d *decoder) fields(raw []byte, walk func([]byte, wire.Visitor) error) []Fi
 		broken = err.Error()
 	}
 	if d.budget <= 0 {
-		if len(raw) == 0 {
-			return nil
-		}
-		return []Field{{Path: "all of it", Length: len(raw), Kind: kindBytes, Meaning: "Not taken apart: the recording has too many fields."}}
+		return oneField(raw)
 	}
 	for i := range fields {
 		if fields[i].Kind == kindMalformed {
@@ -152,4 +155,12 @@ func (d *decoder) fields(raw []byte, walk func([]byte, wire.Visitor) error) []Fi
 		}
 	}
 	return fields
+}
+
+// oneField is what bytes are where there are too many fields already.
+func oneField(raw []byte) []Field {
+	if len(raw) == 0 {
+		return nil
+	}
+	return []Field{{Path: "all of it", Length: len(raw), Kind: kindBytes, Meaning: "Not taken apart: the recording has too many fields."}}
 }

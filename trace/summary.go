@@ -9,9 +9,7 @@ import (
 func (d *decoder) summarize() {
 	s := &d.r.Summary
 	s.ClientBytes, s.ServerBytes = d.bytesOf(Client), d.bytesOf(Server)
-	for i := range d.r.Records {
-		s.AnnotatedBytes += d.annotated(&d.r.Records[i])
-	}
+	s.AnnotatedBytes = d.annotated()
 	for i := range d.r.Rest {
 		s.AnnotatedBytes += uint64(len(d.r.Rest[i].Raw))
 	}
@@ -56,31 +54,29 @@ func (d *decoder) bytesOf(side Side) (n uint64) {
 	return n
 }
 
-// annotated is how many bytes of a record have a name: those outside in its fields, and all of them only if what is
-// inside is taken apart without a gap, too.
-func (d *decoder) annotated(rec *Record) uint64 {
-	if !tiles(rec.Fields, len(rec.Raw)) {
-		return 0
-	}
-	inside := 0
-	for _, id := range rec.Messages {
-		m := &d.r.Messages[id]
+// annotated is how many bytes of the records have a name: those outside in the fields of the record, and all of them only
+// if what is inside is taken apart without a gap, too.
+func (d *decoder) annotated() (n uint64) {
+	inside := make([]int, len(d.r.Records)) // bytes of the content that have a name
+	for i := range d.r.Messages {
+		m := &d.r.Messages[i]
 		if !tiles(m.Fields, len(m.Raw)) {
-			return 0
+			continue
 		}
 		for _, span := range m.Spans {
-			if span.Record == rec.ID {
-				inside += span.Length
-			}
+			inside[span.Record] += span.Length
 		}
 	}
-	for _, f := range rec.Inside {
-		inside += f.Length
+	for i := range d.r.Records {
+		rec := &d.r.Records[i]
+		for _, f := range rec.Inside {
+			inside[i] += f.Length
+		}
+		if inside[i] == rec.ContentLength && tiles(rec.Fields, len(rec.Raw)) {
+			n += uint64(len(rec.Raw))
+		}
 	}
-	if inside != rec.ContentLength {
-		return 0
-	}
-	return uint64(len(rec.Raw))
+	return n
 }
 
 // tiles reports whether the fields cover size bytes in order, each once.
