@@ -392,3 +392,60 @@ func compareRecord(t *testing.T, what string, of *pdml, rec *trace.Record) (comp
 	}
 	return compared
 }
+
+// TestWiresharkReadsIPv6 checks the packets of the other family, and those around a gap.
+func TestWiresharkReadsIPv6(t *testing.T) {
+	c := connection(t, wire.VersionTLS13).Capture()
+	c.Client.Address, c.Server.Address = "[2001:db8::7]:50000", "[2001:db8::9]:443"
+	file := pcapng(t, c)
+	if bad := tshark(t, file, "-Y", `_ws.malformed || _ws.expert.severity >= "Warning" || tcp.checksum.status != 1`); len(bad) > 0 {
+		t.Errorf("Wireshark complains:\n%s", bad)
+	}
+	if seen := string(tshark(t, file, "-V")); !strings.Contains(seen, "GET /private") || !strings.Contains(seen, "Encrypted Extensions") {
+		t.Error("it is not readable")
+	}
+	c.Segments = slices.Delete(c.Segments, 3, 4)
+	file = pcapng(t, c)
+	if bad := tshark(t, file, "-Y", `_ws.malformed || tcp.checksum.status != 1`); len(bad) > 0 {
+		t.Errorf("Wireshark complains about a gap:\n%s", bad)
+	}
+	if lost := tshark(t, file, "-Y", "tcp.analysis.lost_segment"); len(lost) == 0 {
+		t.Error("Wireshark misses no packet")
+	}
+}
+
+// TestReadPcapOfWireshark reads files that Wireshark's programs have written.
+func TestReadPcapOfWireshark(t *testing.T) {
+	editcap := pkitest.Program(t, "editcap")
+	r := connection(t, wire.VersionTLS13)
+	c := r.Capture()
+	dir := t.TempDir()
+	plain, keys, out := filepath.Join(dir, "plain.pcapng"), filepath.Join(dir, "keys.txt"), filepath.Join(dir, "out")
+	var log bytes.Buffer
+	if err := trace.WriteKeyLog(&log, c.KeyLog); err != nil {
+		t.Fatal(err)
+	}
+	c.KeyLog = nil
+	for name, data := range map[string][]byte{plain: pcapng(t, c), keys: log.Bytes()} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{
+		{"-F", "pcapng", "--inject-secrets", "tls," + keys}, {"-F", "pcap"}, {"-F", "nsecpcap"}, {"-F", "pcap", "-d"},
+	} {
+		if said, err := pkitest.Run(t, editcap, append(args, plain, out)...); err != nil {
+			t.Fatalf("editcap %v: %v\n%s", args, err, said)
+		}
+		file, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := only(t, file)
+		sameStreams(t, got, c)
+		secrets := slices.Contains(args, "--inject-secrets")
+		if decoded := decode(t, got); (len(got.KeyLog) > 0) != secrets || decoded.Summary.Complete != secrets {
+			t.Errorf("editcap %v: %d secrets, complete %v", args, len(got.KeyLog), decoded.Summary.Complete)
+		}
+	}
+}
