@@ -25,7 +25,7 @@ func Explain(leaf []byte, o VerifyOptions) *Explanation {
 	chains, err := v.leaf.Verify(v.libraryOptions())
 	e.Library = err
 	best := v.decide(e, search.judgeAll(), chains)
-	e.Path = best.path
+	e.Path, e.Revocation = best.path, best.sources
 	e.report(best, o.Policies != nil || constrainsPolicies(best.path))
 	return e
 }

@@ -85,6 +85,8 @@ type Explanation struct {
 	// (RFC 5280 and it differ by design), so that it was asked about the rest alone.
 	LibraryJudged bool
 	Tried         int // paths that were looked at
+	// Revocation is what every source said of the path's certificates, as far as they were asked about.
+	Revocation []RevocationResult
 }
 
 // PolicyOptions are the inputs of policy processing (RFC 5280, Section 6.1.1).

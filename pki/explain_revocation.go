@@ -35,7 +35,8 @@ func (j *judgement) judgeRevocation() {
 	}
 	sources := j.withoutNegatives(*o)
 	sources.Extra = slices.Concat(o.Extra, j.v.sent)
-	for _, r := range JudgeRevocation(path, sources, j.v.options.Time) {
+	j.sources = JudgeRevocation(path, sources, j.v.options.Time)
+	for _, r := range j.sources {
 		c := j.path[r.Depth]
 		switch {
 		case r.Status == RevocationRevoked:

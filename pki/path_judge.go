@@ -28,6 +28,7 @@ type judgement struct {
 	policies    []string      // what the path is valid for
 
 	revocationAsked bool
+	sources         []RevocationResult // what all of them said
 }
 
 // judge looks at everything but revocation.
