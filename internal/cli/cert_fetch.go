@@ -83,7 +83,8 @@ func completeChain(ctx context.Context, f *outside.Fetcher, heap []*x509.Certifi
 
 // fetchRevocation asks the OCSP responders and the CRL addresses of a path for what revocation is judged by, the leaf's
 // alone or those of all. What gives nothing is noted.
-func fetchRevocation(ctx context.Context, f *outside.Fetcher, path []*x509.Certificate, o *pki.RevocationOptions) (notes []string) {
+// A CRL is fetched where no responder knows the answer.
+func fetchRevocation(ctx context.Context, f *outside.Fetcher, path []*x509.Certificate, o *pki.RevocationOptions, now time.Time) (notes []string) {
 	for i, c := range path {
 		if i+1 == len(path) || i > 0 && !o.WholeChain {
 			break
@@ -96,8 +97,9 @@ func fetchRevocation(ctx context.Context, f *outside.Fetcher, path []*x509.Certi
 				continue
 			}
 			o.OCSP = append(o.OCSP, der)
-			answered = true
-			break
+			if answered = decides(path[i:], der, now); answered {
+				break
+			}
 		}
 		if answered {
 			continue
@@ -115,6 +117,12 @@ func fetchRevocation(ctx context.Context, f *outside.Fetcher, path []*x509.Certi
 		}
 	}
 	return notes
+}
+
+// decides reports whether an OCSP response says good or revoked of the first certificate of a path.
+func decides(path []*x509.Certificate, response []byte, now time.Time) bool {
+	results := pki.JudgeRevocation(path, pki.RevocationOptions{Mode: pki.RevocationSoft, OCSP: [][]byte{response}}, now)
+	return len(results) > 0 && (results[0].Status == pki.RevocationGood || results[0].Status == pki.RevocationRevoked)
 }
 
 func fetchCRL(ctx context.Context, f *outside.Fetcher, url string) (*crl.List, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/crl"
+	"github.com/tlswright/tlswright/pki/ocsp"
 	"github.com/tlswright/tlswright/pki/revset"
 )
 
@@ -74,7 +75,7 @@ func (a *app) readRevocation(r *revocationFlags, options *pki.RevocationOptions)
 		if isURL(file) {
 			continue
 		}
-		data, _, err := a.readBytes(file)
+		data, err := a.readOCSP(file)
 		if err != nil {
 			return err
 		}
@@ -92,13 +93,27 @@ func (a *app) readRevocation(r *revocationFlags, options *pki.RevocationOptions)
 		options.Sets = append(options.Sets, set)
 	}
 	if r.staple != "" {
-		data, _, err := a.readBytes(r.staple)
+		data, err := a.readOCSP(r.staple)
 		if err != nil {
 			return err
 		}
 		options.Staple = data
 	}
 	return nil
+}
+
+// readOCSP reads an OCSP response. What is none would count for nothing and be passed over in silence, which is not what
+// was asked for.
+func (a *app) readOCSP(file string) ([]byte, error) {
+	data, origin, err := a.readBytes(file)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ocsp.ParseResponse(data); err != nil {
+		return nil, &failure{kind: kindLocal, text: origin + " holds no OCSP response: " + pki.Printable(err.Error()), err: err,
+			hint: "it has to be DER, as \"openssl ocsp -respout\" and \"tlswright ca ocsp\" write it"}
+	}
+	return data, nil
 }
 
 // fetchForVerify goes out for what is missing, and for what revocation is judged by.
@@ -137,7 +152,7 @@ func (a *app) fetchForVerify(cmd *cobra.Command, o *certVerifyFlags, v *verifica
 		options.OCSP = append(options.OCSP, der)
 	}
 	if o.fetch.isOn {
-		v.notes = append(v.notes, fetchRevocation(cmd.Context(), f, path, options)...)
+		v.notes = append(v.notes, fetchRevocation(cmd.Context(), f, path, options, v.options.Time)...)
 	}
 }
 

@@ -282,6 +282,9 @@ func (v *verification) page(s *stream) string {
 	}
 	rows = append(rows, row{label: "for", value: host + ", usage " + v.usage + ", at " + timeOf(v.options.Time)})
 	text := s.paint(bold, v.source) + "\n" + s.rows(rows) + "\n" + v.checkLines(s)
+	if also := v.alsoAsked(); len(also) > 0 {
+		text += "\n" + s.rows(also)
+	}
 	verdict := row{"verdict", "TRUSTED", good}
 	if !v.found.Trusted {
 		verdict = row{"verdict", "NOT TRUSTED", bad}
@@ -290,6 +293,18 @@ func (v *verification) page(s *stream) string {
 		}
 	}
 	return text + "\n" + s.rows([]row{verdict})
+}
+
+// alsoAsked are the sources that spoke of revocation and did not decide.
+func (v *verification) alsoAsked() []row {
+	var rows []row
+	for i := range v.found.Revocation {
+		rows = append(rows, otherSources(&v.found.Revocation[i])...)
+	}
+	if len(rows) > 0 {
+		rows[0].label = "also asked"
+	}
+	return rows
 }
 
 // The columns of the checks: the name, the result, the reason.
@@ -386,6 +401,8 @@ type verifyJSON struct {
 	Surplus    []string     `json:"not_needed"`
 	Notes      []string     `json:"notes"`
 	Error      *errorJSON   `json:"error,omitempty"`
+	// Sources are all that was asked about revocation, whatever they said.
+	Sources []revocationJSON `json:"revocation_sources,omitempty"`
 }
 
 type checkJSON struct {
@@ -420,6 +437,11 @@ func (v *verification) json(now time.Time, problem *failure) verifyJSON {
 	}
 	if v.found.Library != nil {
 		j.Library = v.found.Library.Error()
+	}
+	for _, r := range v.found.Revocation {
+		for i := range r.Tried {
+			j.Sources = append(j.Sources, newStatusJSON(&r.Tried[i]))
+		}
 	}
 	for _, c := range v.input.Surplus {
 		j.Surplus = append(j.Surplus, nameOf(c))

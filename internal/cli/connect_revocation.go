@@ -168,9 +168,24 @@ func (r *revocationOutcome) rows(o *outcome) []row {
 			text = shortName(o.peer.Chain[result.Depth]) + ": " + text
 		}
 		rows = append(rows, row{label: map[bool]string{true: "revocation"}[i == 0], value: text, style: st})
+		rows = append(rows, otherSources(&result)...)
 	}
 	for _, n := range r.notes {
 		rows = append(rows, row{label: map[bool]string{true: "revocation"}[len(rows) == 0], value: n, style: caution})
+	}
+	return rows
+}
+
+// otherSources are the lines of those that were asked too and did not decide.
+func otherSources(r *pki.RevocationResult) []row {
+	var rows []row
+	decided := false
+	for _, t := range r.Tried {
+		if !decided && t.Source == r.Source && t.Text == r.Text {
+			decided = true
+			continue
+		}
+		rows = append(rows, row{value: t.Source + " says " + t.Status.String() + ": " + t.Text, style: faint})
 	}
 	return rows
 }
@@ -188,6 +203,8 @@ type revocationJSON struct {
 	Text       string    `json:"text"`
 	Section    string    `json:"section,omitempty"`
 	Refused    bool      `json:"refused"`
+
+	Sources []revocationJSON `json:"sources,omitempty"` // all that were asked
 }
 
 func newRevocationJSON(r *revocationOutcome) (list []revocationJSON, notes []string) {
@@ -196,17 +213,25 @@ func newRevocationJSON(r *revocationOutcome) (list []revocationJSON, notes []str
 	}
 	list = []revocationJSON{}
 	for i := range r.results {
-		x := &r.results[i]
-		j := revocationJSON{
-			Depth: x.Depth, Subject: x.Subject, Status: x.Status.String(), Source: x.Source, RevokedAt: x.At, ThisUpdate: x.ThisUpdate,
-			NextUpdate: x.NextUpdate, Text: x.Text, Section: x.Section, Refused: r.refused == x,
-		}
-		if x.Status == pki.RevocationRevoked {
-			j.Reason = x.Reason.String()
+		j := newStatusJSON(&r.results[i])
+		j.Refused = r.refused == &r.results[i]
+		for k := range r.results[i].Tried {
+			j.Sources = append(j.Sources, newStatusJSON(&r.results[i].Tried[k]))
 		}
 		list = append(list, j)
 	}
 	return list, r.notes
+}
+
+func newStatusJSON(x *pki.RevocationResult) revocationJSON {
+	j := revocationJSON{
+		Depth: x.Depth, Subject: x.Subject, Status: x.Status.String(), Source: x.Source, RevokedAt: x.At, ThisUpdate: x.ThisUpdate,
+		NextUpdate: x.NextUpdate, Text: x.Text, Section: x.Section,
+	}
+	if x.Status == pki.RevocationRevoked {
+		j.Reason = x.Reason.String()
+	}
+	return j
 }
 
 // verifyHTTP is the check of every connection of --http: pins, and revocation.
