@@ -167,10 +167,19 @@ func (d *decoder) unfinished(f *Failure) {
 			m := &d.r.Messages[f.After]
 			last = "the " + m.Type + " of the " + string(m.From)
 			f.By = m.From.Other()
+			if !m.whole() {
+				last = "the beginning of " + last
+				f.By = m.From
+			}
 		}
 		f.Text = "the recording ends before the handshake does; the last that was said was " + last + ", and no alert says why"
 		f.Change = "look into the log of the side that fell silent; a firewall or a time limit may have cut the connection, too"
 	}
+}
+
+// whole reports whether a message is as long as its header says.
+func (m *Message) whole() bool {
+	return len(m.Raw) >= handshakeHeader && len(m.Raw)-handshakeHeader == int(m.Raw[1])<<16+int(m.Raw[2])<<8+int(m.Raw[3])
 }
 
 // closedRecords reports whether there are records that no keys opened.

@@ -17,6 +17,9 @@ func explainRecord(rec *Record) {
 // explainMessage says what a message is.
 func (d *decoder) explainMessage(m *Message) {
 	m.Type, m.Section, m.Meaning = d.messageMeaning(m)
+	if !m.whole() {
+		m.Meaning += " It is cut off."
+	}
 	for i := range m.Fields {
 		explainField(&m.Fields[i], m.Type)
 	}
