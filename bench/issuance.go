@@ -73,7 +73,9 @@ func newIssuance(ctx context.Context) (*issuance, error) {
 	return b, err
 }
 
-func (b *issuance) close() error { return errors.Join(b.store.Close(), os.RemoveAll(b.dir)) }
+func (b *issuance) close() error {
+	return errors.Join(b.own.Close(), b.both.Close(), b.store.Close(), os.RemoveAll(b.dir))
+}
 
 // request is that of a server with two names; every one is different.
 func (b *issuance) request() pki.Request {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"runtime"
 	"strings"
 	"time"
 
@@ -51,9 +50,7 @@ type Authority struct {
 	Options
 	record    store.Issuer
 	ownsStore bool
-	// slots bounds how many prepare and sign at the same moment. More than there are
-	// processors only stand in each other's way, and in that of the one who writes.
-	slots chan struct{}
+	workshop  *workshop
 }
 
 // Open makes an authority. The issuer is made known to the store; its certificate
@@ -84,7 +81,7 @@ func Open(ctx context.Context, o Options) (*Authority, error) {
 	if err := o.Publication.check(); err != nil {
 		return nil, err
 	}
-	a := &Authority{Options: o, slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	a := &Authority{Options: o, workshop: newWorkshop()}
 	var err error
 	a.record, err = o.Store.Introduce(ctx, issuerRecord(c, o.Publication.Shards), a.by())
 	if err != nil {
@@ -106,8 +103,10 @@ func Open(ctx context.Context, o Options) (*Authority, error) {
 	return a, nil
 }
 
-// Close closes the store if OpenHome opened it.
+// Close ends what the authority has begun, and closes the store if OpenHome opened
+// it. Nothing is issued afterwards.
 func (a *Authority) Close() error {
+	a.workshop.close()
 	if !a.ownsStore {
 		return nil
 	}

@@ -323,3 +323,25 @@ func FuzzParseSerial(f *testing.F) {
 		}
 	})
 }
+
+func TestAClosedAuthorityIssuesNothing(t *testing.T) {
+	a := openHome(t, newHome(t), HomeOptions{})
+	issueOne(t, a, "a.test")
+	other, err := Open(t.Context(), Options{Store: a.Store, Issuer: a.Issuer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Issue(t.Context(), serverRequest(t, "b.test")); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("after it was closed: %v", err)
+	}
+	issueOne(t, a, "c.test") // the store is not the other's to close
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Issue(t.Context(), serverRequest(t, "d.test")); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("after the store was closed: %v", err)
+	}
+}

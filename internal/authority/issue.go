@@ -78,17 +78,20 @@ func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
 	return &Issued{Certificate: c, Chain: chain, Findings: findings, Record: id}, nil
 }
 
-// make prepares and signs. Whoever does so on the processors of this machine waits
-// for a free one; a key that lives elsewhere is waited for without holding one.
-func (a *Authority) make(ctx context.Context, req *pki.Request, now time.Time) (*x509.Certificate, []lint.Finding, error) {
+// make prepares and signs, in the workshop; a key that lives elsewhere is waited for
+// outside of it.
+func (a *Authority) make(ctx context.Context, req *pki.Request, now time.Time) (c *x509.Certificate, findings []lint.Finding, err error) {
 	a.addURLs(req)
-	a.slots <- struct{}{}
-	token, findings, err := issue.Prepare(a.Issuer, *req, now, a.Linters...)
-	var c *x509.Certificate
-	if err == nil && a.ownKey() {
-		c, err = token.Sign(a.Issuer.Key)
+	var token *issue.Token
+	open := a.workshop.do(func() {
+		token, findings, err = issue.Prepare(a.Issuer, *req, now, a.Linters...)
+		if err == nil && a.ownKey() {
+			c, err = token.Sign(a.Issuer.Key)
+		}
+	})
+	if !open {
+		return nil, nil, store.ErrClosed
 	}
-	<-a.slots
 	if err == nil && c == nil {
 		c, err = a.signElsewhere(ctx, token)
 	}
