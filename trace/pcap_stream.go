@@ -12,7 +12,7 @@ import (
 )
 
 // maxReassembled is how many bytes of all streams are kept. Packets that come later are left out.
-const maxReassembled = 512 << 20
+const maxReassembled = 256 << 20
 
 // reassembly makes streams of packets.
 type reassembly struct {

@@ -203,10 +203,13 @@ func (p *page) failure(r *Recording, names int) {
 		return
 	}
 	text := f.Text
-	if f.Alert != "" {
+	if f.Alert != "" && !strings.Contains(text, f.Alert) {
 		text += " (alert " + f.Alert + ")"
 	}
 	p.pair("failed", names, text, styleBad)
+	if f.By.known() {
+		p.pair("stopped by", names, "the "+string(f.By), stylePlain)
+	}
 	if f.Check != "" {
 		p.pair("refused by", names, f.Check, stylePlain)
 	}
