@@ -135,7 +135,7 @@ func (r *Recording) wrongChecks() []string {
 func (c *Comparison) agreement(one, other *Recording) {
 	a, b := &one.Summary, &other.Summary
 	c.text("version", a.Version, b.Version, "another protocol: see the points below", true, "RFC 8446, Section 1.2")
-	c.text("cipher suite", a.CipherSuite, b.CipherSuite, suiteMeaning(a.CipherSuite, b.CipherSuite), suiteClass(a.CipherSuite) != suiteClass(b.CipherSuite), "RFC 8446, Section B.4")
+	c.text("cipher suite", a.CipherSuite, b.CipherSuite, suiteMeaning(a.CipherSuite, b.CipherSuite), suiteClass(a.CipherSuite) != suiteClass(b.CipherSuite), "RFC 8446, Appendix B.4")
 	c.text("group", a.Group, b.Group, groupMeaning(a.Group, b.Group), isHybrid(a.Group) != isHybrid(b.Group), "RFC 8446, Section 4.2.7")
 	c.text("signature", a.Signature, b.Signature, "the server signs in another way, with another key or because the client prefers another", false, "RFC 8446, Section 4.2.3")
 	c.text("ALPN", a.ALPN, b.ALPN, "another application protocol is spoken inside", true, "RFC 7301, Section 3.2")
@@ -144,7 +144,7 @@ func (c *Comparison) agreement(one, other *Recording) {
 	c.text("resumed", yesNo(a.Resumed), yesNo(b.Resumed), "a resumed session shows and verifies no certificate", true, "RFC 8446, Section 2.2")
 	c.text("early data", a.EarlyData, b.EarlyData, "early data can be replayed by somebody on the path", true, "RFC 8446, Section 8")
 	c.text("client certificate", yesNo(a.ClientAuth), yesNo(b.ClientAuth), "the client proved who it is in one of the two only", true, "RFC 8446, Section 4.4.2")
-	c.text("middlebox compatibility", yesNo(one.dummies() > 0), yesNo(other.dummies() > 0), "change_cipher_spec records without a meaning, for boxes on the path that know TLS 1.2 only", false, "RFC 8446, Appendix D.4")
+	c.text("middlebox compatibility", yesNo(one.isNew() && one.dummies() > 0), yesNo(other.isNew() && other.dummies() > 0), "change_cipher_spec records without a meaning, for boxes on the path that know TLS 1.2 only", false, "RFC 8446, Appendix D.4")
 }
 
 func yesNo(b bool) string {

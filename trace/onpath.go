@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (v *View) hides(s Sight) { v.Hidden = append(v.Hidden, s) }
 
 func (v *View) addresses(name string) {
 	v.sees(Sight{"addresses and ports", fmt.Sprintf("%s to %s", orUnknown(v.Client.Address), orUnknown(v.Server.Address)), "in the header of every packet", hideTor})
-	if name != "" {
+	if _, err := netip.ParseAddr(name); err != nil && name != "" {
 		v.sees(Sight{"DNS lookup", pki.Printable(name), "asked just before the connection, by whoever looked the name up over plain DNS", hideDNS})
 	}
 }

@@ -28,6 +28,7 @@ func (a *app) commands() []*cobra.Command {
 		newCA(a),
 		newCert(a),
 		newCiphers(a),
+		newTrace(a),
 		newLearn(a),
 		newVersion(a),
 		newCompletion(a),

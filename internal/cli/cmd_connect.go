@@ -21,6 +21,7 @@ type connectFlags struct {
 	early      string
 	identity   identityFlags
 	revocation connectRevocationFlags
+	traceFlags traceFlags
 	ca         []string
 	serverName string
 	isInsecure bool
@@ -32,7 +33,8 @@ type connectFlags struct {
 	output     string
 	asJSON     bool
 
-	offersHTTP bool // no --alpn was given, and no data is to be sent
+	offersHTTP bool    // no --alpn was given, and no data is to be sent
+	tracer     *tracer // nil: nothing is recorded
 }
 
 const connectLong = `Connect to a TLS server, verify its certificate chain and its name, and report
@@ -44,9 +46,9 @@ the certificates of that file instead.
 With --crl, --revocation-set or --ocsp it must be known, too, that the server's
 certificate was not revoked, and a server of which nothing is known is refused:
 --soft-fail lets it pass. --ocsp asks the responder whose address stands in the
-certificate, once its chain is verified: at public addresses, and at private ones
-if the chain ends in the own CA or in --ca, or with --allow-private. A staple
-counts too. A revoked server gets the alert certificate_revoked.
+certificate, once its chain is verified: at public addresses, and at private
+ones if the chain ends in the own CA or in --ca, or with --allow-private. A
+staple counts too. A revoked server gets the alert certificate_revoked.
 
 With --send TEXT, or with data piped in, the data is sent, and what comes back
 goes to standard output; the report goes to standard error then. After the last
@@ -70,6 +72,16 @@ certificates. --early-data sends data along with the first flight of the second
 connection (0-RTT), where somebody in between can replay it; "@FILE" sends the
 contents of a file. Data that the server refuses is sent again afterwards.
 
+--trace records the connection, and shows it behind the report: in a dozen lines,
+or with --trace=text every byte with its meaning, the key schedule and each check,
+computed anew. Other formats go to standard output, and the report to standard
+error; -o names a file instead (with --http: --trace-file). Keys and contents are
+left out unless --secrets is given. Failed handshakes are recorded, too; with
+--resume the second connection is. "tlswright trace" reads recordings again.
+
+--observer shows what somebody on the path learns of this connection, what not, and
+what would hide it.
+
 With --http the arguments are an optional method and a URL. Redirects are
 followed, but never away from https. The report names the final URL, the status
 and the headers; -o keeps the body, and "-o -" prints it. A status of 400 or
@@ -89,6 +101,9 @@ const connectExample = `  tlswright connect example.com
   tlswright connect --crl ca.crl app.test
   tlswright connect --ocsp --soft-fail example.com
   tlswright connect --resume example.com
+  tlswright connect --trace example.com
+  tlswright connect --trace=pcapng --secrets -o run.pcapng example.com
+  tlswright connect --observer example.com
   tlswright connect --http https://example.com/ -o page.html`
 
 func newConnect(a *app) *cobra.Command {
@@ -121,6 +136,7 @@ func newConnect(a *app) *cobra.Command {
 	o.identity.register(cmd, "our")
 	o.negotiationFlags.register(cmd)
 	o.routeFlags.register(cmd)
+	o.traceFlags.register(cmd)
 	f.StringVar(&o.starttls, "starttls", "", "begin in plain text and go over to TLS, in `PROTOCOL`: "+strings.Join(names(starttls.Protocols()), ", "))
 	complete(cmd, "starttls", names(starttls.Protocols()))
 	f.BoolVar(&o.resumes, "resume", false, "connect twice, and tell whether the second connection was resumed")
@@ -128,15 +144,21 @@ func newConnect(a *app) *cobra.Command {
 	f.StringVar(&o.send, "send", "", "send this `TEXT`, and print what comes back; \"-\" reads standard input")
 	f.BoolVar(&o.isHTTP, "http", false, "make an HTTP request")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "with --http: a header to send, as \"`NAME: VALUE`\"")
-	f.StringVarP(&o.output, "output", "o", "", "with --http: write the body to `FILE`; \"-\" is standard output")
+	f.StringVarP(&o.output, "output", "o", "", "with --http: write the body to `FILE`; with --trace: the recording; \"-\" is standard output")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON, one object for each host")
 	_ = cmd.MarkFlagFilename("ca", "pem", "crt", "cer")
 	return cmd
 }
 
 func (a *app) connect(cmd *cobra.Command, o *connectFlags, args []string) (err error) {
-	if !o.isHTTP && (o.output != "" || len(o.headers) > 0) {
-		return usagef(cmd, "-o and -H belong to --http")
+	switch {
+	case !o.isHTTP && o.output != "" && o.traceFlags.format == "":
+		return usagef(cmd, "-o belongs to --http and --trace")
+	case !o.isHTTP && len(o.headers) > 0:
+		return usagef(cmd, "-H belongs to --http")
+	}
+	if o.tracer, err = a.newTracer(cmd, o); err != nil {
+		return err
 	}
 	if o.isHTTP {
 		return a.connectHTTP(cmd, o, args)
@@ -158,6 +180,9 @@ func (a *app) connect(cmd *cobra.Command, o *connectFlags, args []string) (err e
 	}
 	if len(targets) > 1 && o.early != "" {
 		return usagef(cmd, "--early-data goes to one host, but there are %d", len(targets))
+	}
+	if len(targets) > 1 && o.tracer != nil {
+		return usagef(cmd, "--trace and --observer look at one host, but there are %d", len(targets))
 	}
 	src := a.dataToSend(o, len(targets))
 	o.offersHTTP = src == nil && len(o.alpn) == 0 && o.early == ""
@@ -181,6 +206,8 @@ func (a *app) dataToSend(o *connectFlags, hosts int) io.Reader {
 		return strings.NewReader(o.send)
 	case o.hasSend:
 		return a.ui.in
+	case o.tracer.takesOutput():
+		return nil // there is nowhere to print an answer to
 	case a.ui.inputIsPiped():
 		return pipedData(a.ui.in)
 	}
@@ -189,12 +216,17 @@ func (a *app) dataToSend(o *connectFlags, hosts int) io.Reader {
 
 // connectOne connects to one host, reports, and carries data where there is some.
 func (c *connector) connectOne(ctx context.Context, t target, src io.Reader, asJSON bool) error {
+	report := &c.app.ui.out
+	if src != nil || len(c.early) > 0 || c.trace.takesOutput() {
+		report = &c.app.ui.err
+	}
+	return c.trace.withTrace(c.talk(ctx, t, src, report, asJSON), report, asJSON)
+}
+
+// talk is the connection to one host, and the report.
+func (c *connector) talk(ctx context.Context, t target, src io.Reader, report *stream, asJSON bool) error {
 	u := c.app.ui
 	conn, o := c.dial(ctx, t)
-	report := &u.out
-	if src != nil || len(c.early) > 0 {
-		report = &u.err
-	}
 	if conn == nil {
 		return c.conclude(o, report, nil, asJSON)
 	}

@@ -26,7 +26,8 @@ type serveFlags struct {
 	isQuiet  bool
 	asJSON   bool
 
-	earlyData uint32 // bytes
+	earlyData  uint32 // bytes
+	traceFlags serveTraceFlags
 }
 
 const serveLong = `Serve over TLS, in one of three ways:
@@ -48,6 +49,10 @@ let in. Every refusal is one line on standard error: why, and which certificate.
 With --early-data clients that come back may send data before the handshake is
 done. Each ticket is taken once; over HTTP only safe methods are answered early.
 
+With --trace DIR the last handshakes are kept there as recordings, without keys and
+contents; those that failed are kept longest. "tlswright trace explain FILE" says why
+one failed.
+
 The first line of the output is "listening on URL" with the real address, so
 that --listen 127.0.0.1:0 may choose a free port. SIGINT and SIGTERM end the
 server once what is under way is done.
@@ -58,7 +63,8 @@ const serveExample = `  tlswright serve --dir ./public
   tlswright serve --echo --listen 127.0.0.1:0
   tlswright serve --proxy http://127.0.0.1:3000
   tlswright serve --echo --cert app/fullchain.pem --key app/privkey.pem
-  tlswright serve --dir ./public --client-ca root.pem`
+  tlswright serve --dir ./public --client-ca root.pem
+  tlswright serve --echo --client-ca root.pem --trace ./handshakes`
 
 func newServe(a *app) *cobra.Command {
 	o := &serveFlags{}
@@ -83,6 +89,7 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&o.prefer, "prefer", "server", "whose order of cipher suites counts: server or client (a `ROLE`)")
 	complete(cmd, "prefer", []string{"server", "client"})
 	f.Uint32Var(&o.earlyData, "early-data", 0, "take up to `BYTES` of early data (0-RTT) with each ticket; requests that come in it can be replayed")
+	o.traceFlags.register(cmd)
 	f.BoolVarP(&o.isQuiet, "quiet", "q", false, "tell refusals only, not every connection and request")
 	f.BoolVar(&o.asJSON, "json", false, "tell what happens as JSON, a line each")
 	_ = cmd.MarkFlagDirname("dir")
@@ -112,23 +119,28 @@ func (a *app) serve(cmd *cobra.Command, o *serveFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeHandler()) }()
+	recorder, err := a.newServeTrace(cmd, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, recorder.close()) }()
 	config, closeConfig, err := a.serverConfig(cmd, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeConfig()) }()
-	l, err := tlsnet.Listen("tcp", o.listen, config)
+	l, err := recorder.listen(o.listen, config)
 	if err != nil {
 		f := cannotRun(err, "")
 		f.hint = "is the port taken? --listen 127.0.0.1:0 takes a free one"
 		return f
 	}
-	return a.run(cmd.Context(), l, handler, o)
+	return a.run(cmd.Context(), l, handler, o, recorder)
 }
 
 // run serves until ctx ends; a nil handler is the echo.
-func (a *app) run(ctx context.Context, l *tlsnet.Listener, handler http.Handler, o *serveFlags) error {
-	told := &serveLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet}
+func (a *app) run(ctx context.Context, l *tlsnet.Listener, handler http.Handler, o *serveFlags, recorder *serveTrace) error {
+	told := &serveLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet, trace: recorder}
 	if handler == nil {
 		told.listening("tls", l.Addr())
 		return (&echoServer{log: told, takesEarly: o.earlyData > 0}).serve(ctx, l)

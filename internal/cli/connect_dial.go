@@ -33,6 +33,7 @@ type connector struct {
 	early      []byte            // to send as early data
 	revocation *revocationCheck  // nil: only a staple counts
 	pins       pki.PinSet        // one of them must match; none: no matter
+	trace      *tracer           // nil: nothing is recorded
 }
 
 // outcome is what came of one connection, good or bad.
@@ -74,6 +75,9 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 	if err := c.readEarly(cmd, o); err != nil {
 		return nil, err
 	}
+	if c.unspoken != nil && o.tracer != nil {
+		return nil, usagef(cmd, "--trace and --observer need a version and a cipher suite that are spoken here")
+	}
 	if c.trust, err = a.loadTrust(o.ca); err != nil {
 		return nil, err
 	}
@@ -86,6 +90,10 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 	c.config = tlsnet.Config{
 		Core: n.core, Roots: c.trust.roots, SystemRoots: c.trust.system, Insecure: o.isInsecure,
 		ServerName: o.serverName, HandshakeTimeout: o.timeout, Time: a.now,
+	}
+	if c.trace = o.tracer; c.trace != nil {
+		c.trace.trust = c.trust
+		c.trace.watch(&c.config)
 	}
 	id, ok, err := o.identity.load(cmd)
 	if err != nil {
@@ -170,6 +178,7 @@ func (c *connector) dialOnce(ctx context.Context, t target, sessions tlsnet.Sess
 		c.probe(ctx, nc, o)
 		return nil, o
 	}
+	c.trace.dialed(nc, o)
 	conn, err := tlsnet.Client(nc, &config)
 	if err == nil && len(early) > 0 {
 		_, err = conn.WriteEarly(early)
@@ -197,6 +206,7 @@ func (c *connector) shake(ctx context.Context, conn *tlsnet.Conn, o *outcome) (*
 		conn.Close()
 		return nil, o
 	}
+	c.trace.fail(err)
 	o.problem = connectionFailure(o.target.String(), err)
 	if o.problem.kind == kindTimeout {
 		o.problem.text = o.target.String() + ": connected, but the TLS handshake was not done in time"
@@ -213,7 +223,7 @@ func (c *connector) shake(ctx context.Context, conn *tlsnet.Conn, o *outcome) (*
 // the handshake is done (RFC 8446, Section 4.4.2): its verdict may still be on the way, so it gets the chance to speak.
 func (c *connector) finish(conn *tlsnet.Conn, o *outcome) {
 	defer conn.Close()
-	if !o.facts.CertificateRequested {
+	if !o.facts.CertificateRequested && c.trace == nil { // a recording is to hold tickets, too
 		return
 	}
 	if err := conn.CloseWrite(); err != nil {
@@ -235,6 +245,7 @@ func (c *connector) finish(conn *tlsnet.Conn, o *outcome) {
 // afterHandshake explains an error on an established connection. A certificate of --cert that the server's list of CAs
 // rules out was not even sent (RFC 8446, Section 4.2.4), and "certificate required" alone would puzzle whoever named it.
 func (c *connector) afterHandshake(o *outcome, err error) *failure {
+	c.trace.fail(err)
 	f := connectionFailure(o.target.String(), err)
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		f.text = o.target.String() + ": the peer broke the connection off: what it sent last may be lost"

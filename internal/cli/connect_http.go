@@ -36,7 +36,8 @@ type httpJSON struct {
 	Verified  bool                `json:"verified"`
 	Root      string              `json:"root,omitempty"`
 	Handshake *handshakeReport    `json:"handshake,omitempty"`
-	Error     *errorJSON          `json:"error,omitempty"`
+	recordedJSON
+	Error *errorJSON `json:"error,omitempty"`
 }
 
 type bodyJSON struct {
@@ -49,6 +50,9 @@ type bodyJSON struct {
 func (a *app) connectHTTP(cmd *cobra.Command, o *connectFlags, args []string) (err error) {
 	req, err := a.newRequest(cmd, o, args)
 	if err != nil {
+		return err
+	}
+	if o.tracer, err = a.newTracer(cmd, o); err != nil {
 		return err
 	}
 	if len(o.alpn) == 0 {
@@ -71,14 +75,22 @@ func (a *app) connectHTTP(cmd *cobra.Command, o *connectFlags, args []string) (e
 			if err != nil {
 				return nil, err
 			}
-			return c.way.dial(ctx, target{host: host, port: port})
+			t := target{host: host, port: port}
+			nc, err := c.way.dial(ctx, t)
+			if err == nil {
+				c.trace.dialed(nc, &outcome{target: t, name: t.name()})
+			}
+			return nc, err
 		},
 	}
+	defer func() { err = c.trace.withTrace(err, c.httpReport(o), o.asJSON) }()
 	defer transport.CloseIdleConnections()
 	report := &httpJSON{Method: req.Method, URL: req.URL.String(), FinalURL: req.URL.String(), Redirects: []string{}, Headers: map[string][]string{}}
 	client := &http.Client{Transport: transport, CheckRedirect: report.checkRedirect}
 	resp, err := client.Do(req)
 	if err != nil {
+		c.trace.fail(err)
+		report.recordedJSON = c.trace.json()
 		return a.httpFailed(cmd.Context(), report, o, err)
 	}
 	defer resp.Body.Close()
@@ -205,10 +217,8 @@ func (c *connector) reportHTTP(r *httpJSON, resp *http.Response, o *connectFlags
 		problem = &failure{kind: kindFinding, text: fmt.Sprintf("%s answered %d %s", pki.Printable(resp.Request.URL.Host), r.Status, pki.Printable(r.Reason))}
 	}
 	r.Error = newErrorJSON(problem)
-	s := &c.app.ui.out
-	if o.output == "-" {
-		s = &c.app.ui.err
-	}
+	r.recordedJSON = c.trace.json()
+	s := c.httpReport(o)
 	if o.asJSON {
 		text, err := safeJSON(r, "  ")
 		if err != nil {
@@ -222,6 +232,14 @@ func (c *connector) reportHTTP(r *httpJSON, resp *http.Response, o *connectFlags
 		return problem
 	}
 	return nil
+}
+
+// httpReport is where the report goes: to standard error where standard output is for something else.
+func (c *connector) httpReport(o *connectFlags) *stream {
+	if o.output == "-" || c.trace.takesOutput() {
+		return &c.app.ui.err
+	}
+	return &c.app.ui.out
 }
 
 // takeBody reads the body into -o, and in any case counts and digests it.

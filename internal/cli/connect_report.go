@@ -141,7 +141,8 @@ type connectJSON struct {
 	Notes      []string         `json:"revocation_notes,omitempty"` // who gave no answer
 	Answer     *answerJSON      `json:"probe,omitempty"`            // where what was asked for is not spoken here
 	Data       *dataJSON        `json:"data,omitempty"`
-	Error      *errorJSON       `json:"error,omitempty"`
+	recordedJSON
+	Error *errorJSON `json:"error,omitempty"`
 }
 
 type rootJSON struct {
@@ -181,7 +182,7 @@ func (c *connector) json(o *outcome) connectJSON {
 		ChainSent: len(o.facts.PeerChain), Chain: []string{},
 		Time:    timeJSON{float64(o.tcp.Microseconds()) / 1000, float64(o.tls.Microseconds()) / 1000},
 		Upgrade: newUpgradeJSON(o), Resumption: newResumptionJSON(o), Answer: newAnswerJSON(o.answer),
-		Error: newErrorJSON(o.problem), Pin: newPinJSON(o.pinned),
+		Error: newErrorJSON(o.problem), Pin: newPinJSON(o.pinned), recordedJSON: c.trace.json(),
 	}
 	j.Revocation, j.Notes = newRevocationJSON(o.revocation)
 	if o.revocation != nil && o.revocation.refused != nil {

@@ -39,6 +39,8 @@ func TestMain(m *testing.M) {
 //	big FILE BYTES              make a file
 //	responder NAME              an OCSP responder over HTTP: `tlswright ca ocsp`; sets $NAME to its host:port
 //	flip FILE                   change its last byte
+//	showall FILE PREFIX ARG...  show a recording in every format, into PREFIX.FORMAT
+//	secretless SECRETS FILE...  no file may hold a secret of the key log or recording SECRETS, in any spelling; FILE may be a pattern
 //	alone                       forget all programs but tlswright
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -53,16 +55,18 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":     exits,
-			"server":    startServer,
-			"lesson":    startLesson,
-			"halt":      haltServer,
-			"tcp":       startTCP,
-			"big":       makeBig,
-			"alone":     beAlone,
-			"daemon":    startDaemon,
-			"responder": startResponder,
-			"flip":      flipLast,
+			"exits":      exits,
+			"server":     startServer,
+			"lesson":     startLesson,
+			"halt":       haltServer,
+			"tcp":        startTCP,
+			"big":        makeBig,
+			"alone":      beAlone,
+			"daemon":     startDaemon,
+			"responder":  startResponder,
+			"flip":       flipLast,
+			"secretless": holdNoSecrets,
+			"showall":    showEverywhere,
 		},
 		Condition: peerCondition,
 	})

@@ -20,7 +20,8 @@ import (
 type serveLog struct {
 	app     *app
 	asJSON  bool
-	isQuiet bool // connections and requests are not told, refusals are
+	isQuiet bool        // connections and requests are not told, refusals are
+	trace   *serveTrace // nil: nothing is recorded
 }
 
 // event is one line of `serve --json`. The names are stable; what does not apply is left out.
@@ -141,6 +142,7 @@ func (l *serveLog) closed(c *tlsnet.Conn, received int64, err error) {
 
 // refused tells in one line why a handshake failed, and which certificate it was about.
 func (l *serveLog) refused(c *tlsnet.Conn, err error) {
+	l.trace.fail(c.RemoteAddr(), err)
 	reason, alert, byPeer := refusalText(err)
 	if reason == "" {
 		return
