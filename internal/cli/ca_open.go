@@ -2,11 +2,12 @@ package cli
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os/user"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -81,13 +82,24 @@ func (a *app) openAuthority(ctx context.Context, f *caFlags, needsKey bool, lint
 		Issuer: f.issuer, WithoutKey: !needsKey, Passphrase: a.passphrase(f), Linters: linters, Now: a.now, Actor: actor(), Profiles: profiles,
 	})
 	if err != nil {
-		return nil, caFailure(err, "opening the CA")
+		return nil, openingFailure(err, f)
 	}
 	au.Publication = publicationOf(au.Publication, f.issuer)
 	for _, l := range au.Lost() {
 		a.ui.warnf("a crash left the serial number %s without a certificate; it is closed and never used again", authority.SerialText(serialOf(l.Serial)))
 	}
 	return au, nil
+}
+
+// openingFailure says what stood in the way of opening the CA, and what to do where it was the key.
+func openingFailure(err error, f *caFlags) error {
+	var missing *fs.PathError
+	if errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) && filepath.Ext(missing.Path) == ".key" {
+		return &failure{kind: kindLocal, err: err,
+			text: fmt.Sprintf("the key of the issuer %s is not here, and this needs its signature: there is no %s", orWord(f.issuer, keystore.DefaultIntermediate), missing.Path),
+			hint: "bring the key back for the while, or do this where it is kept"}
+	}
+	return caFailure(err, "opening the CA")
 }
 
 // actor is who the audit log names: the user at the command line.
@@ -109,7 +121,8 @@ func caFailure(err error, doing string) error {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, pki.ErrWrongPassphrase):
-		return &failure{kind: kindLocal, err: err, text: doing + ": the passphrase does not open the key"}
+		return &failure{kind: kindLocal, err: err, text: doing + ": the passphrase does not open the key",
+			hint: "each key may have a passphrase of its own: give that of the issuer's key"}
 	case errors.Is(err, keystore.ErrNoCA):
 		return &failure{kind: kindLocal, err: err, text: err.Error(), hint: "make one: tlswright ca init"}
 	case errors.Is(err, keystore.ErrNoIntermediate):
@@ -120,51 +133,6 @@ func caFailure(err error, doing string) error {
 		return &failure{kind: kindFinding, text: doing + ": " + lint.Error(), err: err}
 	}
 	return cannotRun(err, "%s", doing)
-}
-
-// findRecord finds the certificate that a person means: by serial number or alternative name, or by the common name where
-// there is no such name. Of several the newest in the state that is preferred is meant: valid, or on hold.
-func (a *app) findRecord(ctx context.Context, au *authority.Authority, what, prefer string) (*authority.Record, error) {
-	found, err := au.Find(ctx, what)
-	if err == nil && (recordState(*found, a.now()) == prefer || isSerial(found, what)) {
-		return found, nil
-	}
-	q := authority.Query{Contains: what, Newest: true, States: []store.State{store.StateIssued, store.StateOnHold, store.StateRevoked}}
-	for r, searchErr := range au.Search(ctx, q) {
-		if searchErr != nil {
-			return nil, caFailure(searchErr, "reading the records")
-		}
-		if !carries(r, what) {
-			continue
-		}
-		if recordState(r, a.now()) == prefer {
-			return &r, nil
-		}
-		if found == nil {
-			found = &r
-		}
-	}
-	if found != nil {
-		return found, nil
-	}
-	return nil, caFailure(err, "finding the certificate")
-}
-
-// isSerial reports whether what is the beginning of the record's serial number.
-func isSerial(r *authority.Record, what string) bool {
-	serial, err := authority.ParseSerial(what)
-	return err == nil && strings.HasPrefix(authority.SerialText(serialOf(r.Serial)), authority.SerialText(serial))
-}
-
-// carries reports whether a record's certificate has exactly this name: an alternative one, or the common name.
-func carries(r authority.Record, name string) bool {
-	for _, n := range r.Names {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	c, err := x509.ParseCertificate(r.DER)
-	return err == nil && strings.EqualFold(c.Subject.CommonName, name)
 }
 
 // closing joins the error of closing to that of the command.

@@ -133,7 +133,10 @@ func (a *app) caList(cmd *cobra.Command, o *caListFlags, text string) (err error
 	if err != nil {
 		return caFailure(err, "reading the records")
 	}
-	if err := a.printRecords(o, records, now); err != nil {
+	if len(records) > 0 || text == "" || o.asCSV {
+		err = a.printRecords(o, records, now)
+	}
+	if err != nil {
 		return err
 	}
 	if more := total - int64(len(records)); more > 0 {
@@ -143,7 +146,11 @@ func (a *app) caList(cmd *cobra.Command, o *caListFlags, text string) (err error
 	case o.expiring > 0 && len(records) > 0:
 		return &failure{kind: kindFinding, text: fmt.Sprintf("%s within %s", endsText(total), countOf(o.expiring, "day")), hint: "renew with: tlswright ca renew SERIAL --out DIR"}
 	case text != "" && len(records) == 0:
-		return &failure{kind: kindFinding, text: fmt.Sprintf("nothing is found for %q", pki.Printable(text))}
+		f := &failure{kind: kindFinding, text: fmt.Sprintf("nothing is found for %q", pki.Printable(text))}
+		if others := a.issuersThatKnow(cmd.Context(), au, text); len(others) > 0 {
+			f.hint = "--issuer " + strings.Join(others, " or --issuer ") + " has something"
+		}
+		return f
 	}
 	return nil
 }

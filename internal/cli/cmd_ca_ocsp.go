@@ -30,7 +30,8 @@ type caOCSPFlags struct {
 const caOCSPLong = `Answer an OCSP request: is this certificate revoked? The request is a file as
 "openssl ocsp -reqout" writes it, or comes on standard input; the answer, DER
 too, goes to -o FILE or standard output. --for SERIAL|NAME answers without a
-request: that is what a server staples to its handshake (serve --staple).
+request, about the newest certificate of that name: that is what a server
+staples to its handshake (serve --staple).
 
 The answer is signed by the issuer and good for four days. With --responder it
 is signed by a certificate for this purpose alone, which is issued where there
@@ -112,9 +113,12 @@ func (a *app) caOCSP(cmd *cobra.Command, o *caOCSPFlags, args []string) (err err
 	defer closing(au, &err)
 	var answer []byte
 	if o.whose != "" {
-		record, findErr := a.findRecord(cmd.Context(), au, o.whose, "valid")
+		record, findErr := a.findRecord(cmd.Context(), au, o.whose, anyState)
 		if findErr != nil {
 			return findErr
+		}
+		if err := a.noteNamesakes(cmd.Context(), au, record, o.whose, "the answer is about the newest one of that name"); err != nil {
+			return err
 		}
 		answer, err = au.Answer(cmd.Context(), serialOf(record.Serial))
 	} else {

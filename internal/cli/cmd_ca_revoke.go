@@ -111,7 +111,10 @@ func (a *app) caRevoke(cmd *cobra.Command, o *caRevokeFlags, what string) (err e
 	if record, err = au.Get(cmd.Context(), serial); err != nil {
 		return caFailure(err, "reading the record")
 	}
-	return a.reportRevoked(o, *record)
+	if err := a.reportRevoked(o, *record); err != nil || o.isRelease {
+		return err
+	}
+	return a.noteNamesakes(cmd.Context(), au, record, what, "only this one was revoked")
 }
 
 func (a *app) reportRevoked(o *caRevokeFlags, r authority.Record) error {
