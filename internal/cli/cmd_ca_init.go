@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -147,6 +148,9 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 		return err
 	}
 	if _, err := keystore.ReadCA(home); !errors.Is(err, keystore.ErrNoCA) {
+		if _, statErr := os.Stat(filepath.Join(home, "ca")); statErr != nil {
+			return cannotRun(statErr, "making the CA")
+		}
 		return caExists(fmt.Errorf("%w in %s", keystore.ErrCAExists, home)) // before anybody thinks of a passphrase
 	}
 	rootPassphrase, err := a.newPassphrases(cmd, o, &options)
