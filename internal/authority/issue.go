@@ -187,9 +187,9 @@ func (a *Authority) signElsewhere(ctx context.Context, token *issue.Token) (*x50
 		c   *x509.Certificate
 		err error
 	}
-	done := make(chan result, 1)
+	done, key := make(chan result, 1), a.Issuer.Key
 	go func() {
-		c, err := token.Sign(a.Issuer.Key)
+		c, err := token.Sign(key)
 		done <- result{c, err}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, a.SignTimeout)
