@@ -92,7 +92,7 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 		ServerName: o.serverName, HandshakeTimeout: o.timeout, Time: a.now,
 	}
 	if c.trace = o.tracer; c.trace != nil {
-		c.trace.trust = c.trust
+		c.trace.trust, c.trace.proxy = c.trust, c.way.proxy
 		c.trace.watch(&c.config)
 	}
 	id, ok, err := o.identity.load(cmd)

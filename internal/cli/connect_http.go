@@ -78,7 +78,7 @@ func (a *app) connectHTTP(cmd *cobra.Command, o *connectFlags, args []string) (e
 			t := target{host: host, port: port}
 			nc, err := c.way.dial(ctx, t)
 			if err == nil {
-				c.trace.dialed(nc, &outcome{target: t, name: t.name()})
+				c.trace.dialed(nc, &outcome{target: t, name: orWord(c.config.ServerName, t.name())})
 			}
 			return nc, err
 		},

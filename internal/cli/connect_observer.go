@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/tlswright/tlswright/pki"
@@ -68,11 +69,16 @@ func turnsText(s *stream, turns []trace.Turn) string {
 	return s.rows(rows)
 }
 
-// upgradeSight is what the plain-text dialogue of --starttls gives away; ok is false where there was none.
-func upgradeSight(o *outcome) (sight trace.Sight, ok bool) {
-	if o.upgrade == nil {
-		return sight, false
+// sightsBefore is what was said in plain text before TLS began: to a proxy, and to a server of --starttls.
+func sightsBefore(o *outcome, proxy *url.URL) []trace.Sight {
+	var sights []trace.Sight
+	if proxy != nil {
+		sights = append(sights, trace.Sight{What: "what the proxy is asked for", Value: o.target.String(), Where: "in plain text, on the way to " + proxy.Host,
+			Hides: "a proxy that speaks TLS itself; the proxy knows it in any case"})
 	}
-	return trace.Sight{What: "the words before TLS", Value: pki.Printable(o.upgrade.Greeting + ", " + o.upgrade.Command), Where: "in plain text",
-		Hides: "a port that speaks TLS from the first byte"}, true
+	if o.upgrade != nil {
+		sights = append(sights, trace.Sight{What: "the words before TLS", Value: pki.Printable(o.upgrade.Greeting + ", " + o.upgrade.Command), Where: "in plain text",
+			Hides: "a port that speaks TLS from the first byte"})
+	}
+	return sights
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -42,14 +43,15 @@ type tracer struct {
 	app   *app
 	flags traceFlags
 	trust trust
+	proxy *url.URL // nil: none
 
 	mu        sync.Mutex
 	client    trace.Endpoint // of the connection that is being made
 	server    trace.Endpoint
+	verified  string // the name that the certificate has to be for
 	recorders []*trace.Recorder
 	recording *trace.Recording // once it is asked for
-	before    trace.Sight      // the plain text before TLS
-	hasBefore bool
+	before    []trace.Sight    // what was said before TLS
 }
 
 // newTracer reads the flags; nil: nothing is to be recorded. file is that of -o, if it is the recording's.
@@ -129,7 +131,8 @@ func (t *tracer) dialed(nc net.Conn, o *outcome) {
 	defer t.mu.Unlock()
 	t.client = trace.Endpoint{Address: nc.LocalAddr().String()}
 	t.server = trace.Endpoint{Name: o.target.name(), Address: nc.RemoteAddr().String()}
-	t.before, t.hasBefore = upgradeSight(o)
+	t.verified = o.name
+	t.before = sightsBefore(o, t.proxy)
 }
 
 // fail says how the last connection ended.
@@ -152,7 +155,7 @@ func (t *tracer) take() (*trace.Recording, error) {
 		return t.recording, nil
 	}
 	c := t.recorders[len(t.recorders)-1].Capture()
-	c.Trust = &pki.VerifyOptions{Roots: t.trust.roots, Time: c.Started}
+	c.Trust = &pki.VerifyOptions{Roots: t.trust.roots, ServerName: t.verified, Time: c.Started}
 	if t.trust.system {
 		// Where the system's roots cannot be read, those of --ca and of the own CA are still there.
 		c.Trust.SystemRoots, _ = x509.SystemCertPool()
@@ -165,10 +168,11 @@ func (t *tracer) take() (*trace.Recording, error) {
 // view is what somebody on the path learns.
 func (t *tracer) view(r *trace.Recording) (*trace.View, error) {
 	v, err := r.OnPath()
-	if err == nil && t.hasBefore {
-		v.Seen = append(v.Seen, t.before)
+	if err != nil {
+		return nil, err
 	}
-	return v, err
+	v.Seen = append(v.Seen, t.before...)
+	return v, nil
 }
 
 // show writes the recording to where it belongs, and the observer's view to the stream of the report.
