@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tlswright/tlswright/pki"
@@ -202,8 +203,22 @@ func (t *traceWriter) steps(keys []*Derivation) {
 			t.value("PRK", k.Input)
 			t.value("hash", k.Context)
 			t.expanded("", k)
+			if mac := t.finished(k); k.Label == "finished" && mac != nil {
+				t.value("finished", mac)
+			}
 		}
 	}
+}
+
+// finished is the MAC that was made with a finished key: of a Finished message, or a binder.
+func (t *traceWriter) finished(k *Derivation) []byte {
+	for i := range t.r.Checks {
+		c := &t.r.Checks[i]
+		if slices.Contains(c.Keys, k.ID) && c.Result == resultRight && len(c.Got) == k.Length {
+			return c.Got
+		}
+	}
+	return nil
 }
 
 // owner is whose keys they are. What both sides derive is said of the one that can do it first.

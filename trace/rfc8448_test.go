@@ -3,9 +3,11 @@ package trace_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/hex"
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,4 +198,59 @@ func FuzzReadRFC8448(f *testing.F) {
 			sameStreams(t, got[0], c)
 		}
 	})
+}
+
+// TestEveryConnectionGoesThereAndBack writes every kind of connection as text and as packets, and reads both.
+func TestEveryConnectionGoesThereAndBack(t *testing.T) {
+	for _, s := range slices.Concat(scenes13(t)[:17], scenes12(t)) {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			w := s.play(t)
+			for _, recorder := range []*trace.Recorder{w.client, w.server} {
+				r := decode(t, recorder.Capture())
+				first := asRFC8448(t, r)
+				got := readBack(t, first)
+				if second := asRFC8448(t, got); first != second {
+					t.Errorf("another after it was written and read: %s", firstDifference(first, second))
+				}
+				if len(got.Messages) != len(r.Messages) || len(got.Keys) != len(r.Keys) {
+					t.Errorf("%d messages, %d keys, not %d and %d", len(got.Messages), len(got.Keys), len(r.Messages), len(r.Keys))
+				}
+				c := only(t, pcapng(t, r.Capture()))
+				sameStreams(t, c, recorder.Capture())
+				agrees(t, r.Summary, decode(t, c).Summary)
+			}
+		})
+	}
+}
+
+// TestRFC8448ComesOutAgain writes the RFC's own connections: each value that it publishes is in the text, and the text
+// reads as the same.
+func TestRFC8448ComesOutAgain(t *testing.T) {
+	secrets, all := rfcVectors(t, "secrets.vec"), rfcVectors(t, "transcripts.vec")
+	for name, published := range secrets {
+		t.Run(name, func(t *testing.T) {
+			v := all[name]
+			for key, raw := range published {
+				if strings.HasPrefix(key, "Record_") {
+					v[key] = raw
+				}
+			}
+			c := rfcCapture(v)
+			c.Derivations = rfcGiven(t, v, published)
+			text := asRFC8448(t, decode(t, c))
+			packed := []byte(strings.Join(strings.Fields(text), ""))
+			for what, want := range published {
+				if strings.HasPrefix(what, "hash ") && what != "hash ServerHello" { // the RFC shows them where they go into something
+					continue
+				}
+				if !bytes.Contains(packed, hex.AppendEncode(nil, want)) {
+					t.Errorf("%s is not in the text: %x", what, want)
+				}
+			}
+			if second := asRFC8448(t, readBack(t, text)); text != second {
+				t.Errorf("another after it was written and read: %s", firstDifference(text, second))
+			}
+		})
+	}
 }
