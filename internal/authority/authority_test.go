@@ -89,7 +89,7 @@ func TestWhatIsIssuedIsOnFile(t *testing.T) {
 			t.Errorf("find %q: %+v, %v", what, found, err)
 		}
 	}
-	for _, what := range []string{"nothing.test", "00", "abcd"} {
+	for _, what := range []string{"nothing.test", "00", "abcd", "", " "} {
 		if _, err := a.Find(t.Context(), what); !refusedFor(err) {
 			t.Errorf("find %q: %v", what, err)
 		}

@@ -46,6 +46,9 @@ func (a *Authority) Get(ctx context.Context, serial *big.Int) (*Record, error) {
 // certificates carry means the newest that is valid. Nothing or more than one is
 // refused with a [*pki.RefusedError].
 func (a *Authority) Find(ctx context.Context, what string) (*Record, error) {
+	if strings.TrimSpace(what) == "" { // as an unset variable in a script gives; a query without a name would mean every record
+		return nil, &pki.RefusedError{Reason: "nothing was named", Hint: "give a serial number or a name; tlswright ca list shows them"}
+	}
 	if serial, err := ParseSerial(what); err == nil {
 		if r, err := a.Store.Get(ctx, a.record.ID, serial.Bytes()); !errors.Is(err, store.ErrNotFound) {
 			return r, err
