@@ -20,7 +20,7 @@ func newLearn(a *app) *cobra.Command {
 		Example: "  tlswright learn demo\n  tlswright learn demo --tamper finished\n" +
 			"  tlswright learn certs && tlswright learn server\n  tlswright learn client 127.0.0.1:4434 --send hello",
 	}, newLearnDemo(a), newLearnCerts(a), newLearnServer(a), newLearnClient(a),
-		newLearnHandshake(a), newLearnKeys(a))
+		newLearnHandshake(a), newLearnKeys(a), newLearnCiphers(a), newLearnChain(a))
 }
 
 // lessonSteps are the fifteen steps of the lesson, by number from 1.

@@ -70,11 +70,16 @@ as it is, for nothing is sent to it: "learn chain" judges it.`
 func newLiveLesson(a *app, l liveLesson, short, example string) *cobra.Command {
 	o := &liveFlags{}
 	cmd := &cobra.Command{
-		Use:               l.word + " [HOST[:PORT]]",
-		Short:             short,
-		Long:              l.long + liveLong,
-		Example:           "  tlswright learn " + l.word + "\n" + example,
-		Args:              cobra.MaximumNArgs(1),
+		Use:     l.word + " [HOST[:PORT]]",
+		Short:   short,
+		Long:    l.long + liveLong,
+		Example: "  tlswright learn " + l.word + "\n" + example,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef(cmd, "%q takes one HOST[:PORT], but got %d", cmd.CommandPath(), len(args))
+			}
+			return nil
+		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.learnLive(cmd, l, o, args) },
 	}
@@ -247,6 +252,6 @@ func (t *teacher) page(ctx context.Context, p *livePage, all int) (goesOn bool, 
 		verdict, st = "wrong: it is "+p.answerText(), bad
 	}
 	t.ui.write(out, "  "+out.paint(st, strings.Join(wrap(verdict, liveWidth(out)), "\n  "))+"\n"+
-		"  "+strings.Join(wrap(p.Why+" ("+p.Section+").", liveWidth(out)), "\n  ")+"\n")
+		"  "+strings.Join(wrap(asSentence(p.Why)+" ("+p.Section+").", liveWidth(out)), "\n  ")+"\n")
 	return true, nil
 }

@@ -72,6 +72,14 @@ func (p *livePage) accepts(text string) bool {
 	return plainHex == p.Answer
 }
 
+// asSentence begins a text with a capital, as sentences do.
+func asSentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
 // pipedAnswer is what somebody typed, harmless to show.
 func pipedAnswer(text string) string { return pki.Printable(text[:min(len(text), 60)]) }
 
