@@ -94,6 +94,11 @@ func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) (err err
 	if err != nil {
 		return err
 	}
+	live, err := a.holdLive(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	defer letGo(live, &err)
 	if !o.force {
 		if err := refuseForeign(dir, ca); err != nil {
 			return err
@@ -113,7 +118,7 @@ func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) (err err
 	if err != nil {
 		return issuingFailure(err, len(o.sans) == 0)
 	}
-	if err := keystore.WriteLive(dir, issued.Chain[0], issued.Chain[1:], key); err != nil {
+	if err := live.Write(issued.Chain[0], issued.Chain[1:], key); err != nil {
 		return cannotRun(err, "writing the certificate")
 	}
 	return a.reportIssued(o, issued, dir)

@@ -158,16 +158,35 @@ func (a *app) openResponder(ctx context.Context, o *caOCSPFlags) (*authority.Aut
 		return nil, err
 	}
 	dir := filepath.Join(home, "ca", "responders", orWord(o.issuer, keystore.DefaultIntermediate))
+	if o.whose != "" { // nothing is issued to answer about what there is not
+		if _, err := a.findRecord(ctx, au, o.whose, anyState); err != nil {
+			closing(au, &err)
+			return nil, err
+		}
+	}
 	if au.Responder = a.keptResponder(ctx, au, dir); au.Responder != nil {
 		return au, nil
 	}
 	if err := au.Close(); err != nil {
 		return nil, cannotRun(err, "closing the records of the CA")
 	}
+	return a.openNewResponder(ctx, o, dir)
+}
+
+// openNewResponder opens the authority with a responder that is issued now, unless another process has just done so.
+func (a *app) openNewResponder(ctx context.Context, o *caOCSPFlags, dir string) (au *authority.Authority, err error) {
+	live, err := a.holdLive(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer letGo(live, &err)
 	if au, err = a.openAuthority(ctx, &o.caFlags, true); err != nil {
 		return nil, err
 	}
-	if au.Responder, err = newResponder(ctx, au, dir); err != nil {
+	if au.Responder = a.keptResponder(ctx, au, dir); au.Responder != nil {
+		return au, nil
+	}
+	if au.Responder, err = newResponder(ctx, au, live); err != nil {
 		closing(au, &err)
 		return nil, err
 	}
@@ -175,7 +194,7 @@ func (a *app) openResponder(ctx context.Context, o *caOCSPFlags) (*authority.Aut
 	return au, nil
 }
 
-func newResponder(ctx context.Context, au *authority.Authority, dir string) (*pki.Issuer, error) {
+func newResponder(ctx context.Context, au *authority.Authority, live *keystore.Live) (*pki.Issuer, error) {
 	key, err := pki.GenerateKey(pki.P256)
 	if err != nil {
 		return nil, cannotRun(err, "making a key")
@@ -184,7 +203,7 @@ func newResponder(ctx context.Context, au *authority.Authority, dir string) (*pk
 	if err != nil {
 		return nil, caFailure(err, "issuing a certificate for OCSP answers")
 	}
-	if err := keystore.WriteLive(dir, r.Certificate.Raw, nil, key); err != nil {
+	if err := live.Write(r.Certificate.Raw, nil, key); err != nil {
 		return nil, cannotRun(err, "writing the certificate for OCSP answers")
 	}
 	return r, nil

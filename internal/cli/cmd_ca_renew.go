@@ -85,11 +85,6 @@ func (a *app) caRenew(cmd *cobra.Command, o *caRenewFlags, what string) (err err
 	if left := int(old.NotAfter.Sub(a.now()) / day); due && left > o.isLate {
 		return a.reportNotDue(o, old, left)
 	}
-	au, err := a.openToIssue(cmd.Context(), &o.caFlags)
-	if err != nil {
-		return err
-	}
-	defer closing(au, &err)
 	dir, err := a.liveDir(cmd, o.out, folderName(old))
 	if err != nil {
 		return err
@@ -98,11 +93,21 @@ func (a *app) caRenew(cmd *cobra.Command, o *caRenewFlags, what string) (err err
 	if err != nil {
 		return err
 	}
+	live, err := a.holdLive(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	defer letGo(live, &err)
 	if !o.force {
 		if err := refuseForeign(dir, ca); err != nil {
 			return err
 		}
 	}
+	au, err := a.openToIssue(cmd.Context(), &o.caFlags)
+	if err != nil {
+		return err
+	}
+	defer closing(au, &err)
 	key, err := keyForRenewal(o, dir, old)
 	if err != nil {
 		return err
@@ -112,7 +117,7 @@ func (a *app) caRenew(cmd *cobra.Command, o *caRenewFlags, what string) (err err
 	if err != nil {
 		return caFailure(err, "renewing the certificate")
 	}
-	if err := keystore.WriteLive(dir, issued.Chain[0], issued.Chain[1:], key); err != nil {
+	if err := live.Write(issued.Chain[0], issued.Chain[1:], key); err != nil {
 		return cannotRun(err, "writing the certificate")
 	}
 	return a.reportRenewed(cmd, o, au, old, issued, dir)

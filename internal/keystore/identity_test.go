@@ -182,3 +182,31 @@ func TestIdentitiesAreChecked(t *testing.T) {
 		t.Errorf("open key: %v", err)
 	}
 }
+
+func TestAHeldLiveFolderIsNobodyElses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "live", "localhost")
+	held, err := HoldLive(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var locked *LockedError
+	if _, err := HoldLive(dir); !errors.As(err, &locked) {
+		t.Errorf("a second one holds it: %v", err)
+	}
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder that nothing was written to stays: %v", err)
+	}
+	if held, err = HoldLive(dir); err != nil {
+		t.Fatal(err)
+	}
+	l := pkitest.New(t, pkitest.P256).Server(pkitest.P256)
+	if err := errors.Join(held.Write(l.Chain[0], l.Chain[1:], l.Key), held.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadIdentity(filepath.Join(dir, CertFile), filepath.Join(dir, KeyFile)); err != nil {
+		t.Error(err)
+	}
+}

@@ -28,19 +28,65 @@ func WriteLive(dir string, leaf []byte, chain [][]byte, key crypto.Signer) error
 }
 
 func (w writer) writeLive(dir string, leaf []byte, chain [][]byte, key crypto.Signer) (err error) {
+	l, err := w.holdLive(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	return l.Write(leaf, chain, key)
+}
+
+// Live is a live folder that nobody else writes to meanwhile.
+type Live struct {
+	w         writer
+	dir       string
+	release   func() error
+	alone     bool // the file system has locks, and the folder's is ours
+	made      bool // the folder was not there before
+	isWritten bool
+}
+
+// HoldLive makes dir with mode 0700 if it is missing, and keeps others from writing
+// to it until [Live.Close]: who has something signed that must not be lost holds
+// the folder first. Where another process does, the error is a [*LockedError].
+func HoldLive(dir string) (*Live, error) { return writer{}.holdLive(dir) }
+
+func (w writer) holdLive(dir string) (*Live, error) {
+	_, err := os.Lstat(dir)
+	l := &Live{w: w, dir: dir, made: errors.Is(err, fs.ErrNotExist)}
+	if err := prepareKeyDir(dir); err != nil {
+		return nil, err
+	}
+	before, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", dir, err)
+	}
+	if l.release, l.alone, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	// Who closed it just now may have taken the empty folder away, and then the lock is on nothing.
+	if after, err := os.Stat(dir); err != nil || !os.SameFile(before, after) {
+		return nil, errors.Join(&LockedError{Path: dir}, l.release())
+	}
+	return l, nil
+}
+
+// Close lets others in. A folder that was made for nothing is removed.
+func (l *Live) Close() error {
+	if l.made && !l.isWritten {
+		_ = os.Remove(l.dir) // what somebody else put there stays
+	}
+	return l.release()
+}
+
+// Write does what [WriteLive] says.
+func (l *Live) Write(leaf []byte, chain [][]byte, key crypto.Signer) (err error) {
 	private, err := pki.MarshalPrivateKeyPEM(key)
 	if err != nil {
 		return err
 	}
 	defer clear(private)
-	if err := prepareKeyDir(dir); err != nil {
-		return err
-	}
-	release, alone, err := lockDir(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, release()) }()
+	l.isWritten = true
 	full := append([][]byte{leaf}, chain...)
 	files := []struct {
 		name string
@@ -61,17 +107,17 @@ func (w writer) writeLive(dir string, leaf []byte, chain [][]byte, key crypto.Si
 	temps := make([]string, len(files))
 	folders := make(map[string]bool) // more than one where the files are symlinks
 	for i, f := range files {
-		target, err := resolve(filepath.Join(dir, f.name))
+		target, err := resolve(filepath.Join(l.dir, f.name))
 		if err != nil {
 			return err
 		}
 		folders[filepath.Dir(target)] = true
-		if alone {
+		if l.alone {
 			if err := removeTemps(target); err != nil {
 				return err
 			}
 		}
-		if temps[i], err = w.writeTemp(target, f.text, f.mode); err != nil {
+		if temps[i], err = l.w.writeTemp(target, f.text, f.mode); err != nil {
 			return err
 		}
 		moves[temps[i]] = target
@@ -82,7 +128,7 @@ func (w writer) writeLive(dir string, leaf []byte, chain [][]byte, key crypto.Si
 			return fmt.Errorf("put %s in place: %w", target, err)
 		}
 		delete(moves, temp)
-		if err := w.reached(stepRenamed, target); err != nil {
+		if err := l.w.reached(stepRenamed, target); err != nil {
 			return err
 		}
 	}
