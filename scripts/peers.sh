@@ -26,6 +26,8 @@ xz           xz-utils        the runner of BoringSSL's test suite
 keytool      default-jre-headless  Java key stores
 python3/cryptography  python3-cryptography  the second implementation of the simplified TLS
 softhsm2-util  softhsm2      keys in PKCS #11 tokens
+tshark       tshark          packet captures, opened by Wireshark
+chromium     chromium        the page of a recorded connection
 "
 
 # has finds a program, or a module of Python's ("python3/MODULE").
