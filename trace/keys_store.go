@@ -41,10 +41,25 @@ func (d *decoder) findSecrets() {
 		}
 	}
 	if d.old() {
+		d.borrow()
 		d.keys12()
 		return
 	}
 	d.keys13()
+}
+
+// borrow tries, for a session of TLS 1.2 that seems resumed, the master secrets of other connections: it is that of the
+// connection that began the session, and some programs log it there alone.
+func (d *decoder) borrow() {
+	const most = 32
+	if len(d.known.byName[nameMaster]) > 0 || d.hello == nil || d.answer == nil || len(d.answer.SessionID) == 0 || !bytes.Equal(d.hello.SessionID, d.answer.SessionID) {
+		return
+	}
+	for _, line := range d.c.KeyLog {
+		if nameOfLog(line.Label) == nameMaster && len(line.Secret) > 0 && len(d.known.byName[nameMaster]) < most {
+			d.known.byName[nameMaster] = append(d.known.byName[nameMaster], line.Secret)
+		}
+	}
 }
 
 // add reports whether the secret is new.
