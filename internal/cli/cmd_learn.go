@@ -10,15 +10,20 @@ matters.
 "learn demo" plays both sides and shows every value; with --tamper it changes
 one message on its way and shows which check notices. "learn certs", "learn
 server" and "learn client" do the same over TCP, between two terminals or two
-machines.`
+machines.
+
+"learn handshake", "learn keys", "learn ciphers" and "learn chain" are short
+lessons on the real TLS, page by page, over a connection that was just made to a
+server of their own, or to any host.`
 
 func newLearn(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "learn",
-		Short: "Learn TLS by doing: the simplified TLS, step by step",
+		Short: "Learn TLS by doing: the simplified TLS, and lessons over live data",
 		Long:  learnLong,
 		Example: "  tlswright learn demo\n  tlswright learn demo --tamper finished\n" +
-			"  tlswright learn certs && tlswright learn server\n  tlswright learn client 127.0.0.1:4434 --send hello",
+			"  tlswright learn certs && tlswright learn server\n  tlswright learn client 127.0.0.1:4434 --send hello\n" +
+			"  tlswright learn handshake\n  tlswright learn chain example.com",
 	}, newLearnDemo(a), newLearnCerts(a), newLearnServer(a), newLearnClient(a),
 		newLearnHandshake(a), newLearnKeys(a), newLearnCiphers(a), newLearnChain(a))
 }

@@ -20,8 +20,8 @@ func newLearnChain(a *app) *cobra.Command {
 	return newLiveLesson(a, liveLesson{
 		word: "chain",
 		long: `A lesson on certificate chains, over the one that a host just sent: the seven
-checks that it has to pass, with their reasons, and what becomes of changed copies
-of it, which are judged here: for another name, too late, without the
+checks that it has to pass, with their reasons, and what becomes of changed
+copies of it, which are judged here: for another name, too late, without the
 intermediate, with a byte that somebody changed.`,
 		write: writeChainLesson,
 		next: []string{

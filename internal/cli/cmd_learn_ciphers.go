@@ -21,8 +21,8 @@ func newLearnCiphers(a *app) *cobra.Command {
 	return newLiveLesson(a, liveLesson{
 		word: "ciphers",
 		long: `A lesson on cipher suites, over the one that was just negotiated: what its name
-says and what not, why this one, and what happens with others, which is tried out
-with further connections.`,
+says and what not, why this one, and what happens with others, which is tried
+out with further connections.`,
 		write: writeCiphersLesson,
 		next: []string{
 			"tlswright ciphers --help",

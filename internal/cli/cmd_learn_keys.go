@@ -18,9 +18,10 @@ import (
 func newLearnKeys(a *app) *cobra.Command {
 	return newLiveLesson(a, liveLesson{
 		word: "keys",
-		long: `A lesson on the key schedule of TLS 1.3, with the values of a connection that was
-just made: what goes in, what comes out, what each key is for; and one step to
-compute by hand with OpenSSL. The secrets of a HOST stay hidden without --secrets.`,
+		long: `A lesson on the key schedule of TLS 1.3, with the values of a connection that
+was just made: what goes in, what comes out, what each key is for; and one step
+to compute by hand with OpenSSL. The secrets of a HOST stay hidden without
+--secrets.`,
 		write: writeKeysLesson,
 		next: []string{
 			"tlswright connect --trace=html --secrets -o run.html HOST",

@@ -10,8 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-
-	"github.com/tlswright/tlswright/tlscore"
 )
 
 // livePage is one page of a lesson: something that happened on this connection, and a question about it.
@@ -32,7 +30,6 @@ type livePage struct {
 type liveLesson struct {
 	word  string
 	long  string
-	first func(*tlscore.Config) // what the connections of the lesson need; may be nil
 	write func(context.Context, *classroom) ([]livePage, error)
 	next  []string // command lines to try afterwards; HOST stands for the host
 }
