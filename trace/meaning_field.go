@@ -1,28 +1,57 @@
 package trace
 
-import "strings"
+import (
+	"strings"
 
-// explainField gives the meaning of a field that deserves one, and where it is specified.
-func explainField(f *Field, message string) {
+	"github.com/tlswright/tlswright/wire"
+)
+
+// explainField gives the meaning of a field that deserves one, and where it is specified. message is the type of the
+// message, section where that is specified.
+func explainField(f *Field, message, section string) {
 	if f.Meaning != "" {
 		return
 	}
-	if f.Kind == "length" {
-		return
-	}
 	key := fieldKey(f.Path)
-	if strings.Contains(f.Path, "extensions[") {
-		f.Meaning, f.Section = extensionMeaning(key)
-		if f.Meaning == "" && strings.HasSuffix(key, ".extension_type") {
-			f.Meaning, f.Section = typeMeaning(strings.TrimSuffix(key, ".extension_type"))
+	meaning, where := "", ""
+	switch {
+	case strings.Contains(f.Path, "extensions["):
+		extension, _, _ := strings.Cut(key, ".")
+		meaning, where = extensionMeaning(key)
+		about, at := typeMeaning(extension)
+		if strings.HasSuffix(key, ".extension_type") {
+			meaning = about
 		}
-		return
+		if where == "" {
+			where = at
+		}
+	case message == recordMessage:
+		meaning, where = recordMeaning(key)
+	default:
+		meaning, where = messageFieldMeaning(key, message)
+		if !strings.HasPrefix(section, "RFC 8446") { // a message of TLS 1.2
+			where = section
+			if key == "legacy_version" {
+				meaning = "The version, unless supported_versions says something else."
+			}
+		}
 	}
-	if message == recordMessage {
-		f.Meaning, f.Section = recordMeaning(key)
-		return
+	if where == "" {
+		where = section
 	}
-	f.Meaning, f.Section = messageFieldMeaning(key, message)
+	f.Section = where
+	if f.Kind != wire.KindLength.String() && !later(f.Path) {
+		f.Meaning = meaning
+	}
+}
+
+// later reports whether a field is an element of a list, and not the first: what was said of that need not be repeated.
+func later(path string) bool {
+	end, ok := strings.CutSuffix(path, "]")
+	if !ok {
+		return false
+	}
+	return !strings.HasSuffix(end, "[0")
 }
 
 const recordMessage = "record"
@@ -62,6 +91,10 @@ func recordMeaning(key string) (meaning, section string) {
 		return "Without meaning in TLS 1.3: the description alone decides.", "RFC 8446, Section 6"
 	case "fragment.description", "description":
 		return "Why the alert was sent.", "RFC 8446, Section 6"
+	case "fragment":
+		return "The content, in the clear.", "RFC 8446, Section 5.1"
+	case typeApplicationData:
+		return "What the applications say to each other.", "RFC 8446, Section 5.2"
 	case "fragment.type":
 		return "Always 1. In TLS 1.3 it is sent for boxes on the way, and dropped; in TLS 1.2 what follows is encrypted.", "RFC 8446, Appendix D.4"
 	}
@@ -139,6 +172,16 @@ func extensionMeaning(key string) (meaning, section string) {
 	switch key {
 	case "server_name.server_name_list.name":
 		return "The host that the client wants. Anybody on the way can read it.", "RFC 6066, Section 3"
+	case "server_name.server_name_list.name_type":
+		return "0: a host name, the only kind there is.", "RFC 6066, Section 3"
+	case "status_request.status_type":
+		return "1: OCSP, the only kind there is.", "RFC 6066, Section 8"
+	case "ec_point_formats.ec_point_format_list":
+		return "0: uncompressed.", "RFC 8422, Section 5.1.2"
+	case "key_share.client_shares.group", "key_share.server_share.group":
+		return "The group that the share is for.", "RFC 8446, Section 4.2.8"
+	case "session_ticket.ticket":
+		return "A ticket of TLS 1.2.", "RFC 5077, Section 3.2"
 	case "supported_versions.versions":
 		return "A version that the client speaks.", "RFC 8446, Section 4.2.1"
 	case "supported_versions.selected_version":

@@ -7,10 +7,10 @@ import (
 // explainRecord says what a record is.
 func explainRecord(rec *Record) {
 	for i := range rec.Fields {
-		explainField(&rec.Fields[i], recordMessage)
+		explainField(&rec.Fields[i], recordMessage, "RFC 8446, Section 5.1")
 	}
 	for i := range rec.Inside {
-		explainField(&rec.Inside[i], recordMessage)
+		explainField(&rec.Inside[i], recordMessage, "RFC 8446, Section 5.1")
 	}
 }
 
@@ -21,7 +21,7 @@ func (d *decoder) explainMessage(m *Message) {
 		m.Meaning += " It is cut off."
 	}
 	for i := range m.Fields {
-		explainField(&m.Fields[i], m.Type)
+		explainField(&m.Fields[i], m.Type, m.Section)
 	}
 }
 
