@@ -39,9 +39,8 @@ func explainField(f *Field, message, section string) {
 	if where == "" {
 		where = section
 	}
-	f.Section = where
-	if f.Kind != wire.KindLength.String() && !later(f.Path) {
-		f.Meaning = meaning
+	if meaning != "" && f.Kind != wire.KindLength.String() && !later(f.Path) {
+		f.Meaning, f.Section = meaning, where // without a meaning the section of the message has to do
 	}
 }
 
