@@ -215,7 +215,7 @@ func (a *Authority) recordOf(c *x509.Certificate, id int64, profile string, at t
 	return store.NewCertificate{
 		By: store.By{Actor: a.Actor, At: at}, ID: id, Issuer: a.record.ID, Profile: profile,
 		Subject: pki.Name(c.Subject), Names: alternativeNames(c),
-		NotBefore: c.NotBefore, NotAfter: c.NotAfter, DER: c.Raw, Digest: sha256.Sum256(c.Raw),
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, DER: c.Raw, Digest: sha256.Sum256(c.Raw), Serial: c.SerialNumber.Bytes(),
 	}
 }
 

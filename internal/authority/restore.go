@@ -61,14 +61,11 @@ func Restore(ctx context.Context, r io.Reader, home string, o RestoreOptions) (r
 		o.Actor = "tlswright"
 	}
 	dir := filepath.Join(home, "ca")
-	if _, err := os.Lstat(dir); err == nil {
-		return restored, fmt.Errorf("%w in %s", keystore.ErrCAExists, pki.Printable(home))
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	release, err := keystore.HoldVacant(home)
+	if err != nil {
 		return restored, err
 	}
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		return restored, err
-	}
+	defer func() { err = errors.Join(err, release()) }()
 	temp, err := os.MkdirTemp(home, "ca.tlswright-tmp-*")
 	if err != nil {
 		return restored, fmt.Errorf("make room for the CA: %w", err)

@@ -68,7 +68,7 @@ func newFleet(t *testing.T, certificates, revoked int) *fleet {
 	for i := range keys {
 		keys[i] = newKey(t)
 	}
-	f.parallel(256, certificates, func(i int) error {
+	f.parallel(512, certificates, func(i int) error {
 		name := fmt.Sprintf("host-%d.test", i)
 		c, err := f.Issue(context.Background(), pki.Request{Profile: pki.ProfileServer, CommonName: name, SANs: []string{name}, Key: keys[i%len(keys)]})
 		if err == nil {
