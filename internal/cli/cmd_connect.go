@@ -72,15 +72,16 @@ certificates. --early-data sends data along with the first flight of the second
 connection (0-RTT), where somebody in between can replay it; "@FILE" sends the
 contents of a file. Data that the server refuses is sent again afterwards.
 
---trace records the connection, and shows it behind the report: in a dozen lines,
-or with --trace=text every byte with its meaning, the key schedule and each check,
-computed anew. Other formats go to standard output, and the report to standard
-error; -o names a file instead (with --http: --trace-file). Keys and contents are
-left out unless --secrets is given. Failed handshakes are recorded, too; with
---resume the second connection is. "tlswright trace" reads recordings again.
+--trace records the connection, and shows it behind the report: in a dozen
+lines, or with --trace=text every byte with its meaning, the key schedule and
+each check, computed anew. Other formats go to standard output, and the report
+to standard error; -o names a file instead (with --http: --trace-file). Keys and
+contents are left out unless --secrets is given. Failed handshakes are recorded,
+too; with --resume the second connection is. "tlswright trace" reads recordings
+again.
 
---observer shows what somebody on the path learns of this connection, what not, and
-what would hide it.
+--observer shows what somebody on the path learns of this connection, what not,
+and what would hide it.
 
 With --http the arguments are an optional method and a URL. Redirects are
 followed, but never away from https. The report names the final URL, the status

@@ -49,9 +49,9 @@ let in. Every refusal is one line on standard error: why, and which certificate.
 With --early-data clients that come back may send data before the handshake is
 done. Each ticket is taken once; over HTTP only safe methods are answered early.
 
-With --trace DIR the last handshakes are kept there as recordings, without keys and
-contents; those that failed are kept longest. "tlswright trace explain FILE" says why
-one failed.
+With --trace DIR the last handshakes are kept there as recordings, without keys
+and contents; those that failed are kept longest. "tlswright trace explain FILE"
+says why one failed.
 
 The first line of the output is "listening on URL" with the real address, so
 that --listen 127.0.0.1:0 may choose a free port. SIGINT and SIGTERM end the

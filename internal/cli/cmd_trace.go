@@ -9,12 +9,12 @@ import (
 )
 
 const traceLong = `Look into TLS connections that were recorded: every byte with its meaning, the
-messages inside the encryption, each secret with what it was derived from, and each
-check computed anew from the bytes.
+messages inside the encryption, each secret with what it was derived from, and
+each check computed anew from the bytes.
 
 Recordings come from "connect --trace=json", "serve --trace", or from a packet
-capture with the key log of one of the two sides. Wherever a file is read it may be
-a recording (JSON), pcap, pcapng, or a trace as in RFC 8448.`
+capture with the key log of one of the two sides. Wherever a file is read it may
+be a recording (JSON), pcap, pcapng, or a trace as in RFC 8448.`
 
 const traceExample = `  tlswright connect --trace=json -o run.json example.com
   tlswright trace show run.json

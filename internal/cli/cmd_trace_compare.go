@@ -16,12 +16,13 @@ type traceCompareFlags struct {
 	asJSON  bool
 }
 
-const traceCompareLong = `Lay two recordings side by side: what was offered, what was agreed on, who showed
-which certificate, how it ended and what it cost; and whether a difference matters.
-Random values, which always differ, are left out.
+const traceCompareLong = `Lay two recordings side by side: what was offered, what was agreed on, who
+showed which certificate, how it ended and what it cost; and whether a
+difference matters. Random values, which always differ, are left out.
 
-Of a TLS 1.2 and a TLS 1.3 recording it also gives the thirteen points in which the
-two protocols are not the same, each with what these two connections show of it.
+Of a TLS 1.2 and a TLS 1.3 recording it also gives the thirteen points in which
+the two protocols are not the same, each with what these two connections show of
+it.
 
 What differs is no failure: the command ends with 0 whenever it could compare.
 

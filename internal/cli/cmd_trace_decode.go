@@ -16,11 +16,12 @@ type traceDecodeFlags struct {
 }
 
 const traceDecodeLong = `Decode the TLS connections in a packet capture, with the secrets of a key log:
-those of --keylog, and those that a pcapng file brings along. Without secrets the
-hellos, and in TLS 1.2 the certificates, can still be read.
+those of --keylog, and those that a pcapng file brings along. Without secrets
+the hellos, and in TLS 1.2 the certificates, can still be read.
 
-Several connections are listed, a line each; --connection takes one of them. With
---secrets -o FILE the result is kept as a recording that needs the capture no more.
+Several connections are listed, a line each; --connection takes one of them.
+With --secrets -o FILE the result is kept as a recording that needs the capture
+no more.
 
 ` + exitCodeHelp
 

@@ -19,9 +19,9 @@ type traceExplainFlags struct {
 	asJSON  bool
 }
 
-const traceExplainLong = `Explain how a connection failed: which side stopped, after which message, at which
-check, and what to change. The argument is a FILE with a recording or a capture, or
-a HOST[:PORT], to which a connection is made for the purpose.
+const traceExplainLong = `Explain how a connection failed: which side stopped, after which message, at
+which check, and what to change. The argument is a FILE with a recording or a
+capture, or a HOST[:PORT], to which a connection is made for the purpose.
 
 A connection that failed is a failed check; one that was complete ends with 0.
 

@@ -9,13 +9,13 @@ type traceShowFlags struct {
 	capture captureFlags
 }
 
-const traceShowLong = `Show a recording in any form. Without --format it is text: the bytes on the left,
-what they mean on the right, then the key schedule and the checks.
+const traceShowLong = `Show a recording in any form. Without --format it is text: the bytes on the
+left, what they mean on the right, then the key schedule and the checks.
 
 Forms: text, brief (a dozen lines), json, html (one page that needs no network),
-rfc8448, keylog (SSLKEYLOGFILE) and pcapng, which Wireshark opens. Keys and contents
-that the recording holds are left out unless --secrets is given; with it, pcapng
-carries the keys, so that Wireshark shows what was said.
+rfc8448, keylog (SSLKEYLOGFILE) and pcapng, which Wireshark opens. Keys and
+contents that the recording holds are left out unless --secrets is given; with
+it, pcapng carries the keys, so that Wireshark shows what was said.
 
 ` + exitCodeHelp
 

@@ -61,14 +61,18 @@ func (r *recordFlags) warn(u *ui) {
 // writeRecording writes a recording to a file, or where none is named to a stream. Secrets leave only with --secrets.
 func (a *app) writeRecording(s *stream, r *trace.Recording, format, file string, flags recordFlags) error {
 	var b bytes.Buffer
-	err := trace.Write(&b, r, format, trace.Options{Secrets: flags.secrets, Width: s.width, Color: s.isColor && file == ""})
+	o := trace.Options{Secrets: flags.secrets}
+	if file == "" {
+		o.Width, o.Color = s.width, s.isColor
+	}
+	err := trace.Write(&b, r, format, o)
 	switch {
 	case errors.Is(err, trace.ErrNoSecrets):
 		return &failure{kind: kindLocal, text: "the recording holds no secrets, so that there is nothing for a " + format, err: err,
 			hint: "it must be made with --secrets, or decoded with the key log of the run"}
 	case err != nil:
 		return cannotRun(err, "")
-	case file == "" || file == "-":
+	case file == "":
 		a.ui.write(s, b.String())
 		return nil
 	}
