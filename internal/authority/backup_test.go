@@ -161,7 +161,7 @@ func TestABadBackupIsNotRestored(t *testing.T) {
 			t.Errorf("%s: it was restored", name)
 		}
 		entries, err := os.ReadDir(home)
-		if err != nil || len(entries) > 0 {
+		if err != nil || len(entries) != 1 || entries[0].Name() != "ca.lock" {
 			t.Errorf("%s: it left %v behind (%v)", name, entries, err)
 		}
 	}

@@ -168,21 +168,12 @@ func CreateCA(home string, o CAOptions, now time.Time) (*CA, error) {
 }
 
 func (w writer) createCA(home string, o CAOptions, now time.Time) (ca *CA, err error) {
-	if err := prepareKeyDir(home); err != nil {
-		return nil, err
-	}
-	release, err := lock(filepath.Join(home, caLockFile))
+	release, err := HoldVacant(home)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	dir := filepath.Join(home, caDir)
-	if err := checkVacant(dir); err != nil {
-		return nil, err
-	}
-	if err := removeTemps(dir); err != nil {
-		return nil, err
-	}
 	made, err := newCA(o, now)
 	if err != nil {
 		return nil, err
@@ -257,6 +248,26 @@ func newCA(o CAOptions, now time.Time) (*newMaterial, error) {
 	}
 	ca := &CA{Root: root, Intermediate: inter, Name: DefaultIntermediate, key: interKey}
 	return &newMaterial{ca: ca, rootKey: rootKey}, nil
+}
+
+// HoldVacant keeps others from making a CA in a home folder until release is
+// called, and removes what attempts that crashed have left there. Where there is a
+// CA the error is [ErrCAExists]. The folder is made with mode 0700 if it is missing.
+func HoldVacant(home string) (release func() error, err error) {
+	if err := prepareKeyDir(home); err != nil {
+		return nil, err
+	}
+	if release, err = lock(filepath.Join(home, caLockFile)); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(home, caDir)
+	if err = checkVacant(dir); err == nil {
+		err = removeTemps(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return release, nil
 }
 
 func (w writer) writeCA(dir string, m *newMaterial, o CAOptions) error {

@@ -70,6 +70,7 @@ type NewCertificate struct {
 	NotAfter  time.Time
 	DER       []byte
 	Digest    [32]byte // SHA-256 of DER
+	Serial    []byte   // as it was reserved, for the audit log
 	Imported  bool     // it was signed before there was a database
 }
 
@@ -247,9 +248,17 @@ func (c *change) recordAll(writes []*write) error {
 		if r.Imported {
 			action = ActionImported
 		}
-		c.note(Entry{At: r.At, Actor: r.Actor, Action: action, Issuer: r.Issuer, Request: r.ID, Digest: r.Digest[:], Detail: r.Profile})
+		c.note(Entry{At: r.At, Actor: r.Actor, Action: action, Issuer: r.Issuer, Request: r.ID, Digest: r.Digest[:], Detail: issuedText(r)})
 	}
 	return nil
+}
+
+// issuedText is what the audit log says of a certificate, besides its digest.
+func issuedText(r *NewCertificate) string {
+	if len(r.Serial) == 0 {
+		return r.Profile
+	}
+	return fmt.Sprintf("serial %x, %s", r.Serial, r.Profile)
 }
 
 // repeated tells whether a name occurs in a list, whatever its case.
