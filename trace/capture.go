@@ -1,7 +1,7 @@
 package trace
 
 // Capture gives back what the recording was made of, as far as it still has it: records as segments, secrets as a key
-// log. Decode makes the same of it again.
+// log. Decode makes the same of it again, unless roots were trusted: those are not in a recording.
 func (r *Recording) Capture() *Capture {
 	c := &Capture{Started: r.Started, Observed: r.Observed, Client: r.Client, Server: r.Server, Happenings: r.Happenings, Cut: r.Cut}
 	for i := range r.Records {

@@ -173,3 +173,24 @@ func TestWhatIsNotTLSIsExplained(t *testing.T) {
 		}
 	}
 }
+
+func TestAnErrorFromOutsideIsNobodysFault(t *testing.T) {
+	w := watch(t, tlscore.Config{}, serverConfig(t), tlscore.Options{})
+	w.Mutate = func(from *tlstest.End, rec []byte) []byte {
+		if from == w.Server {
+			return nil
+		}
+		return rec
+	}
+	if err := w.Handshake(); !errors.Is(err, tlstest.ErrStalled) {
+		t.Fatal(err)
+	}
+	w.client.Fail(errors.New("connection reset by peer"))
+	for _, rec := range []*trace.Recorder{w.client, w.server} {
+		r := decode(t, rec.Capture())
+		if r.Failure == nil || r.Failure.Change == "" || r.Failure.After < 0 || rec == w.client && r.Failure.By != "" {
+			t.Errorf("%+v", r.Failure)
+		}
+		sameTwice(t, r)
+	}
+}

@@ -110,6 +110,7 @@ func scenes13(t *testing.T) []scene {
 		{name: "no compatibility, padding, ALPN", play: plain(tlscore.Config{NoCompatibilityMode: true, PadTo: 512, ALPN: []string{"h2", "x"}}, tlscore.Config{PadTo: 100, ALPN: []string{"x"}}), want: trace.Summary{ALPN: "x"}},
 		{name: "RSA", play: plain(tlscore.Config{}, tlscore.Config{Identities: []tlscore.Identity{selfSigned(t, "rsa", "a.example")}}), want: trace.Summary{Signature: "rsa_pss_rsae_sha256"}},
 		{name: "Ed25519", play: plain(tlscore.Config{}, tlscore.Config{Identities: []tlscore.Identity{selfSigned(t, "ed25519", "a.example")}}), want: trace.Summary{Signature: "ed25519"}},
+		{name: "a message over many records", play: plain(tlscore.Config{}, tlscore.Config{Identities: stapled(t, 40_000)})},
 		{name: "key updates and tickets", play: func(t *testing.T) *watched {
 			w := plainOpen(t, tlscore.Config{}, serverConfig(t), tlscore.Options{}, nil)
 			w.ticket(t)
@@ -142,6 +143,13 @@ func scenes13(t *testing.T) []scene {
 		}
 	}
 	return all
+}
+
+// stapled is an identity that brings n bytes in place of an OCSP response.
+func stapled(t *testing.T, n int) []tlscore.Identity {
+	id := selfSigned(t, "ecdsa", "a.example")
+	id.Staple, id.SCTs = make([]byte, n), [][]byte{[]byte("no timestamp")}
+	return []tlscore.Identity{id}
 }
 
 func plainOpen(t *testing.T, client, server tlscore.Config, o tlscore.Options, answer func(*tlscore.Question) tlscore.Answer) *watched {
@@ -223,6 +231,7 @@ func scenes12(t *testing.T) []scene {
 		{name: "1.2 both", play: plain(old, old)},
 		{name: "1.2 client certificate", play: plain(tlscore.Config{Identities: own}, tlscore.Config{MaxVersion: wire.VersionTLS12, ClientAuth: tlscore.RequireClientCert}), want: trace.Summary{ClientAuth: true}},
 		{name: "1.2 no client certificate", play: plain(old, tlscore.Config{ClientAuth: tlscore.RequestClientCert})},
+		{name: "1.2 staple", play: plain(old, tlscore.Config{Identities: stapled(t, 20_000)})},
 		{name: "1.2 resumed", play: again12, want: trace.Summary{Resumed: true}},
 	}
 	ecdsa, rsa := selfSigned(t, "ecdsa", "a.example"), selfSigned(t, "rsa", "a.example")

@@ -56,6 +56,9 @@ func (d *decoder) explain() {
 			f.By = f.By.Other()
 		}
 		f.After = d.lastBefore(len(d.r.Records), f.By.Other())
+		if d.c.FailureCode == "" { // an error from below TLS, or from above
+			f.By, f.After = "", len(d.r.Messages)-1
+		}
 	case d.r.Summary.Complete:
 		return
 	default:
@@ -119,6 +122,10 @@ func (d *decoder) reason(f *Failure, alert wire.AlertCode, alerted bool) {
 		}
 	default:
 		f.Text, f.Check, f.Change = d.c.Failure, code, d.changeForCode(code)
+		f.Section = sectionOfCode(code)
+		if code == "" {
+			f.Change = "the reason lies outside of TLS: in the network, in a time limit, or in the log of the side that fell silent"
+		}
 	}
 	if m := d.lastIn(f.By.Other(), wire.TypeCertificate); m != nil && alerted && aboutCertificate(alert) {
 		f.After = m.ID

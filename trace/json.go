@@ -64,7 +64,8 @@ func (r *Recording) sound() error {
 		}
 	}
 	for i, k := range r.Keys {
-		if k.ID != i || !within(k.UpTo, len(r.Messages), true) || !allWithin(k.From, len(r.Keys)) || k.Length < 0 {
+		// Each step comes after those it is made of, so that nobody who follows them goes round in circles.
+		if k.ID != i || !within(k.UpTo, len(r.Messages), true) || !allWithin(k.From, i) || k.Length < 0 {
 			return fmt.Errorf("keys[%d] refers to what is not there", i)
 		}
 		for _, f := range k.Fed {
