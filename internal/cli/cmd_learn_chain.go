@@ -182,8 +182,8 @@ func (l *chainLesson) forOther() livePage {
 	e := l.judge(l.chain, func(o *pki.VerifyOptions) { o.ServerName = otherName })
 	return l.changed(livePage{
 		Title: "Another name", Section: "RFC 9525, Section 6",
-		Shown: []string{fmt.Sprintf("We judge the same chain again, as if %s had sent it. The host's certificate is for:", otherName), "",
-			"  " + listShort(namesOf(l.sent[0]), 70)},
+		Shown: append([]string{fmt.Sprintf("We judge the same chain again, as if %s had sent it. The host's certificate is for:", otherName), ""},
+			shownRows([2]string{"names", listShort(namesOf(l.sent[0]), 120)})...),
 	}, e)
 }
 

@@ -65,17 +65,30 @@ func (v *visit) message(from trace.Side, kind string) *trace.Message {
 	return nil
 }
 
-// hello parses the client's first message; nil where that cannot be done.
-func (v *visit) hello() *wire.ClientHello {
-	m := v.message(trace.Client, helloOfClient)
-	if m == nil {
-		return &wire.ClientHello{}
+// hellos are the client's hellos, two where the server asked for another one.
+func (v *visit) hellos() []*wire.ClientHello {
+	var all []*wire.ClientHello
+	for i := range v.Messages {
+		m := &v.Messages[i]
+		if m.From != trace.Client || m.Type != helloOfClient {
+			continue
+		}
+		parsed, err := wire.ParseMessage(m.Raw)
+		if hello, ok := parsed.(*wire.ClientHello); err == nil && ok {
+			all = append(all, hello)
+		}
 	}
-	parsed, err := wire.ParseMessage(m.Raw)
-	if hello, ok := parsed.(*wire.ClientHello); err == nil && ok {
-		return hello
+	if len(all) == 0 {
+		all = append(all, &wire.ClientHello{})
 	}
-	return &wire.ClientHello{}
+	return all
+}
+
+func (v *visit) hello() *wire.ClientHello { return v.hellos()[0] }
+
+func (v *visit) lastHello() *wire.ClientHello {
+	all := v.hellos()
+	return all[len(all)-1]
 }
 
 func pageFirstBytes(v *visit) livePage {
@@ -108,7 +121,7 @@ func pageShares(v *visit) livePage {
 		total += len(e.KeyExchange)
 		rows = append(rows, [2]string{"share sent", fmt.Sprintf("%s, %d bytes: %x ...", e.Group, len(e.KeyExchange), e.KeyExchange[:min(12, len(e.KeyExchange))])})
 	}
-	return livePage{
+	p := livePage{
 		Title: "A guess that saves a round trip",
 		Shown: append([]string{fmt.Sprintf("Our ClientHello has %d bytes, and %d of them are public keys that the server had not asked for yet:", len(v.Records[0].Raw)-5, total), ""},
 			shownRows(rows...)...),
@@ -117,6 +130,10 @@ func pageShares(v *visit) livePage {
 		Why:      "a share for a group that the server takes lets it compute the keys at once; had we guessed wrong, it would have asked for another hello",
 		Section:  "RFC 8446, Section 4.2.8",
 	}
+	if v.facts.HelloRetried {
+		p.Why = fmt.Sprintf("a share for a group that the server takes lets it compute the keys at once; here we guessed wrong, and it asked for another hello with a share for %s", v.facts.Group)
+	}
+	return p
 }
 
 func pageServerHello(v *visit) livePage {
@@ -269,13 +286,17 @@ func (v *visit) flights() []string {
 func pageTrips(v, old *visit) livePage {
 	shown := []string{"TLS 1.3, as above:", ""}
 	shown = append(append(shown, v.flights()...), "", "TLS 1.2, a second connection to the same host:", "")
-	return livePage{
+	p := livePage{
 		Title: "Round trips", Shown: append(shown, old.flights()...),
 		Question: "How many round trips did the TLS 1.2 handshake take before the client could send its request?",
 		Answer:   strconv.Itoa(old.trips()),
 		Why:      fmt.Sprintf("its key shares travel only after the ServerHello has said which group; the TLS 1.3 handshake took %d", v.trips()),
 		Section:  "RFC 5246, Section 7.3",
 	}
+	if v.facts.HelloRetried {
+		p.Why += ", for the server wanted another key share than we had guessed"
+	}
+	return p
 }
 
 func pageClear12(old *visit) livePage {

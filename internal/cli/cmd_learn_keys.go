@@ -87,7 +87,7 @@ func (k *keysLesson) secret(value []byte) string {
 func (v *visit) shareOf(side trace.Side) []byte {
 	if side == trace.Client {
 		var shares wire.KeyShares
-		_, _ = v.hello().Ext(&shares) // our own hello
+		_, _ = v.lastHello().Ext(&shares) // our own hello
 		for _, e := range shares.Entries {
 			if e.Group == v.facts.Group {
 				return e.KeyExchange

@@ -223,6 +223,9 @@ func (t *teacher) page(ctx context.Context, p *livePage, all int) (goesOn bool, 
 	}
 	text, isGiven, err := t.answer(ctx)
 	if err != nil {
+		if t.isThere {
+			t.ui.write(out, "\n") // what comes next begins a line
+		}
 		return false, err
 	}
 	if !isGiven && t.isThere || strings.EqualFold(text, "q") {
@@ -248,7 +251,7 @@ func (t *teacher) page(ctx context.Context, p *livePage, all int) (goesOn bool, 
 		t.wrong++
 		verdict, st = "wrong: it is "+p.answerText(), bad
 	}
-	t.ui.write(out, "  "+out.paint(st, strings.Join(wrap(verdict, liveWidth(out)), "\n  "))+"\n"+
-		"  "+strings.Join(wrap(asSentence(p.Why)+" ("+p.Section+").", liveWidth(out)), "\n  ")+"\n")
+	t.ui.write(out, "  "+out.paint(st, strings.Join(cutAt(verdict, liveWidth(out)), "\n  "))+"\n"+
+		"  "+strings.Join(cutAt(asSentence(p.Why)+" ("+p.Section+").", liveWidth(out)), "\n  ")+"\n")
 	return true, nil
 }

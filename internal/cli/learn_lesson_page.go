@@ -21,14 +21,14 @@ func (p *livePage) text(s *stream, all int) string {
 			b.WriteString(strings.TrimRight("  "+line, " ") + "\n")
 			continue
 		}
-		b.WriteString("  " + strings.Join(wrap(line, liveWidth(s)), "\n  ") + "\n")
+		b.WriteString("  " + strings.Join(cutAt(line, liveWidth(s)), "\n  ") + "\n")
 	}
 	if p.Command != "" {
 		b.WriteString("\n" + broken(p.Command) + "\n")
 	}
-	b.WriteString("\n  " + strings.Join(wrap(p.Question, liveWidth(s)), "\n  ") + "\n")
+	b.WriteString("\n  " + strings.Join(cutAt(p.Question, liveWidth(s)), "\n  ") + "\n")
 	for i, c := range p.Choices {
-		b.WriteString(fmt.Sprintf("    %d  %s\n", i+1, strings.Join(wrap(c, liveWidth(s)-5), "\n       ")))
+		b.WriteString(fmt.Sprintf("    %d  %s\n", i+1, strings.Join(cutAt(c, liveWidth(s)-5), "\n       ")))
 	}
 	return b.String()
 }
