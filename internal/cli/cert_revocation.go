@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -22,6 +26,8 @@ type revocationFlags struct {
 	hard   bool
 	soft   bool
 	whole  bool
+
+	strangers []func(asked []*x509.Certificate) string // one for each file that was read: "", or whom it is about instead
 }
 
 func (r *revocationFlags) register(cmd *cobra.Command) {
@@ -49,6 +55,17 @@ func (a *app) addRevocation(cmd *cobra.Command, o *certVerifyFlags, c *contents,
 	if err := a.readRevocation(r, options); err != nil {
 		return err
 	}
+	if first, err := x509.ParseCertificate(leaf); err == nil {
+		asked := []*x509.Certificate{first}
+		if r.whole {
+			asked = append(asked, v.heap...)
+		}
+		for _, about := range r.strangers {
+			if text := about(asked); text != "" {
+				v.notes = append(v.notes, text)
+			}
+		}
+	}
 	responders := slices.DeleteFunc(slices.Clone(r.ocsp), func(s string) bool { return !isURL(s) })
 	if o.fetch.isOn || len(responders) > 0 {
 		a.fetchForVerify(cmd, o, v, leaf, options, responders)
@@ -70,6 +87,7 @@ func (a *app) readRevocation(r *revocationFlags, options *pki.RevocationOptions)
 			return err
 		}
 		options.CRLs = append(options.CRLs, lists...)
+		r.strangers = append(r.strangers, func(asked []*x509.Certificate) string { return listsOfOthers(file, lists, asked) })
 	}
 	for _, file := range r.ocsp {
 		if isURL(file) {
@@ -80,6 +98,7 @@ func (a *app) readRevocation(r *revocationFlags, options *pki.RevocationOptions)
 			return err
 		}
 		options.OCSP = append(options.OCSP, data)
+		r.strangers = append(r.strangers, func(asked []*x509.Certificate) string { return answerAboutOthers(file, data, asked) })
 	}
 	for _, file := range r.sets {
 		data, origin, err := a.readBytes(file)
@@ -98,6 +117,7 @@ func (a *app) readRevocation(r *revocationFlags, options *pki.RevocationOptions)
 			return err
 		}
 		options.Staple = data
+		r.strangers = append(r.strangers, func(asked []*x509.Certificate) string { return answerAboutOthers(r.staple, data, asked) })
 	}
 	return nil
 }
@@ -114,6 +134,48 @@ func (a *app) readOCSP(file string) ([]byte, error) {
 			hint: "it has to be DER, as \"openssl ocsp -respout\" and \"tlswright ca ocsp\" write it"}
 	}
 	return data, nil
+}
+
+// listsOfOthers says of a file with CRLs that none of them speaks of what is asked about; "" if one does, or may.
+func listsOfOthers(file string, lists []*crl.List, asked []*x509.Certificate) string {
+	issuer := ""
+	for _, l := range lists {
+		if l.IDP != nil && l.IDP.Indirect {
+			return ""
+		}
+		for _, c := range asked {
+			if bytes.Equal(c.RawIssuer, l.RawIssuer) {
+				return ""
+			}
+		}
+		var name pkix.RDNSequence
+		if _, err := asn1.Unmarshal(l.RawIssuer, &name); err == nil {
+			issuer = pki.Printable(name.String())
+		}
+	}
+	return file + " is no CRL of the issuer, but of " + orWord(issuer, "another one")
+}
+
+// answerAboutOthers says of a file with an OCSP response that it is an error, or about other certificates; "" if it is
+// about what is asked.
+func answerAboutOthers(file string, der []byte, asked []*x509.Certificate) string {
+	r, err := ocsp.ParseResponse(der)
+	if err != nil {
+		return "" // which was refused before
+	}
+	if r.Status != ocsp.Successful {
+		return file + " holds no status, but the error " + r.Status.String()
+	}
+	serial := ""
+	for _, s := range r.Singles {
+		for _, c := range asked {
+			if bytes.Equal(c.SerialNumber.Bytes(), bytes.TrimLeft(s.ID.Serial, "\x00")) {
+				return ""
+			}
+		}
+		serial = hex.EncodeToString(s.ID.Serial)
+	}
+	return file + " is about another certificate, with the serial number " + orWord(serial, "of nobody")
 }
 
 // fetchForVerify goes out for what is missing, and for what revocation is judged by.
