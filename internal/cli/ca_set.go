@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki/revset"
 )
 
@@ -17,7 +18,8 @@ const setMagic = "TWRS"
 // setReport is a revocation set in `ca crl --json`.
 type setReport struct {
 	Revoked  int       `json:"revoked"`
-	Known    int       `json:"known"` // all certificates it speaks of
+	Known    int       `json:"known"`       // all certificates it speaks of
+	TooNew   int       `json:"not_covered"` // of them: valid from later than it covers, so that they count as unknown
 	Bytes    int       `json:"bytes"`
 	CRLBytes int       `json:"crl_bytes"`    // of a complete CRL that says the same
 	IsExact  bool      `json:"crl_measured"` // the CRL was made; otherwise its size is reckoned
@@ -51,6 +53,9 @@ func (a *app) makeSet(cmd *cobra.Command, o *caCRLFlags, au *authority.Authority
 		r.Revoked += i.Revoked
 		r.Known += i.Known
 	}
+	if r.TooNew, err = newerThan(cmd, au, set.Covers); err != nil {
+		return nil, err
+	}
 	for _, l := range lists {
 		if l.Base == "" && o.shard == "" {
 			r.CRLBytes, r.IsExact = r.CRLBytes+l.Bytes, true
@@ -62,6 +67,24 @@ func (a *app) makeSet(cmd *cobra.Command, o *caCRLFlags, au *authority.Authority
 	return r, nil
 }
 
+// newerThan counts the certificates that are on record and valid only from a later time.
+func newerThan(cmd *cobra.Command, au *authority.Authority, covers time.Time) (n int, err error) {
+	q := authority.Query{Newest: true, Light: true, States: []store.State{store.StateIssued, store.StateOnHold, store.StateRevoked}}
+	for r, err := range au.Search(cmd.Context(), q) {
+		if err != nil {
+			return 0, caFailure(err, "reading the records")
+		}
+		if r.NotBefore.After(covers) {
+			n++
+		}
+		// Records come newest first, and certificates are seldom dated back by more than this.
+		if r.AskedAt.Before(covers.Add(-day)) {
+			break
+		}
+	}
+	return n, nil
+}
+
 // text is the set in a line.
 func (r *setReport) text() string {
 	about := map[bool]string{true: "", false: "about "}[r.IsExact]
@@ -69,9 +92,13 @@ func (r *setReport) text() string {
 }
 
 func (r *setReport) rows() []row {
+	covers := "certificates valid from " + timeOf(r.Covers) + " or earlier"
+	if r.TooNew > 0 {
+		covers += fmt.Sprintf("; %d newer not yet", r.TooNew)
+	}
 	return []row{
 		{label: "size", value: r.text()},
-		{label: "covers", value: "certificates valid from " + timeOf(r.Covers) + " or earlier"},
+		{label: "covers", value: covers},
 		{label: "expires", value: timeOf(r.Expires)},
 		{label: "file", value: r.File},
 	}

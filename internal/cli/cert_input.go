@@ -352,6 +352,8 @@ func (c *contents) needCerts() error {
 		f.hint = "look at a key with: tlswright cert key " + c.origin
 	case len(c.requests) > 0:
 		f.hint = "look at a request with: tlswright cert csr " + c.origin
+	case len(c.lists) > 0:
+		f.hint = "look at a CRL with: tlswright ca crl --show " + c.origin
 	}
 	return f
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,6 +67,12 @@ func (a *app) caBackup(cmd *cobra.Command, o *caBackupFlags, file string) (err e
 			return err
 		}
 	}
+	if err := needFolder(file); err != nil {
+		return err
+	}
+	if err := a.refuseCAFile(file); file != "-" && err != nil {
+		return err
+	}
 	au, err := a.openAuthority(cmd.Context(), &caFlags{}, false)
 	if err != nil {
 		return err
@@ -77,7 +84,7 @@ func (a *app) caBackup(cmd *cobra.Command, o *caBackupFlags, file string) (err e
 		}
 		return nil
 	}
-	size, err := backupInto(cmd.Context(), au, file)
+	size, err := a.backupInto(cmd.Context(), au, file)
 	if err != nil {
 		return err
 	}
@@ -101,9 +108,22 @@ func (a *app) caBackup(cmd *cobra.Command, o *caBackupFlags, file string) (err e
 	return nil
 }
 
-// backupInto writes a file that takes its name when it is whole.
-func backupInto(ctx context.Context, au *authority.Authority, file string) (size int64, err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".tlswright-tmp-*") // mode 0600
+// backupInto writes a file that takes its name when it is whole. What a backup that was killed left of itself is removed, for
+// there are private keys in it: of several backups at once each waits for the one before.
+func (a *app) backupInto(ctx context.Context, au *authority.Authority, file string) (size int64, err error) {
+	home, err := a.home()
+	if err != nil {
+		return 0, err
+	}
+	held, err := a.holdLive(ctx, filepath.Join(home, "ca"))
+	if err != nil {
+		return 0, err
+	}
+	defer letGo(held, &err)
+	if err := removeUnfinished(file); err != nil {
+		return 0, cannotRun(err, "removing what an earlier backup left")
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+unfinishedMark+"*") // mode 0600
 	if err != nil {
 		return 0, cannotRun(err, "making the backup")
 	}
@@ -128,6 +148,26 @@ func backupInto(ctx context.Context, au *authority.Authority, file string) (size
 		return 0, cannotRun(err, "making the backup")
 	}
 	return size, nil
+}
+
+// unfinishedMark is in the name of a backup that is not whole yet.
+const unfinishedMark = ".tlswright-tmp-"
+
+// removeUnfinished removes what is left of a file that was never finished.
+func removeUnfinished(file string) error {
+	dir := filepath.Dir(file)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(file)+unfinishedMark) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 const caRestoreLong = `Put the CA of a backup into a home folder that has none. Everything is checked

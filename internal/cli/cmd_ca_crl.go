@@ -132,7 +132,10 @@ func (a *app) caCRL(cmd *cobra.Command, o *caCRLFlags) (err error) {
 		}
 	}
 	for _, file := range []string{o.output, o.set} {
-		if err := o.mayReplace(file); err != nil {
+		if err := needFolder(file); err != nil {
+			return err
+		}
+		if err := a.mayReplaceList(o, file); err != nil {
 			return err
 		}
 	}
@@ -180,13 +183,16 @@ func (o *caCRLFlags) options(cmd *cobra.Command) (authority.CRLOptions, error) {
 	return options, nil
 }
 
-// mayReplace refuses to overwrite what is neither a CRL nor a revocation set: those are made anew all the time.
-func (o *caCRLFlags) mayReplace(file string) error {
-	if file == "" || file == "-" || o.force {
+// mayReplaceList refuses to overwrite what is neither a CRL nor a revocation set: those are made anew all the time.
+func (a *app) mayReplaceList(o *caCRLFlags, file string) error {
+	if file == "" || file == "-" {
 		return nil
 	}
 	if data, err := readLimited(file); err == nil && isRevocationFile(data) {
 		return nil
+	}
+	if o.force {
+		return a.refuseCAFile(file)
 	}
 	return refuseToReplace(file)
 }
@@ -254,7 +260,7 @@ func (a *app) writeList(o *caCRLFlags, au *authority.Authority, der []byte, numb
 	}
 	if o.dir != "" {
 		r.File = filepath.Join(o.dir, listName(au.Publication, o.isDelta, number))
-		if err := o.mayReplace(r.File); err != nil {
+		if err := a.mayReplaceList(o, r.File); err != nil {
 			return nil, err
 		}
 	}

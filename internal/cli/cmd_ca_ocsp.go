@@ -97,7 +97,7 @@ func (a *app) caOCSP(cmd *cobra.Command, o *caOCSPFlags, args []string) (err err
 		f.hint = "name a file with -o, or look at it with --json"
 		return f
 	}
-	if err := o.mayReplace(); err != nil {
+	if err := a.mayReplaceAnswer(o); err != nil {
 		return err
 	}
 	var request []byte
@@ -130,15 +130,21 @@ func (a *app) caOCSP(cmd *cobra.Command, o *caOCSPFlags, args []string) (err err
 	return a.reportAnswer(o, au, answer)
 }
 
-// mayReplace refuses to overwrite what is no OCSP answer.
-func (o *caOCSPFlags) mayReplace() error {
-	if o.output == "" || o.output == "-" || o.force {
+// mayReplaceAnswer refuses to overwrite what is no OCSP answer.
+func (a *app) mayReplaceAnswer(o *caOCSPFlags) error {
+	if o.output == "" || o.output == "-" {
 		return nil
+	}
+	if err := needFolder(o.output); err != nil {
+		return err
 	}
 	if data, err := readLimited(o.output); err == nil {
 		if _, err := ocsp.ParseResponse(data); err == nil {
 			return nil
 		}
+	}
+	if o.force {
+		return a.refuseCAFile(o.output)
 	}
 	return refuseToReplace(o.output)
 }

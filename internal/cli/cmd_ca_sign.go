@@ -68,6 +68,12 @@ type signReport struct {
 }
 
 func (a *app) caSign(cmd *cobra.Command, o *caSignFlags, file string) (err error) {
+	if o.out == "-" {
+		o.out = ""
+	}
+	if err := a.mayReplaceSigned(o); err != nil {
+		return err
+	}
 	text, origin, err := a.readBytes(file)
 	if err != nil {
 		return err
@@ -119,6 +125,23 @@ func (a *app) caSign(cmd *cobra.Command, o *caSignFlags, file string) (err error
 	return a.reportSigned(o, csr, issued)
 }
 
+// mayReplaceSigned refuses to overwrite what is there, before a certificate is signed that would have to go there.
+func (a *app) mayReplaceSigned(o *caSignFlags) error {
+	switch {
+	case o.out == "":
+		return nil
+	case o.force:
+		if err := a.refuseCAFile(o.out); err != nil {
+			return err
+		}
+	default:
+		if err := refuseToReplace(o.out); err != nil {
+			return err
+		}
+	}
+	return needFolder(o.out)
+}
+
 // pointToRootCRL has a further intermediate name the CRL that the first one names.
 func (a *app) pointToRootCRL(req *pki.Request) error {
 	if req.Profile != pki.ProfileIntermediate {
@@ -148,6 +171,9 @@ func (a *app) reportSigned(o *caSignFlags, csr *pki.CSR, issued *authority.Issue
 		if err := keystore.WriteFile(o.out, text, 0o644); err != nil {
 			return cannotRun(err, "writing the certificate")
 		}
+	}
+	if len(csr.SANs) == 0 && len(o.sans) == 0 && len(issued.Certificate.DNSNames) > 0 {
+		a.ui.notef("the request has no alternative names, as old tools make them: its common name became one; --san names others")
 	}
 	if len(csr.Ignored) > 0 {
 		a.ui.notef("the request also asks for this, which the profile decides: %s", strings.Join(csr.Ignored, ", "))

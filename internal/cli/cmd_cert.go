@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,9 @@ func (a *app) writeResult(path string, data []byte, isSecret, force bool) error 
 			return err
 		}
 	}
+	if err := a.refuseCAFile(path); err != nil {
+		return err
+	}
 	mode := fs.FileMode(certFileMode)
 	if isSecret {
 		mode = keyFileMode
@@ -62,6 +66,49 @@ func refuseToReplace(path string) error {
 		return cannotRun(err, "")
 	}
 	return &failure{kind: kindLocal, text: path + " exists; it would be lost", hint: "name another file, or replace it with --force"}
+}
+
+// refuseCAFile keeps even --force from writing over the keys and records of the CA, by whatever path or link.
+func (a *app) refuseCAFile(path string) error {
+	file, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil // there is nothing that would be lost
+	}
+	home, err := a.home()
+	if err != nil {
+		return nil
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Join(home, "ca"))
+	if err != nil {
+		return nil
+	}
+	below, err := filepath.Rel(absolute(folder), absolute(file))
+	if err != nil || below == ".." || strings.HasPrefix(below, ".."+string(filepath.Separator)) {
+		return nil
+	}
+	return &failure{kind: kindLocal, text: path + " is a file of the CA itself; it would be lost", hint: "name another file"}
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// needFolder refuses a file in a folder that there is not, before anything is made that would have to go there.
+func needFolder(file string) error {
+	if file == "" || file == "-" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(file))
+	switch {
+	case err != nil:
+		return cannotRun(err, "")
+	case !info.IsDir():
+		return &failure{kind: kindLocal, text: filepath.Dir(file) + " is no folder"}
+	}
+	return nil
 }
 
 // pemBlock is data in PEM.
