@@ -93,7 +93,7 @@ func (a *app) secretFromTerminal(s *secretFlags, what string) ([]byte, error) {
 	if !term.IsTerminal(int(tty.Fd())) {
 		t, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 		if err != nil {
-			f := &failure{kind: kindLocal, text: what + " needs a passphrase, and there is no terminal to ask at"}
+			f := &failure{kind: kindLocal, text: "there is no terminal to ask at for the passphrase of " + what}
 			f.hint = fmt.Sprintf("give it with --%spassword-file FILE or --%spassword-env NAME", s.prefix, s.prefix)
 			return nil, f
 		}

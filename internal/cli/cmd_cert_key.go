@@ -85,7 +85,8 @@ func newCertKey(a *app) *cobra.Command {
 	_ = cmd.MarkFlagFilename("output")
 	_ = cmd.MarkFlagFilename("match")
 	exclusive(cmd, "new", "match")
-	exclusive(cmd, "public", "match", "json")
+	exclusive(cmd, "public", "match")
+	exclusive(cmd, "public", "json")
 	exclusive(cmd, "traditional", "encrypt")
 	return cmd
 }
@@ -106,6 +107,7 @@ type keyReport struct {
 	Strength  int    `json:"strength,omitempty"` // bits of work
 	Exponent  int    `json:"exponent,omitempty"`
 	IsPrivate bool   `json:"private"`
+	Matches   *bool  `json:"matches,omitempty"` // --match
 	Container string `json:"container,omitempty"`
 	Encrypted bool   `json:"encrypted"`
 	Mode      string `json:"file_mode,omitempty"`
@@ -222,7 +224,7 @@ func (a *app) certKey(cmd *cobra.Command, o *certKeyFlags, arg string) error {
 	case o.isPublic:
 		return a.writeResult(o.output, []byte(r.Public), false, o.force)
 	case o.match != "":
-		return a.matchKey(cmd, o, public, c.origin)
+		return a.matchKey(cmd, o, public, r)
 	case o.asJSON:
 		err = a.ui.printJSON(r)
 	default:
@@ -329,7 +331,8 @@ func (a *app) printKey(title string, r keyReport) {
 }
 
 // matchKey is --match.
-func (a *app) matchKey(cmd *cobra.Command, o *certKeyFlags, public crypto.PublicKey, origin string) error {
+func (a *app) matchKey(cmd *cobra.Command, o *certKeyFlags, public crypto.PublicKey, r keyReport) error {
+	origin := r.Source
 	c, err := a.readInput(cmd, o.match, nil, nil)
 	if err != nil {
 		return err
@@ -356,7 +359,14 @@ func (a *app) matchKey(cmd *cobra.Command, o *certKeyFlags, public crypto.Public
 	default:
 		return &failure{kind: kindLocal, text: c.origin + " holds no certificate, request or public key"}
 	}
-	if !pki.SameKey(others[0], public) {
+	isSame := pki.SameKey(others[0], public)
+	if o.asJSON {
+		r.Matches = &isSame
+		if err := a.ui.printJSON(r); err != nil || isSame {
+			return err
+		}
+	}
+	if !isSame {
 		return &failure{kind: kindFinding, text: fmt.Sprintf("the %s of %s (%s) does not belong to the key of %s (%s)", what, c.origin,
 			pki.DescribeKey(others[0]), origin, pki.DescribeKey(public))}
 	}

@@ -79,7 +79,8 @@ func newCertPin(a *app) *cobra.Command {
 	complete(cmd, "of", []string{"leaf", "intermediate", "all"})
 	complete(cmd, "kind", []string{"spki", "certificate"})
 	complete(cmd, "format", pinFormats[1:])
-	exclusive(cmd, "check", "format", "json")
+	exclusive(cmd, "format", "json")
+	exclusive(cmd, "check", "format")
 	return cmd
 }
 
@@ -98,6 +99,8 @@ type pinsJSON struct {
 	Source  string      `json:"source"`
 	Pins    []pinReport `json:"pins"`
 	Backups []string    `json:"backups,omitempty"`
+	Matches *bool       `json:"matches,omitempty"` // --check
+	Matched string      `json:"matched,omitempty"` // the pin that did
 }
 
 func (a *app) certPin(cmd *cobra.Command, o *certPinFlags, arg string) error {
@@ -356,6 +359,19 @@ func (a *app) checkPins(cmd *cobra.Command, o *certPinFlags, c *contents, chain 
 	}
 	if c.format == formatPeer {
 		chain = chain[:1] // which has proven that it has its key; the others may be anybody's
+	}
+	if o.asJSON {
+		j := pinsJSON{Source: c.origin, Pins: []pinReport{}}
+		for _, cert := range chain {
+			j.Pins = append(j.Pins, newPinReport(cert))
+		}
+		p, ok := set.Match(chain)
+		if j.Matches = &ok; ok {
+			j.Matched = p.String()
+		}
+		if err := a.ui.printJSON(j); err != nil || ok {
+			return err
+		}
 	}
 	if p, ok := set.Match(chain); ok {
 		for _, cert := range chain {
