@@ -173,3 +173,33 @@ func TestPathSeesNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// FuzzWhatIsSaid holds that nothing on the wire is too odd to be looked at from the path, or to be compared.
+func FuzzWhatIsSaid(f *testing.F) {
+	old, new := bothVersions(f)
+	for _, r := range []*trace.Recording{old, new} {
+		var from [2][]byte
+		for _, rec := range r.Records {
+			at := 0
+			if rec.From == trace.Server {
+				at = 1
+			}
+			from[at] = append(from[at], rec.Raw...)
+		}
+		f.Add(from[0], from[1])
+	}
+	f.Fuzz(func(t *testing.T, client, server []byte) {
+		r := decode(t, &trace.Capture{Segments: []trace.Segment{{From: trace.Client, Data: client}, {From: trace.Server, Data: server}}})
+		if _, err := r.OnPath(); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range trace.Compare(r, r).Parts {
+			if d.Differs {
+				t.Errorf("%s differs from itself", d.Part)
+			}
+		}
+		trace.Compare(r, old)
+		trace.LessonPoints(r, new)
+		r.Fingerprints()
+	})
+}

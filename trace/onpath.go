@@ -58,7 +58,7 @@ func (r *Recording) OnPath() (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{Client: r.Client, Server: r.Server, Turns: wiretap.turns(), Fingerprints: wiretap.Fingerprints()}
+	v := &View{Client: r.Client, Server: r.Server, Seen: []Sight{}, Hidden: []Sight{}, Turns: wiretap.turns(), Fingerprints: wiretap.Fingerprints()}
 	v.addresses(r.Server.Name)
 	v.clientHello(wiretap)
 	v.serverHello(wiretap)

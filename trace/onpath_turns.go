@@ -10,7 +10,7 @@ import (
 // turns puts the records of one side that come without one of the other in between together. The change_cipher_spec
 // that TLS 1.3 sends for show does not make a turn of its own.
 func (r *Recording) turns() []Turn {
-	var turns []Turn
+	turns := []Turn{}
 	for i := range r.Records {
 		rec := &r.Records[i]
 		if len(turns) == 0 || turns[len(turns)-1].From != rec.From {
