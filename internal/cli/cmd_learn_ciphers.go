@@ -187,7 +187,7 @@ func (v *visit) outcome() string {
 			return "refused, with the alert " + alert.String()
 		}
 	}
-	return "refused"
+	return "refused, without an alert"
 }
 
 // pageNarrower offers a single suite, which is another one than was chosen.

@@ -166,7 +166,7 @@ func (a *app) teach(ctx context.Context, r liveReport, all int) error {
 		}
 	}
 	text := "\n"
-	if asked := t.right + t.wrong + t.shown; t.right+t.wrong > 0 {
+	if asked := t.right + t.wrong + t.shown; t.right+t.wrong > 0 || t.isThere && asked > 0 {
 		text += out.paint(bold, fmt.Sprintf("%d of %d right", t.right, asked)) + fmt.Sprintf("; %d wrong, %d shown\n", t.wrong, t.shown)
 	}
 	text += "Next, on your own:\n"

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"io"
 	"net"
 	"strings"
@@ -162,7 +161,8 @@ func (c *classroom) commands(lines []string) []string {
 	return all
 }
 
-// visit connects once and records it. A host that cannot be reached is an error; one that refuses is not.
+// visit connects once and records it. A host that cannot be reached is an error; one that refuses, in words or by
+// breaking off, is not.
 func (c *classroom) visit(ctx context.Context, core tlscore.Config) (*visit, error) {
 	nc, err := (&net.Dialer{Timeout: c.timeout}).DialContext(ctx, "tcp", c.target.String())
 	if err != nil {
@@ -183,9 +183,8 @@ func (c *classroom) visit(ctx context.Context, core tlscore.Config) (*visit, err
 	defer conn.Close()
 	v := &visit{}
 	if v.refused = conn.HandshakeContext(ctx); v.refused != nil {
-		var tls *tlscore.Error
-		if !errors.As(v.refused, &tls) {
-			return nil, connectionFailure(c.target.String(), v.refused)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		r.Fail(v.refused)
 	} else if err := c.talk(conn); err != nil {
