@@ -84,6 +84,18 @@ func (a *Authority) Backup(ctx context.Context, w io.Writer) (err error) {
 	return writeArchive(w, m, sources)
 }
 
+// RemoveUnfinished removes what backups that were killed left in the folder of a
+// CA: copies of the database. The caller sees to it that none is being made.
+func RemoveUnfinished(dir string) error {
+	left, err := filepath.Glob(filepath.Join(globEscaped(dir), "backup-*"))
+	for _, path := range left {
+		if info, statErr := os.Lstat(path); statErr == nil && info.IsDir() {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+	}
+	return err
+}
+
 // headOf opens a copy of a database to verify it. What was reserved at that moment
 // is closed in the copy, as lost.
 func headOf(ctx context.Context, path string) (head store.AuditHead, lost []store.Lost, err error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki/crl"
+	"github.com/tlswright/tlswright/pki/revset"
 )
 
 func backupOf(t *testing.T, a *Authority) []byte {
@@ -69,6 +70,14 @@ func TestARestoredAuthorityGoesOn(t *testing.T) {
 		t.Errorf("taking it on file again: %v, %v", added, err)
 	}
 	issueOne(t, b, "new.test")
+	// What was issued after the backup is not on file: no revocation set may speak of it.
+	data, err := b.RevocationSet(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err := revset.Parse(data); err != nil || !set.Covers.Before(later.NotBefore) {
+		t.Errorf("the set covers what began at %v: %+v (%v)", later.NotBefore, set, err)
+	}
 	if _, err := b.VerifyAudit(t.Context()); err != nil {
 		t.Error(err)
 	}

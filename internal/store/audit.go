@@ -144,6 +144,12 @@ func (s *Store) Audit(ctx context.Context, from int64) iter.Seq2[Entry, error] {
 	}
 }
 
+// AuditOf gives the entries of these actions, oldest first: for those that are few.
+func (s *Store) AuditOf(ctx context.Context, one, other string) ([]Entry, error) {
+	found, err := collect(ctx, s, scanEntry, `SELECT `+entryColumns+` FROM audit WHERE action IN ($1, $2) ORDER BY seq`, one, other)
+	return found, s.explain(err, "read the audit log")
+}
+
 // AuditHead is the end of the log: written down elsewhere, it proves later that
 // nothing up to it was changed.
 type AuditHead struct {
