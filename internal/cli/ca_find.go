@@ -39,7 +39,7 @@ func (a *app) findRecord(ctx context.Context, au *authority.Authority, what, pre
 	}
 	err = caFailure(err, "finding the certificate")
 	var refused *failure
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && strings.TrimSpace(what) != "" {
 		if others := a.issuersThatKnow(ctx, au, what); len(others) > 0 {
 			refused.hint = "--issuer " + strings.Join(others, " or --issuer ") + " has it"
 		}

@@ -26,6 +26,9 @@ import (
 // maxInput bounds what is read from a file or from standard input, in bytes.
 const maxInput = 16 << 20
 
+// maxList bounds a file with CRLs, in bytes: a list of a million entries has 35 MiB, and half as much again as PEM.
+const maxList = 128 << 20
+
 // format is how certificates and keys come in a file.
 type format string
 
@@ -99,28 +102,35 @@ func (a *app) readInput(cmd *cobra.Command, arg string, f *peerFlags, secret *se
 
 // readBytes reads a file, or standard input for "-".
 func (a *app) readBytes(arg string) (data []byte, origin string, err error) {
+	return a.readBytesWithin(arg, maxInput)
+}
+
+// readBytesWithin is readBytes with a bound of its own, in bytes.
+func (a *app) readBytesWithin(arg string, bound int64) (data []byte, origin string, err error) {
 	if arg == "-" {
 		if a.ui.err.width > 0 && !a.ui.inputIsPiped() {
 			a.ui.notef("reading standard input; end with Ctrl-D")
 		}
-		data, err = io.ReadAll(io.LimitReader(a.ui.in, maxInput+1))
+		data, err = io.ReadAll(io.LimitReader(a.ui.in, bound+1))
 		origin = "standard input"
 	} else {
-		data, err = readLimited(arg)
+		data, err = readFileWithin(arg, bound)
 		origin = arg
 	}
 	switch {
 	case err != nil:
 		return nil, origin, cannotRun(err, "")
-	case len(data) > maxInput:
-		return nil, origin, &failure{kind: kindLocal, text: fmt.Sprintf("%s has more than %d MiB", origin, maxInput>>20)}
+	case int64(len(data)) > bound:
+		return nil, origin, &failure{kind: kindLocal, text: fmt.Sprintf("%s has more than %d MiB", origin, bound>>20)}
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, origin, &failure{kind: kindLocal, text: origin + " is empty"}
 	}
 	return data, origin, nil
 }
 
-func readLimited(path string) ([]byte, error) {
+func readLimited(path string) ([]byte, error) { return readFileWithin(path, maxInput) }
+
+func readFileWithin(path string, bound int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -129,7 +139,7 @@ func readLimited(path string) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder", path)
 	}
-	return io.ReadAll(io.LimitReader(f, maxInput+1))
+	return io.ReadAll(io.LimitReader(f, bound+1))
 }
 
 // isServer reports whether an argument can only be a server: host and port, or a URL, and no file of that name.

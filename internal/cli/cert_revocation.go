@@ -221,7 +221,7 @@ func (a *app) fetchForVerify(cmd *cobra.Command, o *certVerifyFlags, v *verifica
 // readCRLs reads the CRLs of a file, PEM or DER.
 func (a *app) readCRLs(file string) ([]*crl.List, error) {
 	c := &contents{}
-	data, origin, err := a.readBytes(file)
+	data, origin, err := a.readBytesWithin(file, maxList)
 	if err != nil {
 		return nil, err
 	}

@@ -78,23 +78,31 @@ func (a *app) caBackup(cmd *cobra.Command, o *caBackupFlags, file string) (err e
 		return err
 	}
 	defer closing(au, &err)
+	home, err := a.home()
+	if err != nil {
+		return err
+	}
+	held, err := a.holdLive(cmd.Context(), filepath.Join(home, "ca"))
+	if err != nil {
+		return err
+	}
+	defer letGo(held, &err)
+	if err := authority.RemoveUnfinished(filepath.Join(home, "ca")); err != nil {
+		return cannotRun(err, "removing what an earlier backup left")
+	}
 	if file == "-" {
 		if err := au.Backup(cmd.Context(), a.ui.out.w); err != nil {
 			return caFailure(err, "making the backup")
 		}
 		return nil
 	}
-	size, err := a.backupInto(cmd.Context(), au, file)
+	size, err := backupInto(cmd.Context(), au, file)
 	if err != nil {
 		return err
 	}
 	head, err := au.VerifyAudit(cmd.Context())
 	if err != nil {
 		return caFailure(err, "reading the log")
-	}
-	home, err := a.home()
-	if err != nil {
-		return err
 	}
 	r := backupReport{File: file, Folder: filepath.Join(home, "ca"), MadeAt: a.now().UTC(), Bytes: size, Entries: head.Seq, Hash: hex.EncodeToString(head.Hash[:]), Lost: []string{}}
 	if o.asJSON {
@@ -109,17 +117,8 @@ func (a *app) caBackup(cmd *cobra.Command, o *caBackupFlags, file string) (err e
 }
 
 // backupInto writes a file that takes its name when it is whole. What a backup that was killed left of itself is removed, for
-// there are private keys in it: of several backups at once each waits for the one before.
-func (a *app) backupInto(ctx context.Context, au *authority.Authority, file string) (size int64, err error) {
-	home, err := a.home()
-	if err != nil {
-		return 0, err
-	}
-	held, err := a.holdLive(ctx, filepath.Join(home, "ca"))
-	if err != nil {
-		return 0, err
-	}
-	defer letGo(held, &err)
+// there are private keys in it: the caller holds the CA, so that no other is at work.
+func backupInto(ctx context.Context, au *authority.Authority, file string) (size int64, err error) {
 	if err := removeUnfinished(file); err != nil {
 		return 0, cannotRun(err, "removing what an earlier backup left")
 	}

@@ -104,6 +104,13 @@ func cannotRun(err error, format string, args ...any) *failure {
 	if errors.As(err, &perm) {
 		f.hint = perm.Hint
 	}
+	var hinted interface {
+		error
+		Hint() string
+	}
+	if f.hint == "" && errors.As(err, &hinted) {
+		f.hint = hinted.Hint()
+	}
 	return f
 }
 
