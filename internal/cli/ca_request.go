@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/x509"
 	"maps"
 	"slices"
@@ -99,6 +100,13 @@ func needsName(req pki.Request) bool {
 		spec = &builtin
 	}
 	return spec.NeedsSAN
+}
+
+// noteVainPolicies tells that the policies of a certificate count for nothing where the intermediate has none.
+func (a *app) noteVainPolicies(c, issuer *x509.Certificate) {
+	if len(c.PolicyIdentifiers) > 0 && len(issuer.PolicyIdentifiers) == 0 && !bytes.Equal(issuer.RawSubject, issuer.RawIssuer) {
+		a.ui.notef("%s names no policies, so that no path through it has any (RFC 5280, Section 6.1.3): who demands one will refuse this certificate", nameOf(issuer))
+	}
 }
 
 // noteFindings tells what the linters found in a certificate that was issued all the same.

@@ -56,6 +56,9 @@ func newCAAudit(a *app) *cobra.Command {
 }
 
 func (a *app) caAudit(cmd *cobra.Command, o *caAuditFlags) (err error) {
+	if o.from < 0 {
+		return usagef(cmd, "--from %d is no number of an entry", o.from)
+	}
 	au, err := a.openAuthority(cmd.Context(), &caFlags{}, false)
 	if err != nil {
 		return err

@@ -121,6 +121,7 @@ func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) (err err
 	if err := live.Write(issued.Chain[0], issued.Chain[1:], key); err != nil {
 		return cannotRun(err, "writing the certificate")
 	}
+	a.noteVainPolicies(issued.Certificate, au.Issuer.Certificate)
 	return a.reportIssued(o, issued, dir)
 }
 
