@@ -63,6 +63,12 @@ func attributeName(oid asn1.ObjectIdentifier) string {
 		return "DC"
 	case "1.2.840.113549.1.9.1":
 		return "emailAddress"
+	case "1.3.6.1.4.1.311.60.2.1.1":
+		return "jurisdictionL"
+	case "1.3.6.1.4.1.311.60.2.1.2":
+		return "jurisdictionST"
+	case "1.3.6.1.4.1.311.60.2.1.3":
+		return "jurisdictionC"
 	}
 	return oid.String()
 }

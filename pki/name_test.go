@@ -23,6 +23,9 @@ func TestNamesReadFromTheMostSpecificPart(t *testing.T) {
 		{pkix.Name{Names: []pkix.AttributeTypeAndValue{
 			attribute("org", 0, 9, 2342, 19200300, 100, 1, 25), attribute("x@y", 1, 2, 840, 113549, 1, 9, 1), attribute(7, 1, 2, 3),
 		}}, "1.2.3=7, emailAddress=x@y, DC=org"},
+		{pkix.Name{Names: []pkix.AttributeTypeAndValue{
+			attribute("DE", 1, 3, 6, 1, 4, 1, 311, 60, 2, 1, 3), attribute("Hesse", 1, 3, 6, 1, 4, 1, 311, 60, 2, 1, 2), attribute("Kassel", 1, 3, 6, 1, 4, 1, 311, 60, 2, 1, 1),
+		}}, "jurisdictionL=Kassel, jurisdictionST=Hesse, jurisdictionC=DE"},
 	} {
 		if got := Name(c.name); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
