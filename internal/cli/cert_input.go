@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/jks"
 	"github.com/tlswright/tlswright/pki/pkcs12"
@@ -86,6 +87,9 @@ func (a *app) readInput(cmd *cobra.Command, arg string, f *peerFlags, secret *se
 	if f != nil && isServer(arg) {
 		return a.readServer(cmd, arg, f)
 	}
+	if keystore.IsTokenURI(arg) {
+		return a.readToken(arg, secret)
+	}
 	data, origin, err := a.readBytes(arg)
 	if err != nil {
 		if f != nil && errors.Is(err, fs.ErrNotExist) && !looksLikeFile(arg) {
@@ -93,11 +97,33 @@ func (a *app) readInput(cmd *cobra.Command, arg string, f *peerFlags, secret *se
 		}
 		return nil, err
 	}
+	if arg != "-" && keystore.IsTokenURI(strings.TrimSpace(string(data[:min(len(data), maxTokenURI)]))) {
+		return a.readToken(arg, secret)
+	}
 	c := &contents{origin: origin}
 	if err := a.take(c, data, secret); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// maxTokenURI bounds how much of a file is looked at to tell whether it names a key in a token, in bytes.
+const maxTokenURI = 4096
+
+// tokenContainer is where keys in tokens are kept.
+const tokenContainer = "PKCS#11 token"
+
+// readToken opens a private key that stays in a PKCS #11 token: what names it is a URI, or a file with one.
+func (a *app) readToken(arg string, secret *secretFlags) (*contents, error) {
+	if secret == nil {
+		return nil, &failure{kind: kindLocal, text: "a pkcs11: URI names a private key in a token, which is not what is wanted here"}
+	}
+	key, err := keystore.ReadKeyWith(arg, func(path string) ([]byte, error) { return a.secret(secret, pki.Printable(path)) })
+	if err != nil {
+		return nil, cannotRun(err, "")
+	}
+	origin, _, _ := strings.Cut(arg, "?") // behind which the PIN may stand
+	return &contents{origin: pki.Printable(origin), keys: []foundKey{{key: key, container: tokenContainer}}}, nil
 }
 
 // readBytes reads a file, or standard input for "-".

@@ -309,7 +309,10 @@ func (a *app) printKey(title string, r keyReport) {
 	rows := []row{key}
 	if r.IsPrivate {
 		kept := r.Container + ", without a passphrase"
-		if r.Encrypted {
+		switch {
+		case r.Container == tokenContainer:
+			kept = r.Container + ", which it never leaves"
+		case r.Encrypted:
 			kept = r.Container + ", under a passphrase"
 		}
 		rows = append(rows, row{"kept as", kept, plain})
