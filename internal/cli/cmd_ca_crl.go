@@ -188,7 +188,7 @@ func (a *app) mayReplaceList(o *caCRLFlags, file string) error {
 	if file == "" || file == "-" {
 		return nil
 	}
-	if data, err := readLimited(file); err == nil && isRevocationFile(data) {
+	if data, err := readFileWithin(file, maxList); err == nil && isRevocationFile(data) {
 		return nil
 	}
 	if o.force {
