@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
@@ -91,7 +92,10 @@ func (d *decoder) followPath(m *Message, chain [][]byte) {
 			d.holds(Check{Name: checkPath, Message: m.ID, Section: "RFC 5280, Section 4.1", Text: fmt.Sprintf("certificate %d of the %s cannot be read: %s", i, m.From, pki.Printable(err.Error()))}, false)
 			return
 		}
-		certs = append(certs, c)
+		// RFC 8446, Section 4.4.2: certificates that are not needed may be there; some peers send their leaf twice.
+		if !slices.ContainsFunc(certs, c.Equal) {
+			certs = append(certs, c)
+		}
 	}
 	for i, c := range certs {
 		d.followLink(m, certs, i)
