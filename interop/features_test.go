@@ -74,6 +74,7 @@ func TestFeaturesWithEveryPeer(t *testing.T) {
 // otherwise.
 func runFeatures(t *testing.T, page string, v wire.Version, features []feature) {
 	p := newPKI(t)
+	p.recorded = &recorded{}
 	cells := newGrid()
 	t.Run("feature", func(t *testing.T) {
 		for _, pr := range allPeers() {
@@ -101,6 +102,7 @@ func runFeatures(t *testing.T, page string, v wire.Version, features []feature) 
 		}
 	})
 	checkPage(t, page, featureTable(features, cells))
+	p.recorded.check(t)
 }
 
 func (f feature) line() string { return fmt.Sprintf("| %s | %s |", f.what, f.role) }

@@ -49,6 +49,14 @@ type asks struct {
 
 // config is asks for our end.
 func (a asks) config(p *pki, role tlscore.Role) *tlsnet.Config {
+	c := a.plainConfig(p, role)
+	if p.recorded != nil {
+		p.recorded.watch(c, role)
+	}
+	return c
+}
+
+func (a asks) plainConfig(p *pki, role tlscore.Role) *tlsnet.Config {
 	c := &tlsnet.Config{HandshakeTimeout: caseTimeout}
 	c.Core.CipherSuites, c.Core.Groups, c.Core.KeyShares, c.Core.ALPN = a.suites, a.groups, a.shares, a.alpn
 	if a.versions != nil {

@@ -88,6 +88,7 @@ type pki struct {
 	demanding          *identity // its certificate demands a stapled OCSP response
 	demandingRSA       *identity // so does this one
 	nss                nssStore
+	recorded           *recorded // nil: connections are not recorded
 }
 
 func newPKI(t testing.TB) *pki {
