@@ -40,6 +40,7 @@ var formats = []format{
 	{"rfc8448", func(w io.Writer, r *Recording, _ Options) error { return WriteRFC8448(w, r) }},
 	{"keylog", writeKeyLogOf},
 	{"pcapng", func(w io.Writer, r *Recording, _ Options) error { return WritePcapng(w, r.Capture()) }},
+	{"html", func(w io.Writer, r *Recording, _ Options) error { return WriteHTML(w, r, HTMLOptions{}) }},
 }
 
 // Formats returns the names of the formats that Write knows, those for a reader at a terminal first.
