@@ -311,11 +311,6 @@ func agreeOn(t *testing.T, what string, of *pdml, raw []byte, ours []trace.Field
 		if value, err := hex.DecodeString(f.Value); f.Value != "" && (err != nil || !bytes.Equal(value, raw[at:end])) {
 			t.Errorf("%s: Wireshark's %s has other bytes: %s, not %x", what, f.Name, f.Value, raw[at:end])
 		}
-		if f.Name == "tls.handshake.extensions_ec_point_format" { // package wire gives the list as one piece
-			whole := ours[slices.IndexFunc(ours, func(o trace.Field) bool { return o.Offset <= at && end <= o.Offset+o.Length })]
-			leaves = append(leaves, piece{whole.Offset, whole.Offset + whole.Length})
-			return false
-		}
 		if !starts[at] || !ends[end] {
 			t.Errorf("%s: Wireshark's %s %q is at %d to %d, where no field of ours begins and ends", what, f.Name, f.Show, at, end)
 		}

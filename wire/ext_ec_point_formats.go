@@ -20,5 +20,5 @@ func (v *ECPointFormats) Extension() ExtensionType { return ExtECPointFormats }
 func (v *ECPointFormats) AppendBody(b []byte) []byte { return appendOpaque(b, 1, v.Formats) }
 
 func (v *ECPointFormats) decode(c *cursor) {
-	v.Formats = c.opaque("ec_point_format_list", bounds{1, 1, max8}, KindBytes)
+	v.Formats = list8[byte](c, "ec_point_format_list", bounds{1, 1, max8}, KindUint)
 }
