@@ -96,7 +96,10 @@ func ParsePin(s string) (Pin, error) {
 	if rest, ok := cutPrefixFold(text, "pin-sha256="); ok {
 		text = strings.Trim(rest, `"`)
 	} else if rest, ok := cutPrefixFold(text, "sha256/"); ok {
-		text = strings.TrimPrefix(rest, "/")
+		// curl writes two slashes, others one; and one pin in 64 begins with a slash of its own.
+		if text = rest; len(rest) != base64.StdEncoding.EncodedLen(sha256.Size) {
+			text = strings.TrimPrefix(rest, "/")
+		}
 	} else if rest, ok := cutPrefixFold(text, "sha256:"); ok {
 		text = rest
 	}

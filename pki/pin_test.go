@@ -190,6 +190,22 @@ func TestNothingForeignGetsIntoSnippets(t *testing.T) {
 	}
 }
 
+// TestAPinMayBeginWithASlash: base64 has slashes too, and a pin must survive being written and read.
+func TestAPinMayBeginWithASlash(t *testing.T) {
+	const digits = "/" + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	var pins []Pin
+	for _, text := range []string{"sha256/" + digits, "sha256//" + digits, digits} {
+		p, err := ParsePin(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		pins = append(pins, p)
+	}
+	if pins[0] != pins[1] || pins[1] != pins[2] {
+		t.Errorf("three ways to write a pin, and these were read: %v", pins)
+	}
+}
+
 func FuzzParsePin(f *testing.F) {
 	for _, s := range []string{"sha256//" + strings.Repeat("A", 43) + "=", strings.Repeat("ab:", 31) + "ab", `pin-sha256="` + strings.Repeat("A", 43) + `="`, "spki:" + strings.Repeat("00", 32)} {
 		f.Add(s)
