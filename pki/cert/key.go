@@ -46,8 +46,11 @@ func (c *Certificate) parseSPKI(spki cryptobyte.String) error {
 		return malformed("tbsCertificate.subjectPublicKeyInfo.algorithm")
 	}
 	var ok bool
-	if c.SPKIKey, ok = c.readBits(&s, "subjectPublicKey"); !ok || !s.Empty() {
+	if c.SPKIKey, ok = c.readBits(&s, "subjectPublicKey"); !ok {
 		return malformed("tbsCertificate.subjectPublicKeyInfo.subjectPublicKey")
+	}
+	if !s.Empty() {
+		c.defect("%d bytes follow the key in subjectPublicKeyInfo", len(s))
 	}
 	c.PublicKey, c.KeyError = c.readKey()
 	return nil
