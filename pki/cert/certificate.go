@@ -133,7 +133,7 @@ func Parse(der []byte) (*Certificate, error) {
 		return nil, malformed("signatureValue")
 	}
 	if !outer.Empty() {
-		return nil, &ParseError{"certificate", "bytes follow signatureValue"}
+		c.defect("%d bytes follow the signature", len(outer))
 	}
 	if err := c.parseTBS(tbs); err != nil {
 		return nil, err
@@ -263,7 +263,7 @@ func readAlgorithm(s *cryptobyte.String, oid *asn1.ObjectIdentifier, params *[]b
 	}
 	var p cryptobyte.String
 	var tag cbasn1.Tag
-	if !alg.ReadAnyASN1Element(&p, &tag) || !alg.Empty() {
+	if !alg.ReadAnyASN1Element(&p, &tag) { // what follows is passed over, as the library does
 		return false
 	}
 	*params = p

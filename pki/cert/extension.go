@@ -70,8 +70,11 @@ func (c *Certificate) Find(oid string) (Extension, bool) {
 func (c *Certificate) parseExtensions(explicit cryptobyte.String) error {
 	const field = "tbsCertificate.extensions"
 	var list cryptobyte.String
-	if !explicit.ReadASN1(&list, cbasn1.SEQUENCE) || !explicit.Empty() {
+	if !explicit.ReadASN1(&list, cbasn1.SEQUENCE) {
 		return malformed(field)
+	}
+	if !explicit.Empty() {
+		c.defect("%d bytes follow the extensions", len(explicit))
 	}
 	seen := make(map[string]bool)
 	for i := 0; !list.Empty(); i++ {
@@ -118,7 +121,7 @@ func readExtension(list *cryptobyte.String) (e Extension, ok bool) {
 		}
 		e.Critical = b[0] != 0
 	}
-	if !s.ReadASN1(&value, cbasn1.OCTET_STRING) || !s.Empty() {
+	if !s.ReadASN1(&value, cbasn1.OCTET_STRING) { // what follows is passed over, as the library does
 		return e, false
 	}
 	e.Value = value

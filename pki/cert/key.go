@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -46,11 +47,17 @@ func (c *Certificate) parseSPKI(spki cryptobyte.String) error {
 		return malformed("tbsCertificate.subjectPublicKeyInfo.algorithm")
 	}
 	var ok bool
+	known := len(c.Defects)
 	if c.SPKIKey, ok = c.readBits(&s, "subjectPublicKey"); !ok {
 		return malformed("tbsCertificate.subjectPublicKeyInfo.subjectPublicKey")
 	}
+	isWhole := len(c.Defects) == known
 	if !s.Empty() {
 		c.defect("%d bytes follow the key in subjectPublicKeyInfo", len(s))
+	}
+	if !isWhole { // whoever reads it anyhow may read another key
+		c.KeyError = errors.New("the key is not a whole number of bytes")
+		return nil
 	}
 	c.PublicKey, c.KeyError = c.readKey()
 	return nil
