@@ -1,0 +1,201 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/tlswright/tlswright/grade"
+)
+
+// Report is one server at one address, and the judgement of it; or, with Facts nil, files of a machine.
+type Report struct {
+	Facts  *grade.Facts  `json:"facts,omitempty"`
+	Result *grade.Result `json:"result,omitempty"` // nil: nothing was judged, because nothing could be found out
+	// Files are the files that were looked at; their findings are in Result.
+	Files []grade.FileFact `json:"files,omitempty"`
+}
+
+// Format is a form of output.
+type Format string
+
+// The formats.
+const (
+	FormatText      Format = "text"
+	FormatJSON      Format = "json"  // one document, see [Schema]
+	FormatJSONLines Format = "jsonl" // one report a line
+	FormatHTML      Format = "html"
+	FormatCSV       Format = "csv"      // one row a finding
+	FormatSARIF     Format = "sarif"    // version 2.1.0
+	FormatJUnit     Format = "junit"    // XML
+	FormatMarkdown  Format = "markdown" // as GitHub reads it
+	FormatBadge     Format = "badge"    // SVG, with the worst grade of all
+)
+
+// Formats lists all formats, that for people first.
+func Formats() []Format {
+	return []Format{FormatText, FormatJSON, FormatJSONLines, FormatHTML, FormatCSV, FormatSARIF, FormatJUnit, FormatMarkdown, FormatBadge}
+}
+
+// ParseFormat finds a format by its name, in small or capital letters.
+func ParseFormat(name string) (Format, bool) {
+	for _, f := range Formats() {
+		if strings.EqualFold(string(f), name) {
+			return f, true
+		}
+	}
+	return "", false
+}
+
+// Style is a way to emphasize a piece of text. Colour never says what the words do not.
+type Style string
+
+// The styles.
+const (
+	Plain   Style = ""
+	Bold    Style = "bold"    // the subject, headings
+	Faint   Style = "faint"   // what may be skipped
+	Right   Style = "good"    // as it should be
+	Wrong   Style = "bad"     // broken
+	Caution Style = "caution" // not to be missed
+)
+
+// Options are how reports are written. The zero Options are good for a pipe.
+type Options struct {
+	// Paint emphasizes text on a terminal; nil leaves it as it is. What it adds must not take up columns.
+	Paint func(s Style, text string) string
+	// Width is that of the terminal, in columns; 0: 80.
+	Width int
+	// Verbose unfolds the text: 0 is the summary, 1 everything, 2 also the snippets for servers that were not detected.
+	Verbose int
+	// Title is that of a page or a Markdown document; "": made of the hosts.
+	Title string
+	// MinGrade is the worst grade that is good enough; "" asks for nothing. It decides what fails in JUnit.
+	MinGrade grade.Letter
+	// Tool is the version of the program, for SARIF and pages.
+	Tool string
+}
+
+// Write writes all reports in one format. The error is that of w, or of a value that has no JSON.
+func Write(w io.Writer, f Format, reports []Report, o Options) error {
+	out := NewWriter(w, f, o)
+	for i := range reports {
+		if err := out.Add(reports[i]); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+// Writer writes reports as they come. JSON lines and CSV go out with each Add; the other formats need all reports, and are
+// written by Close.
+type Writer struct {
+	w       io.Writer
+	format  Format
+	options Options
+	kept    []Report
+	begun   bool
+}
+
+// NewWriter begins a document. The caller closes it.
+func NewWriter(w io.Writer, f Format, o Options) *Writer { return &Writer{w: w, format: f, options: o} }
+
+// Add takes one report more.
+func (w *Writer) Add(r Report) error {
+	switch w.format {
+	case FormatJSONLines:
+		return JSONLine(w.w, r)
+	case FormatCSV:
+		isFirst := !w.begun
+		w.begun = true
+		return writeCSV(w.w, []Report{r}, isFirst)
+	}
+	w.kept = append(w.kept, r)
+	return nil
+}
+
+// Close writes what has not been written yet. It does not close the output.
+func (w *Writer) Close() error {
+	switch w.format {
+	case FormatText:
+		return Text(w.w, w.kept, w.options)
+	case FormatJSON:
+		return JSON(w.w, w.kept)
+	case FormatJSONLines:
+		return nil
+	case FormatHTML:
+		return HTML(w.w, w.kept, w.options)
+	case FormatCSV:
+		if w.begun {
+			return nil
+		}
+		return writeCSV(w.w, nil, true)
+	case FormatSARIF:
+		return SARIF(w.w, w.kept, w.options)
+	case FormatJUnit:
+		return JUnit(w.w, w.kept, w.options)
+	case FormatMarkdown:
+		return Markdown(w.w, w.kept, w.options)
+	case FormatBadge:
+		_, err := w.w.Write(Badge(Worst(w.kept)))
+		return err
+	}
+	return fmt.Errorf("report: no format %q", string(w.format))
+}
+
+// Worst is the worst grade of all reports: what could not be judged ("") does not count unless there is nothing else.
+func Worst(reports []Report) grade.Letter {
+	worst := grade.Letter("")
+	for _, r := range reports {
+		if l := letterOf(&r); l != "" && rank(l) > rank(worst) {
+			worst = l
+		}
+	}
+	return worst
+}
+
+// rank orders letters, the best first: A+ is 1, "" 0.
+func rank(l grade.Letter) int {
+	for i, known := range [...]grade.Letter{"", "A+", "A", "A-", "B", "C", "D", "E", "F", "M", "T"} {
+		if l == known {
+			return i
+		}
+	}
+	return 0
+}
+
+// letterOf is the grade of a report; "" if there is none.
+func letterOf(r *Report) grade.Letter {
+	if r.Result == nil || r.Facts != nil && r.Facts.Unreachable != "" {
+		return ""
+	}
+	return r.Result.Grade
+}
+
+// Name is the target of a report as a person writes it: "example.com:443", "[2001:db8::1]:25/smtp"; "files" for files.
+func (r *Report) Name() string {
+	if r.Facts == nil {
+		return "files"
+	}
+	host := r.Facts.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	name := host + ":" + strconv.Itoa(r.Facts.Port)
+	if r.Facts.StartTLS != "" {
+		name += "/" + r.Facts.StartTLS
+	}
+	return name
+}
+
+// joined writes into a buffer first, so that half a document is never written.
+func joined(w io.Writer, write func(b *bytes.Buffer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
