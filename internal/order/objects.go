@@ -1,0 +1,71 @@
+package order
+
+import (
+	"crypto/rand"
+	"time"
+
+	"github.com/tlswright/tlswright/acme"
+)
+
+// Order is an order as it is kept.
+type Order struct {
+	ID             string            `json:"id"`
+	Account        string            `json:"account"`
+	Status         string            `json:"status"` // as stored; Observe brings it up to date
+	Identifiers    []acme.Identifier `json:"identifiers"`
+	Authorizations []string          `json:"authorizations"` // their IDs, in the order of Identifiers
+	Created        time.Time         `json:"created"`
+	Expires        time.Time         `json:"expires"`
+	NotBefore      time.Time         `json:"notBefore,omitzero"`
+	NotAfter       time.Time         `json:"notAfter,omitzero"`
+	Profile        string            `json:"profile,omitempty"`
+	Replaces       string            `json:"replaces,omitempty"` // identifier of RFC 9773
+	Error          *acme.Problem     `json:"error,omitempty"`
+	CSR            []byte            `json:"csr,omitempty"`    // DER, from finalize on
+	Serial         string            `json:"serial,omitempty"` // of the certificate, hexadecimal
+	Star           *Star             `json:"star,omitempty"`
+}
+
+// Authorization is an account's right to an identifier, or the way there.
+type Authorization struct {
+	ID         string          `json:"id"`
+	Account    string          `json:"account"`
+	Identifier acme.Identifier `json:"identifier"` // without the star of a wildcard
+	Wildcard   bool            `json:"wildcard,omitempty"`
+	Status     string          `json:"status"`
+	Created    time.Time       `json:"created"`
+	Expires    time.Time       `json:"expires"`
+	Challenges []Challenge     `json:"challenges"`
+}
+
+// Challenge is one way to prove control.
+type Challenge struct {
+	ID        string        `json:"id"`
+	Type      string        `json:"type"`
+	Token     string        `json:"token"`
+	Status    string        `json:"status"`
+	Attempted time.Time     `json:"attempted,omitzero"`
+	Validated time.Time     `json:"validated,omitzero"`
+	Error     *acme.Problem `json:"error,omitempty"`
+}
+
+// newID draws a name for an object, or a token: 130 bits, in letters and digits (RFC 8555, Section 11.3 asks for 128).
+func newID() string { return rand.Text() }
+
+// Requested gives the identifier as the order had it, with the star of a wildcard.
+func (a *Authorization) Requested() acme.Identifier {
+	if a.Wildcard {
+		return acme.Identifier{Type: a.Identifier.Type, Value: "*." + a.Identifier.Value}
+	}
+	return a.Identifier
+}
+
+// Challenge finds a challenge by its ID; nil: there is none.
+func (a *Authorization) Challenge(id string) *Challenge {
+	for i := range a.Challenges {
+		if a.Challenges[i].ID == id {
+			return &a.Challenges[i]
+		}
+	}
+	return nil
+}
