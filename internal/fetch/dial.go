@@ -5,26 +5,40 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // maxAddresses bounds how many addresses of one name are tried.
 const maxAddresses = 4
 
-// connect looks a name up, keeps the addresses that may be asked, and connects to the first that answers. The address is
-// judged here and nowhere earlier: a name that is judged first and looked up later could change its mind between.
-func (f *Fetcher) connect(ctx context.Context, network, hostport string) (net.Conn, error) {
+// Gate says which addresses may be connected to. The zero value: public ones.
+type Gate struct {
+	// AllowPrivate opens every address that is one: loopback, private, link-local.
+	AllowPrivate bool
+	// Allow opens these networks although they are not public.
+	Allow []netip.Prefix
+	// LookUp turns a host name into addresses; nil: the system's resolver.
+	LookUp func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Local is the address to connect from; the zero value leaves it to the system.
+	Local netip.Addr
+}
+
+// Dial looks a name up, keeps the addresses that may be asked, and connects to the first of them that answers, in the
+// order of the look-up; at most four are tried. The address is judged here and nowhere earlier: a name that is judged
+// first and looked up later could change its mind between. A refused address is an *Error.
+func (g Gate) Dial(ctx context.Context, network, hostport string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := f.addresses(ctx, host)
+	addresses, err := g.addresses(ctx, host)
 	if err != nil {
 		return nil, err
 	}
 	var refused error
 	tried := 0
 	for _, a := range addresses {
-		if why := forbidden(a); why != "" && !f.o.AllowPrivate {
+		if why := g.Refuses(a); why != "" {
 			refused = &Error{Reason: fmt.Sprintf("leads to %s, %s, which is not asked", a, why)}
 			continue
 		}
@@ -32,6 +46,9 @@ func (f *Fetcher) connect(ctx context.Context, network, hostport string) (net.Co
 			break
 		}
 		dialer := net.Dialer{}
+		if g.Local.IsValid() && g.Local.Is4() == a.Is4() {
+			dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(g.Local, 0))
+		}
 		c, err := dialer.DialContext(ctx, network, net.JoinHostPort(a.String(), port))
 		if err == nil {
 			return c, nil
@@ -47,11 +64,29 @@ func (f *Fetcher) connect(ctx context.Context, network, hostport string) (net.Co
 	return nil, refused
 }
 
-func (f *Fetcher) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
+// Refuses says why an address is not connected to; "" if it may be.
+func (g Gate) Refuses(a netip.Addr) string {
+	why := forbidden(a)
+	if why == "" || !a.IsValid() {
+		return why
+	}
+	if g.AllowPrivate || slices.ContainsFunc(g.Allow, func(n netip.Prefix) bool { return n.Contains(a.Unmap()) }) {
+		return ""
+	}
+	return why
+}
+
+func (g Gate) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
-	found, err := f.o.LookUp(ctx, host)
+	lookUp := g.LookUp
+	if lookUp == nil {
+		lookUp = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	found, err := lookUp(ctx, host)
 	if err != nil {
 		return nil, err
 	}

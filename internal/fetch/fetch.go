@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -78,13 +77,8 @@ func New(o Options) *Fetcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.LookUp == nil {
-		o.LookUp = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
-	}
 	f := &Fetcher{o: o}
-	f.transport = &tlsnet.Transport{Config: o.TLS, AllowPlaintext: true, Connect: f.connect, DisableCompression: true}
+	f.transport = &tlsnet.Transport{Config: o.TLS, AllowPlaintext: true, Connect: Gate{AllowPrivate: o.AllowPrivate, LookUp: o.LookUp}.Dial, DisableCompression: true}
 	return f
 }
 

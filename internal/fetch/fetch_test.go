@@ -109,8 +109,7 @@ func TestRedirectsAreJudgedAsTheFirstAddressIs(t *testing.T) {
 	})
 	// The outer server stands for a public one: only its own address is let through.
 	f := private(t)
-	f.o.AllowPrivate = false
-	dial := f.connect
+	dial := Gate{}.Dial
 	f.transport.Connect = func(ctx context.Context, network, hostport string) (net.Conn, error) {
 		if hostport == strings.TrimPrefix(outer, "http://") {
 			return (&net.Dialer{}).DialContext(ctx, network, hostport)
@@ -263,5 +262,17 @@ func TestPublicAddressesAreTold(t *testing.T) {
 		if got := forbidden(netip.MustParseAddr(text)) == ""; got != public {
 			t.Errorf("%s: public %v", text, got)
 		}
+	}
+}
+
+func TestGatesOpenWhatTheyAreTold(t *testing.T) {
+	g := Gate{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}}
+	for address, open := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "::1": true, "127.0.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "8.8.8.8": true} {
+		if why := g.Refuses(netip.MustParseAddr(address)); (why == "") != open {
+			t.Errorf("%s: %q", address, why)
+		}
+	}
+	if (Gate{AllowPrivate: true}).Refuses(netip.Addr{}) == "" {
+		t.Error("no address at all is let through")
 	}
 }
