@@ -1,0 +1,148 @@
+package lab
+
+import (
+	_ "embed"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// gnutlsGroups are servers of gnutls-serv, by priority string. Debian's GnuTLS has no SSLv3.
+func gnutlsGroups() []*Group {
+	var all []*Group
+	for _, c := range []*Config{
+		{Name: "gnutls-serv: default", text: "NORMAL", Ring: RingCI},
+		{Name: "gnutls-serv: legacy", Old: true, Ring: RingAccept, more: []string{"--heartbeat"},
+			text: "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:+ARCFOUR-128:+3DES-CBC:+NULL:+MD5:+ANON-ECDH:+ANON-DH:%UNSAFE_RENEGOTIATION"},
+		{Name: "gnutls-serv: own order", text: "NORMAL:+DHE-RSA:+AES-128-CCM:+AES-256-CCM-8:+CAMELLIA-128-GCM:+CAMELLIA-256-CBC:%SERVER_PRECEDENCE", Ring: RingAccept},
+		{Name: "gnutls-serv: TLS 1.3 only", text: "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-FFDHE3072:+GROUP-SECP521R1", Ring: RingAccept},
+		{Name: "gnutls-serv: no renegotiation info", text: "NORMAL:-VERS-ALL:+VERS-TLS1.2:%DISABLE_SAFE_RENEGOTIATION:%NO_EXTENSIONS", Ring: RingAccept},
+	} {
+		c.Identities = []string{"rsa", "ecdsa"}
+		all = append(all, &Group{Program: "gnutls-serv", Configs: []*Config{c}, start: startGnuTLS})
+	}
+	return all
+}
+
+func startGnuTLS(l *Lab, g *Group) (*process, error) {
+	dir, err := l.place("gnutls")
+	if err != nil {
+		return nil, err
+	}
+	c := g.Configs[0]
+	ids, err := l.identities(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeDH(dir); err != nil {
+		return nil, err
+	}
+	args := []string{"--http", "-p", strconv.Itoa(c.Port), "--dhparams", filepath.Join(dir, "dh2048.pem"), "--priority", c.text}
+	for _, id := range ids {
+		args = append(args, "--x509certfile", id.Chain, "--x509keyfile", id.Key)
+	}
+	cmd, err := command(dir, nil, "gnutls-serv", append(args, c.more...)...)
+	if err != nil {
+		return nil, err
+	}
+	return run(cmd, g.ports...)
+}
+
+// nssGroups are servers of NSS's selfserv: SSLv3, and every staple that a server may send.
+func nssGroups() []*Group {
+	var all []*Group
+	add := func(c *Config) {
+		c.Name, c.Identities = "selfserv: "+c.Name, []string{"rsa"}
+		all = append(all, &Group{Program: "selfserv", Configs: []*Config{c}, start: startNSS})
+	}
+	add(&Config{Name: "SSLv3 to TLS 1.2", text: "-V ssl3:tls1.2 -H 1", Old: true, Ring: RingCI})
+	add(&Config{Name: "TLS 1.0 to TLS 1.3", text: "-V tls1.0:tls1.3", Old: true, Ring: RingAccept})
+	for _, status := range []string{"good", "revoked", "unknown", "failure", "badsig", "corrupted"} {
+		add(&Config{Name: "staple " + status, Staple: status, text: "-V tls1.2:tls1.3 -T " + status + " -A labca", Ring: RingAccept})
+	}
+	add(&Config{Name: "0-RTT", text: "-V tls1.3:tls1.3 -u -Z", Ring: RingAccept})
+	return all
+}
+
+func startNSS(l *Lab, g *Group) (*process, error) {
+	dir, err := l.place("nss")
+	if err != nil {
+		return nil, err
+	}
+	c := g.Configs[0]
+	ids, err := l.identities(c)
+	if err != nil {
+		return nil, err
+	}
+	db, inter := "sql:"+dir, filepath.Join(l.Dir, "inter")
+	for _, step := range [][]string{
+		{"openssl", "pkcs12", "-export", "-in", ids[0].Leaf, "-inkey", ids[0].Key, "-name", "rsa", "-out", "leaf.p12", "-passout", "pass:x"},
+		{"openssl", "pkcs12", "-export", "-in", inter + ".pem", "-inkey", inter + ".key", "-name", "labca", "-out", "ca.p12", "-passout", "pass:x"},
+		{"certutil", "-N", "-d", db, "--empty-password"},
+		{"pk12util", "-i", "leaf.p12", "-d", db, "-W", "x", "-K", ""},
+		{"pk12util", "-i", "ca.p12", "-d", db, "-W", "x", "-K", ""},
+		{"certutil", "-M", "-d", db, "-n", "labca", "-t", "CT,,"},
+	} {
+		if _, err := output(l.ctx, dir, nil, step[0], step[1:]...); err != nil {
+			return nil, err
+		}
+	}
+	args := append([]string{"-d", db, "-n", "rsa", "-p", strconv.Itoa(c.Port)}, strings.Fields(c.text)...)
+	cmd, err := command(dir, nil, "selfserv", args...)
+	if err != nil {
+		return nil, err
+	}
+	return run(cmd, g.ports...)
+}
+
+//go:embed java/Serve.java
+var serveJava string
+
+// javaGroups are servers of Java's JSSE with its limits lifted: the last one to speak SSLv3 with RC4, DES, export and NULL
+// suites that a distribution still ships. One virtual machine serves them all.
+func javaGroups() []*Group {
+	everything := &Config{Name: "JSSE: everything", text: "SSLv3,TLSv1,TLSv1.1,TLSv1.2,TLSv1.3", Old: true, Ring: RingAccept}
+	ssl3 := &Config{Name: "JSSE: SSLv3 alone", text: "SSLv3", Old: true, Ring: RingAccept}
+	rc4 := &Config{Name: "JSSE: RC4 alone", text: "TLSv1,TLSv1.1,TLSv1.2", more: []string{"_RC4_"}, Old: true, Ring: RingAccept}
+	export := &Config{Name: "JSSE: export alone", text: "SSLv3,TLSv1", more: []string{"_EXPORT_"}, Old: true, Ring: RingAccept}
+	static := &Config{Name: "JSSE: static RSA", text: "TLSv1.2", more: []string{"TLS_RSA_WITH_AES_"}, Ring: RingAccept}
+	var all []*Config
+	for _, c := range []*Config{everything, ssl3, rc4, export, static} {
+		c.Identities = []string{"rsa"}
+		all = append(all, c)
+	}
+	return []*Group{{Program: "java", Configs: all, start: startJava}}
+}
+
+func startJava(l *Lab, g *Group) (*process, error) {
+	dir, err := l.place("java")
+	if err != nil {
+		return nil, err
+	}
+	id, err := l.Identity("rsa")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := output(l.ctx, dir, nil, "openssl", "pkcs12", "-export", "-in", id.Chain, "-inkey", id.Key, "-name", "rsa", "-out", "rsa.p12", "-passout", "pass:changeit"); err != nil {
+		return nil, err
+	}
+	if _, err := write(dir, "Serve.java", serveJava); err != nil {
+		return nil, err
+	}
+	args := append(javaLimits(), "Serve.java", "rsa.p12")
+	for _, c := range g.Configs {
+		args = append(args, strconv.Itoa(c.Port), c.text, strings.Join(append([]string{""}, c.more...), ""))
+	}
+	var cmd *exec.Cmd
+	if cmd, err = command(dir, nil, "java", args...); err != nil {
+		return nil, err
+	}
+	return run(cmd, g.ports...)
+}
+
+// javaLimits are a virtual machine's arguments: small, quick to start, and with weak keys.
+func javaLimits() []string {
+	return []string{"-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-Djdk.tls.ephemeralDHKeySize=1024",
+		"-Djdk.tls.namedGroups=secp256r1,secp384r1,secp521r1,x25519,ffdhe2048"}
+}
