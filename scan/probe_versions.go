@@ -1,0 +1,6 @@
+package scan
+
+import "context"
+
+// probeVersions asks which versions are there.
+func probeVersions(ctx context.Context, h *host) {}

@@ -1,0 +1,4 @@
+package scan
+
+// certificateProbes ask about certificates, names and HTTP.
+func certificateProbes() []probe { return nil }

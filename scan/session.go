@@ -1,0 +1,146 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/tlswright/tlswright/wire"
+)
+
+// session is a finished handshake: application data can be written and read.
+type session interface {
+	io.ReadWriteCloser
+	// Answer is what the server said in the handshake.
+	Answer() *answer
+	// Version is what was negotiated.
+	Version() wire.Version
+}
+
+// refusedError is an offer that was not accepted.
+type refusedError struct{ a *answer }
+
+func (e *refusedError) Error() string {
+	if e.a.Outcome == accepted && e.a.Err != nil {
+		return "the handshake broke off: " + e.a.Err.Error()
+	}
+	return e.a.words()
+}
+
+// finish makes a handshake to its end, with whatever of the offer the server chooses. The error is a *refusedError where
+// the server refuses.
+func (h *host) finish(ctx context.Context, o *offer) (session, error) {
+	o = o.clone()
+	o.Until = untilFlight
+	l, err := h.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := l.exchange(o)
+	if a.Outcome != accepted || a.Err != nil {
+		l.Close()
+		return nil, &refusedError{a}
+	}
+	if a.Version >= wire.VersionTLS13 {
+		s, err := continue13(l, o, a)
+		if err != nil {
+			l.Close()
+			return nil, err
+		}
+		return s, nil
+	}
+	s, err := continue12(l, o, a)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// errNo13 is why there is no shared session.
+var errNo13 = errors.New("TLS 1.3 is not offered")
+
+// sharedSession is the one finished TLS 1.3 handshake of a scan that several probes look at.
+type sharedSession struct {
+	mu    sync.Mutex
+	tried bool
+	s     *session13
+	err   error
+}
+
+// shared13 lets use work with the one finished TLS 1.3 handshake of this scan, which is made for the first caller: with
+// SNI, and http/1.1 in ALPN. Callers come one after the other. The request is the first caller's; those who want the
+// tickets of the session look at tickets13, which waits for that.
+func (h *host) shared13(ctx context.Context, use func(*session13) error) error {
+	h.session.mu.Lock()
+	defer h.session.mu.Unlock()
+	if !h.session.tried {
+		h.session.tried = true
+		h.session.s, h.session.err = h.open13(ctx)
+	}
+	if h.session.err != nil {
+		return h.session.err
+	}
+	return use(h.session.s)
+}
+
+func (h *host) open13(ctx context.Context) (*session13, error) {
+	o := h.working(wire.VersionTLS13)
+	if o == nil {
+		return nil, errNo13
+	}
+	o.ALPN, o.PSKModes, o.Verify = []string{"http/1.1"}, true, true
+	s, err := h.finish(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s13, ok := s.(*session13)
+	if !ok {
+		s.Close()
+		return nil, errNo13
+	}
+	return s13, nil
+}
+
+// close ends the session at the end of the scan.
+func (s *sharedSession) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.s != nil {
+		s.s.Close()
+	}
+}
+
+// observations are what connections showed about the server's manners.
+type observations struct {
+	mu       sync.Mutex
+	any      bool
+	silently bool
+}
+
+// answered notes that the server has said something in TLS.
+func (o *observations) answered() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.any = true
+}
+
+func (o *observations) hasAnswered() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.any
+}
+
+// refusedSilently notes that the server was caught refusing without an alert.
+func (o *observations) refusedSilently() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.silently = true
+}
+
+func (o *observations) refusesSilently() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.silently
+}
