@@ -69,3 +69,9 @@ func printableLines(text string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+func cleanChange(c grade.Change) grade.Change {
+	c.Area, c.Direction, c.Text = pki.Printable(c.Area), grade.Direction(pki.Printable(string(c.Direction))), pki.Printable(c.Text)
+	c.Old, c.New = pki.Printable(c.Old), pki.Printable(c.New)
+	return c
+}
