@@ -26,6 +26,7 @@ type Order struct {
 	pki.Request
 	CSR    []byte // what the request came in, DER, to be kept; may be nil
 	Renews int64  // the record of the certificate that this one follows; 0: none
+	For    string // the ACME order that it fulfils, which must have no certificate yet; "": none
 }
 
 // Issued is a certificate that was issued and recorded.
@@ -67,7 +68,9 @@ func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
 		return nil, errors.Join(err, a.refuse(ctx, id, err))
 	}
 	// From here on there is a signature: it is recorded whether somebody waits or not.
-	if err := a.Store.Record(context.WithoutCancel(ctx), a.recordOf(c, id, profileName(&o.Request), now)); err != nil {
+	record := a.recordOf(c, id, profileName(&o.Request), now)
+	record.Order = o.For
+	if err := a.Store.Record(context.WithoutCancel(ctx), record); err != nil {
 		return nil, fmt.Errorf("the certificate could not be recorded and is not given out: %w", err)
 	}
 	chain := make([][]byte, 0, 1+len(a.Chain))

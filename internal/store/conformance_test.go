@@ -32,6 +32,12 @@ func conformance(t *testing.T, open func(*testing.T) *Store) {
 		{"one bad write hurts no other", oneBadWriteHurtsNoOther},
 		{"the audit log is a chain", theAuditLogIsAChain},
 		{"an issuer is found again", anIssuerIsFoundAgain},
+		{"an account has one key", anAccountHasOneKey},
+		{"a binding is used once", aBindingIsUsedOnce},
+		{"orders go with their authorizations", ordersGoWithTheirAuthorizations},
+		{"an order gets one certificate", anOrderGetsOneCertificate},
+		{"work is given to one", workIsGivenToOne},
+		{"a secret is made once", aSecretIsMadeOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fixture{T: t, Store: open(t), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}

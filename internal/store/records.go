@@ -72,6 +72,7 @@ type NewCertificate struct {
 	Digest    [32]byte // SHA-256 of DER
 	Serial    []byte   // as it was reserved, for the audit log
 	Imported  bool     // it was signed before there was a database
+	Order     string   // the ACME order that it fulfils; "": none
 }
 
 // Reserve takes a request and its serial number; when it returns, both are on
@@ -247,6 +248,11 @@ func (c *change) recordAll(writes []*write) error {
 		action := ActionIssued
 		if r.Imported {
 			action = ActionImported
+		}
+		if r.Order != "" {
+			if err := c.fulfil(r.Order, fmt.Sprintf("%x", r.Serial)); err != nil {
+				return err
+			}
 		}
 		c.note(Entry{At: r.At, Actor: r.Actor, Action: action, Issuer: r.Issuer, Request: r.ID, Digest: r.Digest[:], Detail: issuedText(r)})
 	}

@@ -140,7 +140,7 @@ func (w *writer) close() {
 // deserves and none suffers for another.
 func (w *writer) commit() {
 	err := w.transaction(w.together)
-	if err != nil && isConstraint(err) {
+	if err != nil && (isConstraint(err) || errors.Is(err, ErrTaken)) {
 		err = w.transaction(w.oneByOne)
 	}
 	if err == nil {
