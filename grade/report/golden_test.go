@@ -41,7 +41,7 @@ func TestEveryFormatIsAsBefore(t *testing.T) {
 				continue // large, and nothing new in it
 			}
 			var b bytes.Buffer
-			if err := Write(&b, f, reports, Options{MinGrade: "A-", Tool: "0.6"}); err != nil {
+			if err := Write(&b, f, reports, Options{MinGrade: "A-", Tool: "0.6", Policies: []string{"mozilla-modern-6.0"}}); err != nil {
 				t.Fatal(err)
 			}
 			checkGolden(t, name+suffix[f], b.Bytes())

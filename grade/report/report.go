@@ -74,6 +74,8 @@ type Options struct {
 	Title string
 	// MinGrade is the worst grade that is good enough; "" asks for nothing. It decides what fails in JUnit.
 	MinGrade grade.Letter
+	// Policies are the names of those that must be complied with; the others only inform.
+	Policies []string
 	// Tool is the version of the program, for SARIF and pages.
 	Tool string
 }
@@ -179,15 +181,20 @@ func (r *Report) Name() string {
 	if r.Facts == nil {
 		return "files"
 	}
-	host := r.Facts.Host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	name := host + ":" + strconv.Itoa(r.Facts.Port)
+	name := hostPort(r.Facts)
 	if r.Facts.StartTLS != "" {
 		name += "/" + r.Facts.StartTLS
 	}
 	return name
+}
+
+// hostPort is the target without its protocol.
+func hostPort(f *grade.Facts) string {
+	host := f.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + strconv.Itoa(f.Port)
 }
 
 // joined writes into a buffer first, so that half a document is never written.
