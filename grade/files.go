@@ -1,0 +1,4 @@
+package grade
+
+// JudgeFiles judges what a look at files found.
+func JudgeFiles(files []FileFact) []Finding { return nil }
