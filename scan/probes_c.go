@@ -1,4 +1,0 @@
-package scan
-
-// vulnerabilityProbes ask about known attacks.
-func vulnerabilityProbes() []probe { return nil }
