@@ -127,14 +127,6 @@ const (
 	oidPolicyEV          = "2.23.140.1.1"       // extended validation, by the CA/Browser Forum
 )
 
-// issuerURLs are the addresses where the issuer's certificate may be had.
-func (k *knownCert) issuerURLs() []string {
-	if k.parsed == nil {
-		return nil
-	}
-	return k.parsed.IssuingCertificateURL[:min(len(k.parsed.IssuingCertificateURL), maxURLsKept)]
-}
-
 // certificates remembers certificates that were read, across hosts: in a fleet the same intermediates come again and again.
 // The zero value is ready. It holds two generations, so that what is used stays and what is not goes.
 type certificates struct {

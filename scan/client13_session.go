@@ -185,10 +185,9 @@ func (s *session13) keepTicket(raw []byte) error {
 	}
 	t := &ticket13{Suite: s.a.Suite, PSK: s.resumption.PSK(m.Nonce), Identity: m.Ticket, Lifetime: m.Lifetime, AgeAdd: m.AgeAdd}
 	var early wire.EarlyDataSize
-	if present, err := m.Extensions.Find(wire.ExtEarlyData); err && len(present) == 4 {
-		early.Max = uint32(present[0])<<24 | uint32(present[1])<<16 | uint32(present[2])<<8 | uint32(present[3])
+	if present, err := m.Ext(&early); err == nil && present {
+		t.MaxEarly = early.Max
 	}
-	t.MaxEarly = early.Max
 	s.Tickets = append(s.Tickets, t)
 	return nil
 }

@@ -29,6 +29,10 @@ type host struct {
 	ended   map[string]chan struct{} // one for each probe; closed when it has ended
 	session sharedSession
 	seen    observations
+	known   knowledge
+	rich    bool                     // a rich hello was accepted
+	base    map[wire.Version]*offer  // how each version was found
+	first   map[wire.Version]*answer // and what came
 }
 
 // sentChain is a certificate of the server with what it sent along.
@@ -43,7 +47,8 @@ type sentChain struct {
 }
 
 func newHost(s *Scanner, t Target, a netip.Addr) *host {
-	h := &host{scanner: s, o: s.o, target: t, addr: a, began: s.o.Now(), offers: make(map[wire.Version]*offer)}
+	h := &host{scanner: s, o: s.o, target: t, addr: a, began: s.o.Now(), offers: make(map[wire.Version]*offer),
+		base: make(map[wire.Version]*offer), first: make(map[wire.Version]*answer), known: newKnowledge()}
 	h.door = newDoor(s.o.Concurrency, s.o.Pace)
 	h.f = grade.Facts{
 		Schema: grade.FactsSchema, Host: t.Host, Port: t.Port, Address: a.String(), ServerName: t.name(), StartTLS: t.StartTLS,

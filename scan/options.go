@@ -58,6 +58,9 @@ type Store struct {
 	Roots []*x509.Certificate
 	// System is a pool whose certificates cannot be listed; nil: Roots are all there is.
 	System *x509.CertPool
+	// Intermediates are known without being trusted: they stand in for those that a server leaves out, as in browsers that
+	// know all public ones.
+	Intermediates []*x509.Certificate
 }
 
 // Progress is how far the scan of an address is.

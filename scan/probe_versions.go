@@ -1,6 +1,191 @@
 package scan
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"syscall"
 
-// probeVersions asks which versions are there.
-func probeVersions(ctx context.Context, h *host) {}
+	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// probeVersions asks for each version with a hello that goes no higher, TLS 1.3 first: by then it is known whether
+// anybody answers at all, and by TLS 1.2 what a hello that is accepted looks like, so that silence can be told from a no.
+func probeVersions(ctx context.Context, h *host) {
+	results := make(map[wire.Version]*versionResult)
+	first := h.askVersion(ctx, wire.VersionTLS13)
+	if first.dial != nil {
+		h.unreachable(first.dial)
+		return
+	}
+	results[wire.VersionTLS13] = first
+	results[wire.VersionTLS12] = h.askVersion(ctx, wire.VersionTLS12)
+	if first.silent && results[wire.VersionTLS12].silent {
+		h.record(func(f *grade.Facts) { f.Unreachable = "connected, and then no answer to a ClientHello: " + first.words })
+		return
+	}
+	var ssl2 *ssl2Result
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	wg.Go(func() { ssl2 = h.askSSL2(ctx) })
+	for _, v := range []wire.Version{wire.VersionTLS11, wire.VersionTLS10, wire.VersionSSL30} {
+		wg.Go(func() {
+			r := h.askVersion(ctx, v)
+			mu.Lock()
+			defer mu.Unlock()
+			results[v] = r
+		})
+	}
+	wg.Wait()
+	h.askAgain(ctx, results)
+	h.recordVersions(results, ssl2)
+}
+
+// versionResult is what became of asking for one version.
+type versionResult struct {
+	offered grade.Answer
+	words   string // what the last answer was
+	silent  bool   // nothing came in time
+	raw     []byte // the first bytes of something that is not TLS
+	dial    error  // there was no connection
+	err     error  // why it is unknown
+}
+
+// askAgain asks once more for those versions that met with silence before anything was known to work.
+func (h *host) askAgain(ctx context.Context, results map[wire.Version]*versionResult) {
+	if len(h.versionsSeen()) == 0 {
+		return
+	}
+	for v, r := range results {
+		if r.offered == grade.Unknown && !r.silent {
+			results[v] = h.askVersion(ctx, v)
+		}
+	}
+}
+
+// askVersion finds out whether a version is offered.
+func (h *host) askVersion(ctx context.Context, v wire.Version) *versionResult {
+	r := &versionResult{offered: grade.No}
+	for n, o := range h.versionOffers(v) {
+		if n > 1 && h.takesRich() {
+			break // long lists are no trouble here: what the rich hello found refused is refused
+		}
+		a, err := h.ask(ctx, o)
+		if err != nil {
+			r.fail(err)
+			if r.dial != nil || r.silent && n > 0 {
+				return r
+			}
+			continue
+		}
+		r.words = a.words()
+		h.learn(o, a)
+		switch {
+		case a.ok(v):
+			h.foundVersion(v, o, a, n == 0)
+			r.offered = grade.Yes
+			return r
+		case a.Outcome == accepted: // in another version
+			r.offered = grade.No
+			return r
+		case a.Outcome == alerted && a.Alert == wire.AlertProtocolVersion:
+			return r
+		}
+	}
+	return r
+}
+
+// fail notes that there was no answer.
+func (r *versionResult) fail(err error) {
+	r.offered, r.err, r.words = grade.Unknown, err, reasonOf(err)
+	var silence *silenceError
+	if !errors.As(err, &silence) {
+		r.dial = err
+		return
+	}
+	r.silent = silence.a.Outcome == timedOut
+	if silence.a.Outcome == notTLS {
+		r.raw = silence.a.Raw
+	}
+}
+
+// versionOffers are the hellos to try for a version: the rich one, then plainer ones with parts of the list.
+func (h *host) versionOffers(v wire.Version) []*offer {
+	offers := []*offer{h.scanner.rich(v), h.scanner.plain(v)}
+	if v >= wire.VersionTLS13 {
+		return offers
+	}
+	for at := shortList; at < len(h.scanner.old); at += shortList {
+		o := h.scanner.plain(v)
+		o.Suites = slices.Clone(h.scanner.old[at:min(at+shortList, len(h.scanner.old))])
+		offers = append(offers, o)
+	}
+	return offers
+}
+
+// takesRich reports whether a rich hello was accepted in any version.
+func (h *host) takesRich() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rich
+}
+
+// foundVersion remembers how a version was found.
+func (h *host) foundVersion(v wire.Version, o *offer, a *answer, isRich bool) {
+	lean := h.scanner.lean(v)
+	if !isRich {
+		lean = h.scanner.plain(v)
+	}
+	if !slices.Contains(lean.Suites, a.Suite) {
+		lean.Suites = append([]wire.CipherSuite{a.Suite}, lean.Suites...)
+	}
+	h.accepted(v, lean)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.rich = h.rich || isRich
+	h.base[v] = o.clone()
+	h.first[v] = a
+}
+
+// recordVersions writes down what was found.
+func (h *host) recordVersions(results map[wire.Version]*versionResult, ssl2 *ssl2Result) {
+	h.record(func(f *grade.Facts) {
+		f.Protocols = append(f.Protocols, grade.Protocol{Version: grade.VersionSSL20, Name: "SSL 2.0", Offered: ssl2.offered, Complete: ssl2.offered != grade.Unknown})
+		f.SSL2Kinds = ssl2.kinds
+		for v := wire.VersionSSL30; v <= wire.VersionTLS13; v++ {
+			p := grade.Protocol{Version: v, Name: v.String(), Offered: results[v].offered}
+			p.Complete = p.Offered == grade.No
+			f.Protocols = append(f.Protocols, p)
+		}
+	})
+	if ssl2.err != nil {
+		h.gap("SSL 2.0", ssl2.err)
+	}
+	for v := wire.VersionSSL30; v <= wire.VersionTLS13; v++ {
+		h.gap(v.String(), results[v].err)
+	}
+	if ssl2.offered == grade.Yes || len(h.versions()) > 0 {
+		return
+	}
+	words := "no version of SSL or TLS could be agreed upon: " + results[wire.VersionTLS12].words
+	if raw := results[wire.VersionTLS12].raw; raw != nil {
+		words = "what answers does not speak TLS"
+		if bytes.HasPrefix(raw, []byte("HTTP/")) {
+			words += ": it speaks plain HTTP"
+		}
+	}
+	h.record(func(f *grade.Facts) { f.Unreachable = words })
+}
+
+// unreachable notes that there is no connection to be had.
+func (h *host) unreachable(err error) {
+	words := reasonOf(err)
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		words = number.Error()
+	}
+	h.record(func(f *grade.Facts) { f.Unreachable = words })
+}

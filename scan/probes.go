@@ -30,9 +30,12 @@ func allProbes() []probe {
 
 // coreProbes are those that the others build upon.
 func coreProbes() []probe {
-	return []probe{
-		{name: "versions", phase: phaseVersions, run: probeVersions},
-	}
+	ps := []probe{{name: "versions", phase: phaseVersions, run: probeVersions}}
+	ps = append(ps, suiteProbes()...)
+	return append(ps,
+		probe{name: "groups", phase: phaseSuites, run: probeGroups},
+		probe{name: "signature schemes", phase: phaseSuites, run: probeSchemes},
+	)
 }
 
 // run makes the probes, phase by phase.

@@ -19,6 +19,8 @@ import (
 type Scanner struct {
 	o     Options
 	parts map[wire.CipherSuite]ciphers.Parts // what the names of suites say
+	judge *judge                             // of certificates and names
+	old   []wire.CipherSuite                 // those before TLS 1.3
 
 	mu     sync.Mutex
 	shares map[wire.Group]suite.KeyShare // one key pair a group: a scan has no secrets
@@ -37,9 +39,11 @@ func New(o Options) *Scanner {
 		parts:  make(map[wire.CipherSuite]ciphers.Parts, 512),
 		shares: make(map[wire.Group]suite.KeyShare),
 	}
+	s.judge = newJudge(&s.o)
 	for _, p := range ciphers.All() {
 		s.parts[p.Suite] = p
 	}
+	s.old = suites12(s.parts)
 	return s
 }
 
