@@ -195,7 +195,7 @@ func TestLeavesOfEveryBadKindGiveFacts(t *testing.T) {
 		{"ed25519", "Ed25519", "Ed25519", 256, 3072, "SHA256-RSA", grade.Yes, true},
 		{"ed448", "Ed448", "Ed448", 456, 7680, "SHA256-RSA", grade.Yes, true},
 		{"pss", "RSA-PSS", "RSA-PSS 2048 bits", 2048, 2048, "SHA256-RSA", grade.Yes, true},
-		{"dsa", "DSS", "DSA 1024 bits", 1024, 1024, "SHA256-RSA", grade.Yes, true},
+		{"dsa", "DSS", "DSA 1024 bits", 1024, 1024, "SHA256-RSA", grade.No, true},
 		{"sha1", "ECDSA", "ECDSA P-256", 256, 3072, "SHA1-RSA", grade.No, true},
 		{"md5", "ECDSA", "ECDSA P-256", 256, 3072, "MD5-RSA", grade.No, true},
 	} {

@@ -24,21 +24,15 @@ func (j *judge) verify(q *chainQuestion, c *judgedChain, s *Store, heap [][]byte
 	v := verdict{store: s, found: pki.Explain(c.certs[0].der, pki.VerifyOptions{
 		Roots: s.Roots, SystemRoots: s.System, Intermediates: heap, Time: q.now, ServerName: q.name,
 	})}
-	v.trusted, v.rooted = true, true
+	v.trusted, v.rooted = v.found.Path != nil, v.found.Path != nil
 	for _, r := range v.found.Checks {
 		switch {
-		case r.Outcome != pki.Failed:
-			v.rooted = v.rooted && r.Outcome != pki.NotAsked || r.Check != pki.CheckRoot
+		case r.Check == pki.CheckRoot && r.Outcome != pki.Passed:
+			v.trusted, v.rooted = false, false
 		case r.Check == pki.CheckName, r.Check == pki.CheckDates, r.Check == pki.CheckRevocation:
-		default:
+		case r.Outcome == pki.Failed:
 			v.trusted = false
-			if r.Check == pki.CheckRoot {
-				v.rooted = false
-			}
 		}
-	}
-	if v.found.Path == nil {
-		v.trusted, v.rooted = false, false
 	}
 	return v
 }
