@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -187,4 +188,24 @@ func oneSuite(v wire.Version, id wire.CipherSuite) *offer {
 		o.Schemes = []wire.SignatureScheme{wire.SchemeRSAPKCS1SHA256, wire.SchemeRSAPSSRSAESHA256, wire.SchemeRSAPKCS1SHA1, wire.SchemeRSAPKCS1SHA384, wire.SchemeRSAPKCS1SHA512}
 	}
 	return o
+}
+
+// knowing is an address about which the earlier phases have found out versions and suites.
+func knowing(t *testing.T, port int, suites map[wire.Version][]wire.CipherSuite) *host {
+	t.Helper()
+	h := oldHost(port)
+	for _, v := range []wire.Version{wire.VersionSSL30, wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12} {
+		p := grade.Protocol{Version: v, Name: v.String(), Offered: grade.No, Complete: true}
+		for _, id := range suites[v] {
+			p.Offered = grade.Yes
+			p.Suites = append(p.Suites, grade.Suite{ID: id, Name: id.String()})
+		}
+		h.f.Protocols = append(h.f.Protocols, p)
+		if p.Offered == grade.Yes {
+			o := oneSuite(v, suites[v][0])
+			o.EMS = v > wire.VersionSSL30
+			h.accepted(v, o)
+		}
+	}
+	return h
 }
