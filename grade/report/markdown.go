@@ -69,7 +69,7 @@ func markdownServer(b *bytes.Buffer, addresses []Report) {
 		return
 	}
 	if r.Facts != nil && letterOf(r) != "" {
-		fmt.Fprintf(b, "%s\n\n", escapeMarkdown(strings.Join(aboutScan(r, addresses), ", ")))
+		fmt.Fprintf(b, "%s\n\n", escapeMarkdown(strings.Join(aboutScan(r, addresses, true), ", ")))
 	}
 	steps, notes, _ := sorted(r.Result)
 	for i := range steps {

@@ -126,14 +126,14 @@ func (p *page) head(r *Report, addresses []Report) {
 	}
 	p.line(p.paint(Bold, "Grade ") + p.letter(l) + "  " + p.paint(Bold, r.Name()))
 	p.wrapped("  ", sentence(verdictOf(r)), Plain)
-	p.wrapped("  ", strings.Join(aboutScan(r, addresses), ", "), Faint)
+	p.wrapped("  ", strings.Join(aboutScan(r, addresses, true), ", "), Faint)
 	if r.Result.Incomplete != nil {
 		p.wrapped("  ", "Without an answer, so that the grade is the best it can be: "+strings.Join(r.Result.Incomplete, "; ")+".", Caution)
 	}
 }
 
 // aboutScan is where and how the judgement was come by.
-func aboutScan(r *Report, addresses []Report) []string {
+func aboutScan(r *Report, addresses []Report, withScore bool) []string {
 	f := r.Facts
 	var same []string
 	for i := range addresses {
@@ -148,7 +148,9 @@ func aboutScan(r *Report, addresses []Report) []string {
 	if f.Software != "" {
 		parts = append(parts, f.Software)
 	}
-	parts = append(parts, fmt.Sprintf("score %d (protocol %d, key exchange %d, cipher %d)", int(r.Result.Score), int(r.Result.Protocol), int(r.Result.KeyExchange), int(r.Result.Cipher)))
+	if withScore {
+		parts = append(parts, fmt.Sprintf("score %d (protocol %d, key exchange %d, cipher %d)", int(r.Result.Score), int(r.Result.Protocol), int(r.Result.KeyExchange), int(r.Result.Cipher)))
+	}
 	if f.Quick {
 		parts = append(parts, "from one handshake")
 	}

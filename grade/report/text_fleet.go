@@ -32,33 +32,58 @@ func tallied(servers [][]Report) []tally {
 	return all
 }
 
-// spread is a problem and how many servers have it.
+// spread is something to do, and the servers that need it.
 type spread struct {
-	Finding grade.Finding
-	Count   int
+	Finding grade.Finding // the worst of those that it mends
+	Also    int           // how many other findings it mends
 	Hosts   []string
 }
 
-// spreads lists the problems of a fleet, those of most servers first, the worse ones first among equals.
+// Title says what is wrong.
+func (s *spread) Title() string {
+	title := s.Finding.Title + " (" + s.Finding.Rule + ")"
+	if s.Also > 0 {
+		title += " and " + plural(s.Also, "more finding") + " with the same fix"
+	}
+	return title
+}
+
+// Where says on how many servers.
+func (s *spread) Where() string {
+	return "on " + plural(len(s.Hosts), "server") + ": " + some(s.Hosts, 2)
+}
+
+// spreads lists what there is to do in a fleet: the worse things first, and among equals what most servers need.
 func spreads(servers [][]Report) []spread {
 	var all []spread
 	place := make(map[string]int)
+	rules := make(map[string]bool)
 	for _, s := range servers {
-		seen := make(map[string]bool)
 		steps, _, _ := sorted(s[0].Result)
+		seen := make(map[string]bool)
 		for i := range steps {
+			worst := steps[i].Worst()
+			key := worst.Rule
+			if worst.Fix != nil {
+				key = worst.Fix.Text
+			}
+			k, ok := place[key]
+			if !ok {
+				k = len(all)
+				place[key] = k
+				all = append(all, spread{Finding: worst, Also: -1})
+			}
 			for _, f := range steps[i].Findings {
-				if seen[f.Rule] {
-					continue
+				if id := key + "\x00" + f.Rule; !rules[id] {
+					rules[id] = true
+					all[k].Also++
 				}
-				seen[f.Rule] = true
-				k, ok := place[f.Rule]
-				if !ok {
-					k = len(all)
-					place[f.Rule] = k
-					all = append(all, spread{Finding: f})
-				}
-				all[k].Count++
+			}
+			if severityRank(worst.Severity) < severityRank(all[k].Finding.Severity) {
+				all[k].Finding = worst
+			}
+			if !seen[key] {
+				seen[key] = true
 				all[k].Hosts = append(all[k].Hosts, s[0].Name())
 			}
 		}
@@ -67,7 +92,7 @@ func spreads(servers [][]Report) []spread {
 		if d := severityRank(a.Finding.Severity) - severityRank(b.Finding.Severity); d != 0 {
 			return d
 		}
-		return b.Count - a.Count
+		return len(b.Hosts) - len(a.Hosts)
 	})
 	return all
 }
@@ -78,14 +103,18 @@ func severityRank(s grade.Severity) int {
 }
 
 // worstFirst orders servers by grade, and by the order in which they were asked for among equals. Those without a grade
-// come first: somebody should look.
+// come first, for somebody should look; then those that can be attacked, whatever their certificate is worth.
 func worstFirst(servers [][]Report) [][]Report {
 	ordered := slices.Clone(servers)
 	place := func(s []Report) int {
-		if l := letterOf(&s[0]); l != "" {
-			return rank(l)
+		l := letterOf(&s[0])
+		switch {
+		case l == "":
+			return 100
+		case s[0].Result.GradeIgnoringTrust == "F":
+			return 50 + rank(l)
 		}
-		return 100
+		return rank(l)
 	}
 	slices.SortStableFunc(ordered, func(a, b []Report) int { return place(b) - place(a) })
 	return ordered
@@ -110,7 +139,7 @@ func (p *page) fleet(servers [][]Report) {
 				break
 			}
 			p.hanging(fmt.Sprintf("  %-3d", i+1), p.paint(severityStyle(s.Finding.Severity), string(s.Finding.Severity))+strings.Repeat(" ", max(10-len(s.Finding.Severity), 1)), 15,
-				fmt.Sprintf("%s (%s) on %s: %s", s.Finding.Title, s.Finding.Rule, plural(s.Count, "server"), some(s.Hosts, 2)), Plain)
+				s.Title()+", "+s.Where(), Plain)
 			if s.Finding.Fix != nil {
 				p.hanging("     ", "fix       ", 15, s.Finding.Fix.Text, Plain)
 			}

@@ -94,6 +94,18 @@ func verdictOf(r *Report) string {
 		return filesVerdict(r)
 	}
 	text := meaningOf(r.Result.Grade)
+	if steps, _, _ := sorted(r.Result); len(steps) > 0 && rank(r.Result.Grade) <= rank("F") {
+		text += "; " + plural(len(steps), "thing") + " to mend"
+		critical := 0
+		for i := range steps {
+			if steps[i].Worst().Severity == grade.Critical {
+				critical++
+			}
+		}
+		if critical > 0 {
+			text += fmt.Sprintf(", %d of them critical", critical)
+		}
+	}
 	if r.Result.Grade == "T" && r.Result.Mismatch {
 		text += ", and for another name"
 	}
