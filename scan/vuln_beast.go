@@ -15,5 +15,5 @@ var beast = attack{"beast", "BEAST", []string{"CVE-2011-3389"}, "https://www.rfc
 
 func judgeBEAST(f *grade.Facts) grade.Vulnerability {
 	return beast.bySuites(offered(f, versionsCBC1, func(p ciphers.Parts) bool { return p.Mode == "CBC" }), grade.Potential,
-		"CBC suite in TLS 1.0 or SSL 3.0", "clients of before 2012, which do not split records, can be attacked")
+		"CBC suites in TLS 1.0 or SSL 3.0", "clients of before 2012, which do not split records, can be attacked")
 }

@@ -82,7 +82,6 @@ func (h *host) askEarly(ctx context.Context) (status int, taken bool, err error)
 	if err != nil {
 		return 0, false, err
 	}
-	o = o.clone()
 	o.Resume13, o.EarlyData = ticket, request
 	s, err := h.finish(ctx, o)
 	if err != nil {
@@ -103,7 +102,8 @@ func (h *host) hostHeader() string {
 	return h.addr.String()
 }
 
-// earlyTicket makes a connection and a request for a ticket that nobody has used.
+// earlyTicket makes a connection and a request for a ticket that nobody has used. The offer is left with a share of the group
+// that the server wants: a HelloRetryRequest is the end of early data (RFC 8446, Section 4.2.10).
 func (h *host) earlyTicket(ctx context.Context, o *offer, request []byte) (*ticket13, error) {
 	s, err := h.finish(ctx, o)
 	if err != nil {
@@ -114,10 +114,21 @@ func (h *host) earlyTicket(ctx context.Context, o *offer, request []byte) (*tick
 	if !ok {
 		return nil, errNo13
 	}
+	if g := s.Answer().Group; g != 0 {
+		o.Shares = []wire.Group{g}
+	}
 	if _, err := s.Write(request); err != nil {
 		return nil, err
 	}
-	_ = readStatus(s) // tickets come before the answer, or with it
+	// Tickets come before the answer, or anywhere behind it.
+	const enough = 64 << 10
+	buf := make([]byte, 4096)
+	for n := 0; n < enough && len(s13.Tickets) == 0; {
+		got, err := s.Read(buf)
+		if n += got; err != nil {
+			break
+		}
+	}
 	i := slices.IndexFunc(s13.Tickets, func(t *ticket13) bool { return t.MaxEarly >= uint32(len(request)) })
 	if i < 0 {
 		return nil, errNoEarlyTicket

@@ -20,5 +20,5 @@ func judgeFREAK(f *grade.Facts) grade.Vulnerability {
 		return p.IsExport && p.KeyExchange == "RSA" && !strings.Contains(p.Suite.String(), "EXPORT1024")
 	}
 	return freak.bySuites(offered(f, versionsOld, isExportRSA), grade.Vulnerable,
-		"export suite with RSA", "it signs keys of 512 bits, and they can be factored for a few dollars")
+		"export suites with RSA", "it signs keys of 512 bits, and they can be factored for a few dollars")
 }

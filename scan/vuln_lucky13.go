@@ -19,5 +19,5 @@ func judgeLucky13(f *grade.Facts) grade.Vulnerability {
 		consequence += "; clients with encrypt_then_mac are out of it"
 	}
 	return lucky13.bySuites(offered(f, versionsOld, func(p ciphers.Parts) bool { return p.Mode == "CBC" && p.MAC != "AEAD" }), grade.Potential,
-		"CBC suite", consequence)
+		"CBC suites", consequence)
 }

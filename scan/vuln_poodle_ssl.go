@@ -14,5 +14,5 @@ var poodleSSL = attack{"poodle-ssl", "POODLE (SSL 3.0)", []string{"CVE-2014-3566
 
 func judgePOODLE(f *grade.Facts) grade.Vulnerability {
 	return poodleSSL.bySuites(offered(f, versionSSL30, func(p ciphers.Parts) bool { return p.Mode == "CBC" }), grade.Vulnerable,
-		"CBC suite in SSL 3.0", "who can make a browser send requests reads a byte of them in 256 tries")
+		"CBC suites in SSL 3.0", "who can make a browser send requests reads a byte of them in 256 tries")
 }

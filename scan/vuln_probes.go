@@ -141,17 +141,16 @@ func offered(f *grade.Facts, versions []wire.Version, match func(p ciphers.Parts
 var (
 	versionSSL30 = []wire.Version{wire.VersionSSL30}
 	versionsCBC1 = []wire.Version{wire.VersionSSL30, wire.VersionTLS10}
-	versionsTLS  = []wire.Version{wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12}
 	versionsOld  = []wire.Version{wire.VersionSSL30, wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12}
 )
 
-// bySuites is the verdict about an attack that needs nothing but certain suites. what names them: "RC4".
+// bySuites is the verdict about an attack that needs nothing but certain suites. what names them: "RC4 suites".
 func (a attack) bySuites(o offering, found grade.Verdict, what, consequence string) grade.Vulnerability {
 	switch {
 	case len(o.names) > 0:
 		return a.is(found, fmt.Sprintf("The server takes %s: %s.", what, consequence), o.names...)
 	case !o.sure:
-		return a.unknown("Not all versions and suites could be asked about, and none of those that were is " + what + ".")
+		return a.unknown("Not all versions and suites could be asked about, and among those that were there are no " + what + ".")
 	case !o.any:
 		return a.is(grade.NotApplicable, "None of the versions that the attack is about is offered.")
 	}

@@ -16,5 +16,5 @@ var rc4 = attack{"rc4", "RC4", []string{"CVE-2013-2566", "CVE-2015-2808"}, "http
 
 func judgeRC4(f *grade.Facts) grade.Vulnerability {
 	return rc4.bySuites(offered(f, versionsOld, func(p ciphers.Parts) bool { return strings.HasPrefix(p.Encryption, "RC4") }), grade.Vulnerable,
-		"RC4 suite", "its key stream is biased, and what is sent often can be read (forbidden by RFC 7465)")
+		"RC4 suites", "its key stream is biased, and what is sent often can be read (forbidden by RFC 7465)")
 }

@@ -14,5 +14,5 @@ var sweet32 = attack{"sweet32", "SWEET32", []string{"CVE-2016-2183", "CVE-2016-6
 
 func judgeSweet32(f *grade.Facts) grade.Vulnerability {
 	return sweet32.bySuites(offered(f, versionsOld, func(p ciphers.Parts) bool { return p.Is64Bit() }), grade.Potential,
-		"suite with blocks of 64 bits", "after some 32 GB under one key blocks begin to repeat, and secrets that are sent often can be read")
+		"suites with blocks of 64 bits", "after some 32 GB under one key blocks begin to repeat, and secrets that are sent often can be read")
 }

@@ -169,10 +169,14 @@ func EarlyData(t testing.TB, sick bool) *Server {
 		}
 		in := bufio.NewReader(c)
 		for {
-			if _, err := http.ReadRequest(in); err != nil {
+			r, err := http.ReadRequest(in)
+			if err != nil {
 				return
 			}
 			page(c, "", "hello")
+			if r.Close {
+				return
+			}
 		}
 	})
 }
