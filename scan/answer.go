@@ -157,6 +157,12 @@ type silenceError struct{ a *answer }
 
 func (e *silenceError) Error() string { return e.a.words() }
 
+// hangs reports whether an error is that of a server that kept silent.
+func hangs(err error) bool {
+	var silence *silenceError
+	return errors.As(err, &silence) && silence.a.Outcome == timedOut
+}
+
 // control reports whether the server accepts, now, what it has accepted before.
 func (h *host) control(ctx context.Context) bool {
 	for _, v := range h.versionsSeen() {

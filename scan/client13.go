@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/keys"
@@ -23,8 +24,7 @@ type ticket13 struct {
 	Lifetime uint32 // seconds
 	AgeAdd   uint32
 	MaxEarly uint32 // bytes of 0-RTT data that the server allows; 0: none
-	Age      uint32 // milliseconds since it came, to be set before it is offered
-	ALPN     string
+	Received time.Time
 }
 
 // flight13 is the state of a TLS 1.3 handshake.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"io"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/keys"
 	"github.com/tlswright/tlswright/internal/record"
@@ -15,7 +16,7 @@ import (
 // of the hello is there.
 func (h *host) preSharedKey(o *offer) wire.Extension {
 	t := o.Resume13
-	age := t.Age + t.AgeAdd
+	age := uint32(time.Since(t.Received).Milliseconds()) + t.AgeAdd
 	hashLen := len(t.PSK)
 	n := len(t.Identity)
 	data := []byte{byte((n + 6) >> 8), byte(n + 6), byte(n >> 8), byte(n)}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/keys"
 	"github.com/tlswright/tlswright/internal/record"
@@ -183,7 +184,7 @@ func (s *session13) keepTicket(raw []byte) error {
 	if len(s.Tickets) == maxTickets {
 		return nil
 	}
-	t := &ticket13{Suite: s.a.Suite, PSK: s.resumption.PSK(m.Nonce), Identity: m.Ticket, Lifetime: m.Lifetime, AgeAdd: m.AgeAdd}
+	t := &ticket13{Suite: s.a.Suite, PSK: s.resumption.PSK(m.Nonce), Identity: m.Ticket, Lifetime: m.Lifetime, AgeAdd: m.AgeAdd, Received: time.Now()}
 	var early wire.EarlyDataSize
 	if present, err := m.Ext(&early); err == nil && present {
 		t.MaxEarly = early.Max

@@ -55,6 +55,7 @@ type offer struct {
 	Verify bool
 
 	random []byte // nil: drawn anew
+	padTo  int    // length of the message that a padding extension brings it to; 0: no padding
 }
 
 // stage is how far an answer is read.
@@ -118,6 +119,13 @@ func (h *host) hello(o *offer) (*sentHello, error) {
 	raw, err := wire.TryAppendMessage(nil, &m)
 	if err != nil {
 		return nil, err
+	}
+	const header = 4
+	if n := o.padTo - len(raw) - header; o.padTo > 0 && n >= 0 && o.Resume13 == nil {
+		m.Extensions = append(m.Extensions, wire.Extension{Type: wire.ExtPadding, Data: make([]byte, n)})
+		if raw, err = wire.TryAppendMessage(nil, &m); err != nil {
+			return nil, err
+		}
 	}
 	sent.Raw = raw
 	if o.Resume13 != nil {

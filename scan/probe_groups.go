@@ -54,11 +54,20 @@ func probeGroups(ctx context.Context, h *host) {
 	})
 }
 
-// suitesOf gives the suites of a version with this key exchange; without them being known, the usual ones.
+// suitesOf gives the suites of a version with this key exchange, or all that there may be while they are not known.
 func (h *host) suitesOf(v wire.Version, exchange string) []wire.CipherSuite {
-	return slices.DeleteFunc(h.working(v).Suites, func(id wire.CipherSuite) bool {
-		return h.scanner.parts[id].KeyExchange != exchange
-	})
+	return slices.DeleteFunc(h.candidates(v), func(id wire.CipherSuite) bool { return h.scanner.parts[id].KeyExchange != exchange })
+}
+
+// candidates are the suites that the server has in a version before TLS 1.3, or may have while that is not known.
+func (h *host) candidates(v wire.Version) []wire.CipherSuite {
+	if known := h.suites(v); len(known) > 0 {
+		return known
+	}
+	if h.takesRich() {
+		return slices.Clone(h.scanner.old)
+	}
+	return h.working(v).Suites
 }
 
 // addGroup adds a group to the list, or a version to one that is there.

@@ -34,7 +34,7 @@ func probeSchemes(ctx context.Context, h *host) {
 
 // signedSuites are those whose handshake the server signs.
 func (h *host) signedSuites(v wire.Version) []wire.CipherSuite {
-	return slices.DeleteFunc(h.working(v).Suites, func(id wire.CipherSuite) bool {
+	return slices.DeleteFunc(h.candidates(v), func(id wire.CipherSuite) bool {
 		k := h.kindOf(id)
 		return !k.signed || k.base != "ECDHE" && k.base != "DHE"
 	})

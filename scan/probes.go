@@ -32,10 +32,11 @@ func allProbes() []probe {
 func coreProbes() []probe {
 	ps := []probe{{name: "versions", phase: phaseVersions, run: probeVersions}}
 	ps = append(ps, suiteProbes()...)
-	return append(ps,
+	ps = append(ps,
 		probe{name: "groups", phase: phaseSuites, run: probeGroups},
 		probe{name: "signature schemes", phase: phaseSuites, run: probeSchemes},
 	)
+	return append(ps, featureProbes()...)
 }
 
 // run makes the probes, phase by phase.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/tlswright/tlswright/wire"
 )
@@ -143,4 +145,47 @@ func (o *observations) refusesSilently() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.silently
+}
+
+// tickets13 gives the tickets of the shared session. It waits for the probe that makes the request, because a server may
+// send them with the answer; where nobody does that it listens for a moment.
+func (h *host) tickets13(ctx context.Context) ([]*ticket13, error) {
+	const moment = time.Second
+	if err := h.await(ctx, "HTTP"); err != nil {
+		return nil, err
+	}
+	var tickets []*ticket13
+	err := h.shared13(ctx, func(s *session13) error {
+		if len(s.Tickets) == 0 && s.ended == nil {
+			if err := s.patience(moment); err != nil {
+				return err
+			}
+			for len(s.Tickets) == 0 && s.ended == nil {
+				if err := s.next(); err != nil {
+					s.ended = err
+				}
+			}
+		}
+		tickets = slices.Clone(s.Tickets)
+		return nil
+	})
+	return tickets, err
+}
+
+// refusal finds the answer of a server that did not go along.
+func refusal(err error) (*answer, bool) {
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return refused.a, true
+	}
+	return nil, false
+}
+
+// asAlert finds the alert in an error.
+func asAlert(err error) (wire.Alert, bool) {
+	var alert *alertError
+	if errors.As(err, &alert) {
+		return alert.Alert, true
+	}
+	return wire.Alert{}, false
 }
