@@ -43,13 +43,5 @@ func (h *host) judgeChains(ctx context.Context) {
 				f.Gaps = append(f.Gaps, g)
 			}
 		}
-		for i := range judged {
-			if judged[i].Staple != nil {
-				f.Features.Staple = grade.Yes
-			}
-		}
-		if f.Features.Staple == grade.Unasked && len(judged) > 0 {
-			f.Features.Staple = grade.No
-		}
 	})
 }

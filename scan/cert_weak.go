@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"iter"
 	"math/big"
 )
 
@@ -42,8 +43,7 @@ var rocaPrimes = [...]uint64{3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47
 func isROCA(n *big.Int) bool {
 	logs := make([]uint64, 0, len(rocaPrimes))
 	orders := make([]uint64, 0, len(rocaPrimes))
-	for _, p := range rocaPrimes {
-		rest := new(big.Int).Mod(n, new(big.Int).SetUint64(p)).Uint64()
+	for p, rest := range residues(n, rocaPrimes[:]) {
 		log, order, ok := discreteLog(rest, rocaGenerator%p, p)
 		if !ok {
 			return false
@@ -84,16 +84,46 @@ func gcd(a, b uint64) uint64 {
 	return a
 }
 
-// smallFactor finds a divisor below 1000, which no honest modulus has; 0: none.
-func smallFactor(n *big.Int) uint64 {
-	rest, divisor := new(big.Int), new(big.Int)
-	for _, p := range [...]uint64{2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53} {
-		if rest.Mod(n, divisor.SetUint64(p)).Sign() == 0 {
-			return p
+// residues gives the rest of n to each of some small primes. The primes are taken several at a time, as many as fit into a
+// word, for it is the division of the long number that costs.
+func residues(n *big.Int, primes []uint64) iter.Seq2[uint64, uint64] {
+	return func(yield func(p, rest uint64) bool) {
+		divisor, rest := new(big.Int), new(big.Int)
+		for len(primes) > 0 {
+			product, count := uint64(1), 0
+			for _, p := range primes {
+				if product > ^uint64(0)/p {
+					break
+				}
+				product *= p
+				count++
+			}
+			r := rest.Mod(n, divisor.SetUint64(product)).Uint64()
+			for _, p := range primes[:count] {
+				if !yield(p, r%p) {
+					return
+				}
+			}
+			primes = primes[count:]
 		}
 	}
-	for p := uint64(59); p < 1000; p += 2 {
-		if rest.Mod(n, divisor.SetUint64(p)).Sign() == 0 {
+}
+
+// smallFactor finds a prime factor below 1000, which no honest modulus has; 0: none.
+func smallFactor(n *big.Int) uint64 {
+	var composite [1000]bool
+	primes := make([]uint64, 0, 168)
+	for p := 2; p < len(composite); p++ {
+		if composite[p] {
+			continue
+		}
+		primes = append(primes, uint64(p))
+		for q := p * p; q < len(composite); q += p {
+			composite[q] = true
+		}
+	}
+	for p, rest := range residues(n, primes) {
+		if rest == 0 {
 			return p
 		}
 	}

@@ -82,16 +82,17 @@ func getHTTP(rw io.ReadWriter, host, path string) (*httpAnswer, error) {
 
 // headReader reads the heads of answers off a connection, within maxHead bytes in all.
 type headReader struct {
-	r   io.Reader
-	buf []byte
+	r    io.Reader
+	buf  []byte
+	line int // where the line begins whose end has not come yet
 }
 
 // next gives the next head, the empty line at its end included.
 func (h *headReader) next() ([]byte, error) {
 	for {
-		if n := headEnd(h.buf); n > 0 {
+		if n := h.end(); n > 0 {
 			head := h.buf[:n]
-			h.buf = h.buf[n:]
+			h.buf, h.line = h.buf[n:], 0
 			return head, nil
 		}
 		if len(h.buf) > 0 && !bytes.HasPrefix(h.buf, []byte("HTTP/")[:min(len(h.buf), 5)]) {
@@ -116,19 +117,20 @@ func (h *headReader) next() ([]byte, error) {
 	}
 }
 
-// headEnd finds the end of the empty line; 0: it has not come yet. Bare line feeds are taken, as browsers do.
-func headEnd(b []byte) int {
-	for i := 0; i < len(b); {
-		n := bytes.IndexByte(b[i:], '\n')
+// end finds the end of the empty line; 0: it has not come yet. Bare line feeds are taken, as browsers do.
+func (h *headReader) end() int {
+	for {
+		n := bytes.IndexByte(h.buf[h.line:], '\n')
 		if n < 0 {
 			return 0
 		}
-		if line := bytes.TrimRight(b[i:i+n], "\r"); len(line) == 0 && i > 0 {
-			return i + n + 1
+		line := bytes.TrimRight(h.buf[h.line:h.line+n], "\r")
+		first := h.line == 0
+		h.line += n + 1
+		if len(line) == 0 && !first {
+			return h.line
 		}
-		i += n + 1
 	}
-	return 0
 }
 
 // parseHead reads a status line and header fields (RFC 9112, Sections 4 and 5). Lines that are no fields are passed over, as
@@ -150,7 +152,7 @@ func parseHead(head []byte) (*httpAnswer, error) {
 		}
 		if line[0] == ' ' || line[0] == '\t' {
 			if n := len(a.fields); n > 0 {
-				a.fields[n-1].value += " " + trimBlank(line)
+				a.fields[n-1].value = trimBlank(a.fields[n-1].value + " " + trimBlank(line))
 			}
 			continue
 		}
