@@ -49,8 +49,8 @@ type Challenge struct {
 	Error     *acme.Problem `json:"error,omitempty"`
 }
 
-// newID draws a name for an object, or a token: 130 bits, in letters and digits (RFC 8555, Section 11.3 asks for 128).
-func newID() string { return rand.Text() }
+// NewID draws a name for an object, or a token: 130 bits, in letters and digits (RFC 8555, Section 11.3 asks for 128).
+func NewID() string { return rand.Text() }
 
 // Requested gives the identifier as the order had it, with the star of a wildcard.
 func (a *Authorization) Requested() acme.Identifier {

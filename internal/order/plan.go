@@ -29,7 +29,7 @@ func (l Limits) Plan(account string, req acme.NewOrder, usable []Authorization, 
 	if problem := profile.fits(name, ids); problem != nil {
 		return nil, problem
 	}
-	o := Order{ID: newID(), Account: account, Status: acme.StatusPending, Identifiers: ids, Created: now, Expires: now.Add(l.policy.OrderLifetime),
+	o := Order{ID: NewID(), Account: account, Status: acme.StatusPending, Identifiers: ids, Created: now, Expires: now.Add(l.policy.OrderLifetime),
 		Profile: name, Replaces: req.Replaces}
 	if problem := o.dates(req, profile, now); problem != nil {
 		return nil, problem
@@ -195,10 +195,10 @@ func (l Limits) authorization(account string, id acme.Identifier, now time.Time)
 	if len(types) == 0 {
 		return Authorization{}, acme.NewProblem(acme.RejectedIdentifier, "there is no way to prove "+id.Value+" here")
 	}
-	a := Authorization{ID: newID(), Account: account, Identifier: base, Wildcard: isWildcard, Status: acme.StatusPending,
+	a := Authorization{ID: NewID(), Account: account, Identifier: base, Wildcard: isWildcard, Status: acme.StatusPending,
 		Created: now, Expires: now.Add(l.policy.PendingLifetime)}
 	for _, t := range types {
-		a.Challenges = append(a.Challenges, Challenge{ID: newID(), Type: t, Token: newID(), Status: acme.StatusPending})
+		a.Challenges = append(a.Challenges, Challenge{ID: NewID(), Type: t, Token: NewID(), Status: acme.StatusPending})
 	}
 	return a, nil
 }

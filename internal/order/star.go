@@ -22,6 +22,7 @@ type Star struct {
 	Adjust   time.Duration `json:"adjust,omitempty"` // how much earlier a certificate begins
 	AllowGet bool          `json:"allowGet,omitempty"`
 	Canceled time.Time     `json:"canceled,omitzero"`
+	Turn     int64         `json:"turn"` // of the certificate that was made last
 }
 
 // plan reads what an order says about automatic renewal (RFC 8739, Section 3.1.1).
