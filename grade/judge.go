@@ -46,7 +46,7 @@ func Judge(f *Facts, o Options) *Result {
 	sortFindings(r.Findings)
 	r.Missing = s.missing(r)
 	r.Misconfigurations = s.misconfigurations(r)
-	r.Policies = s.policies()
+	r.Policies = s.policies(r)
 	return r
 }
 
@@ -84,12 +84,15 @@ func (s *subject) finding(r *rule, h *hit) Finding {
 		}
 		f.Evidence = append(f.Evidence, shorten(pki.Printable(line)))
 	}
-	text := r.fix
+	text, kind := r.fix, r.snippets
 	if h.fix != "" {
 		text = h.fix
 	}
+	if h.snippets != fixNone {
+		kind = h.snippets
+	}
 	if text != "" {
-		f.Fix = &Fix{Text: pki.Printable(text), Snippets: s.snippets(r.snippets)}
+		f.Fix = &Fix{Text: pki.Printable(text), Snippets: s.snippets(kind)}
 	}
 	return f
 }

@@ -21,10 +21,11 @@ type checkFn func(*subject) *hit
 type hit struct {
 	reason   string
 	evidence []string
-	// severity, cap and fix replace those of the rule where degrees differ; cap "none" takes it away.
+	// severity, cap, fix and snippets replace those of the rule where degrees differ; cap "none" takes it away.
 	severity Severity
 	cap      Letter
 	fix      string
+	snippets fixKind
 }
 
 // noCap takes the cap of a rule away in a hit.

@@ -8,7 +8,7 @@ var dnsRules = []rule{
 		fix: "Add the CA to the CAA records, or have the certificate issued by one that is there; renewal will fail otherwise.", snippets: fixCAA, check: checkCAAForbids},
 	{id: "caa-absent", severity: Info, title: "No CAA record", reference: []string{"RFC 8659, Section 4"},
 		fix: "Say in a CAA record which CA may issue for the name; all others then have to refuse.", snippets: fixCAA, check: checkNoCAA},
-	{id: "tlsa-mismatch", severity: High, title: "The TLSA records do not fit the certificate", reference: []string{"RFC 6698, Section 2.1", "RFC 7671, Section 5"},
+	{id: "tlsa-mismatch", severity: High, title: "The TLSA records do not fit the certificate", reference: []string{"RFC 6698, Section 2.1", "RFC 7671, Section 8.1"},
 		fix: "Publish the record of the new key before it is served, and keep the old one for two times its TTL.", snippets: fixTLSA, check: checkTLSA},
 	{id: "tlsa-unsigned", severity: Low, title: "TLSA records without DNSSEC", reference: []string{"RFC 6698, Section 4.1"},
 		fix: "Sign the zone with DNSSEC: without it a TLSA record must be ignored.", check: checkTLSAUnsigned},

@@ -65,11 +65,22 @@ func (s *subject) shortKeys(from, below int) []string {
 }
 
 func checkTinyKey(s *subject) *hit {
-	return firedIf("Numbers of this size have been factored, and their logarithms taken, by small groups of people.", s.shortKeys(1, 1024))
+	return s.withKeyFix(1, 1024, firedIf("Numbers of this size have been factored, and their logarithms taken, by small groups of people.", s.shortKeys(1, 1024)))
 }
 
 func checkShortKey(s *subject) *hit {
-	return firedIf("A state can break keys of 1024 bits, and whoever breaks a common prime once reads all who use it (Logjam).", s.shortKeys(1024, 2048))
+	return s.withKeyFix(1024, 2048, firedIf("A state can break keys of 1024 bits, and whoever breaks a common prime once reads all who use it (Logjam).", s.shortKeys(1024, 2048)))
+}
+
+// withKeyFix points a hit about short keys to a new certificate if that is what is short, and not Diffie-Hellman.
+func (s *subject) withKeyFix(from, below int, h *hit) *hit {
+	s.leaves(func(_ *Chain, leaf *Certificate) {
+		if n := keyStrength(leaf); h != nil && n >= from && n < below {
+			h.snippets = fixKey
+			h.fix = "Make a new key, ECDSA with P-256 or RSA with 3072 bits, and have a new certificate issued for it."
+		}
+	})
+	return h
 }
 
 func checkComposite(s *subject) *hit {
