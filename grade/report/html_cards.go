@@ -311,10 +311,13 @@ func lessonCard(result *grade.Result) htmlCard {
 	if result == nil {
 		return c
 	}
-	found := 0
+	found, examined := 0, 0
 	for i := range result.Misconfigurations {
 		m := &result.Misconfigurations[i]
 		fact := htmlFact{"#" + strconv.Itoa(m.Number), misconfigurationText(m), classOf(misconfigurationStyle(m.Found))}
+		if m.Found == grade.Yes || m.Found == grade.No {
+			examined++
+		}
 		if m.Found == grade.Yes {
 			found++
 			c.Facts = append(c.Facts, fact)
@@ -322,7 +325,7 @@ func lessonCard(result *grade.Result) htmlCard {
 		c.More = append(c.More, fact)
 	}
 	if found == 0 && len(c.More) > 0 {
-		c.Facts = []htmlFact{{"found", "none", "is-good"}}
+		c.Facts = []htmlFact{{"found", fmt.Sprintf("none of the %d that could be examined", examined), "is-good"}}
 	}
 	return c
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tlswright/tlswright/grade"
 )
@@ -196,6 +195,3 @@ func junitPolicy(p *grade.PolicyResult, o Options) junitCase {
 	}
 	return c
 }
-
-// stamp is a time as people read it.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -71,6 +71,11 @@ func markdownServer(b *bytes.Buffer, addresses []Report) {
 	if r.Facts != nil && letterOf(r) != "" {
 		fmt.Fprintf(b, "%s\n\n", escapeMarkdown(strings.Join(aboutScan(r, addresses, true), ", ")))
 	}
+	for i := range addresses[1:] {
+		if other := &addresses[i+1]; !alike(r, other) {
+			fmt.Fprintf(b, "At %s: %s, %s\n\n", codeSpan(other.Facts.Address), boldLetter(letterOf(other)), escapeMarkdown(verdictOf(other)))
+		}
+	}
 	steps, notes, _ := sorted(r.Result)
 	for i := range steps {
 		markdownStep(b, i+1, &steps[i])
@@ -126,6 +131,9 @@ func markdownFacts(b *bytes.Buffer, r *Report) {
 	}
 	if len(r.Result.Missing) > 0 {
 		fmt.Fprintf(b, "| to A+ | %s |\n", escapeMarkdown(strings.Join(r.Result.Missing, "; ")))
+	}
+	if len(r.Result.Incomplete) > 0 {
+		fmt.Fprintf(b, "| incomplete | %s |\n", escapeMarkdown(strings.Join(r.Result.Incomplete, "; ")+": the grade is the best it can be"))
 	}
 	for _, g := range r.Facts.Gaps {
 		fmt.Fprintf(b, "| no answer | %s |\n", escapeMarkdown(g.Probe+": "+g.Reason))

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -248,9 +249,27 @@ func sarifPlaces(r *Report) []sarifLocation {
 	if r.Facts.StartTLS != "" {
 		scheme = r.Facts.StartTLS
 	}
-	host := hostPort(r.Facts)
-	u := url.URL{Scheme: sarifScheme(scheme), Host: host, Path: "/"}
-	return []sarifLocation{{Physical: &sarifPhysical{sarifArtifact{u.String()}, sarifRegion{1}}, Logical: []sarifLogical{{r.Name(), "resource"}}}}
+	uri := fmt.Sprintf("%s://%s:%d/", sarifScheme(scheme), sarifHost(r.Facts.Host), r.Facts.Port)
+	return []sarifLocation{{Physical: &sarifPhysical{sarifArtifact{uri}, sarifRegion{1}}, Logical: []sarifLogical{{r.Name(), "resource"}}}}
+}
+
+// sarifHost writes a host as it may stand in an address (RFC 3986, Section 3.2.2).
+func sarifHost(host string) string {
+	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+		return "[" + strings.ReplaceAll(host, "%", "%25") + "]"
+	}
+	var b strings.Builder
+	for _, c := range []byte(host) {
+		switch {
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_':
+			b.WriteByte(c)
+		case c >= 0x80:
+			fmt.Fprintf(&b, "%%%02X", c)
+		default: // no name of a host has this; the name as it is stands beside the address
+			b.WriteByte('-')
+		}
+	}
+	return b.String()
 }
 
 // sarifScheme keeps what may stand in a scheme (RFC 3986, Section 3.1).

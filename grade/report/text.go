@@ -40,14 +40,14 @@ func Line(r Report, o Options) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// grouped brings together the addresses of one server, the worst first in each group.
+// grouped brings together the addresses of one server, the worst first in each group. Files stand alone.
 func grouped(reports []Report) [][]Report {
 	var groups [][]Report
 	place := make(map[string]int)
 	for _, r := range reports {
 		name := r.Name()
 		i, ok := place[name]
-		if !ok {
+		if !ok || r.Facts == nil {
 			i = len(groups)
 			place[name] = i
 			groups = append(groups, nil)
@@ -127,9 +127,6 @@ func (p *page) head(r *Report, addresses []Report) {
 	p.line(p.paint(Bold, "Grade ") + p.letter(l) + "  " + p.paint(Bold, r.Name()))
 	p.wrapped("  ", sentence(verdictOf(r)), Plain)
 	p.wrapped("  ", strings.Join(aboutScan(r, addresses, true), ", "), Faint)
-	if r.Result.Incomplete != nil {
-		p.wrapped("  ", "Without an answer, so that the grade is the best it can be: "+strings.Join(r.Result.Incomplete, "; ")+".", Caution)
-	}
 }
 
 // aboutScan is where and how the judgement was come by.
@@ -149,7 +146,7 @@ func aboutScan(r *Report, addresses []Report, withScore bool) []string {
 		parts = append(parts, f.Software)
 	}
 	if withScore {
-		parts = append(parts, fmt.Sprintf("score %d (protocol %d, key exchange %d, cipher %d)", int(r.Result.Score), int(r.Result.Protocol), int(r.Result.KeyExchange), int(r.Result.Cipher)))
+		parts = append(parts, fmt.Sprintf("score %d", int(r.Result.Score)))
 	}
 	if f.Quick {
 		parts = append(parts, "from one handshake")

@@ -93,6 +93,9 @@ func (p *page) suites(row *protocolRow) {
 
 // gaps are the questions that got no answer.
 func (p *page) gaps(r *Report) {
+	if r.Result != nil && len(r.Result.Incomplete) > 0 {
+		p.labels([]label{{"incomplete", strings.Join(r.Result.Incomplete, "; ") + ": the grade is the best it can be", Caution}})
+	}
 	if r.Facts == nil || len(r.Facts.Gaps) == 0 {
 		return
 	}
@@ -119,6 +122,8 @@ func (p *page) everything(r *Report) {
 		}
 	}
 	p.protocols(r, true)
+	p.heading("Score")
+	p.labels([]label{scoreLabel(r)})
 	for i := range r.Facts.Chains {
 		p.chain(&r.Facts.Chains[i], r.Facts.Time)
 	}
@@ -129,7 +134,7 @@ func (p *page) everything(r *Report) {
 	p.http(r.Facts.HTTP)
 	p.dns(r.Facts.DNS)
 	p.policies(r.Result)
-	if len(r.Facts.Gaps) > 0 {
+	if len(r.Facts.Gaps) > 0 || r.Result != nil && len(r.Result.Incomplete) > 0 {
 		p.heading("Questions without an answer")
 		p.gaps(r)
 	}

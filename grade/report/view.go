@@ -147,6 +147,7 @@ func summaryOf(r *Report) []label {
 			out = append(out, l)
 		}
 	}
+	add(scoreLabel(r))
 	for i := range f.Chains {
 		for _, l := range chainLabels(&f.Chains[i], f.Time) {
 			add(l)
@@ -159,6 +160,15 @@ func summaryOf(r *Report) []label {
 	add(dnsLabel(f.DNS))
 	add(policiesLabel(r.Result))
 	return out
+}
+
+// scoreLabel is the score with its parts, rounded down.
+func scoreLabel(r *Report) label {
+	if r.Result == nil || letterOf(r) == "" {
+		return label{}
+	}
+	x := r.Result
+	return label{"score", fmt.Sprintf("%d: protocol %d, key exchange %d, cipher strength %d", int(x.Score), int(x.Protocol), int(x.KeyExchange), int(x.Cipher)), Plain}
 }
 
 func groupsText(f *grade.Facts) string {

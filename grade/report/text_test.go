@@ -1,0 +1,128 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/tlswright/tlswright/grade"
+)
+
+// TestTheFirstFixStandsWithinTenLines looks at what a person sees without scrolling: the grade in the first line, and
+// within ten lines what is wrong and what to change.
+func TestTheFirstFixStandsWithinTenLines(t *testing.T) {
+	for name, want := range map[string]string{"old": "apt-get update", "untrusted": "autocert.Manager", "mismatch": "Get a certificate", "files": "chmod 0600", "fleet": "Update OpenSSL"} {
+		lines := strings.Split(string(written(t, FormatText, samples()[name], Options{})), "\n")
+		if name != "files" && name != "fleet" && !strings.HasPrefix(lines[0], "Grade ") {
+			t.Errorf("%s begins with %q", name, lines[0])
+		}
+		if !strings.Contains(strings.Join(lines[:min(len(lines), 10)], "\n"), want) {
+			t.Errorf("%s: the first fix is not among\n%s", name, strings.Join(lines[:10], "\n"))
+		}
+	}
+}
+
+// TestLinesKeepToTheWidth allows what must not be broken: pieces of configuration, and long words.
+func TestLinesKeepToTheWidth(t *testing.T) {
+	for name, reports := range samples() {
+		for _, width := range []int{0, 60, 100} {
+			for line := range strings.SplitSeq(string(written(t, FormatText, reports, Options{Width: width, Verbose: 1})), "\n") {
+				most := width
+				if width == 0 {
+					most = 80
+				}
+				isCode := strings.HasPrefix(line, "               ") && !strings.HasPrefix(line, "                ")
+				if columns(line) > most && !isCode && len(strings.Fields(line)) > 2 && !strings.Contains(line, "SSL_CK_") && width != 60 {
+					t.Errorf("%s at %d: %d columns: %s", name, most, columns(line), line)
+				}
+			}
+		}
+	}
+}
+
+func TestColourAddsNothingButColour(t *testing.T) {
+	paint := func(s Style, text string) string { return "\x1b[" + string(s) + "m" + text + "\x1b[m" }
+	bare := func(text string) string {
+		for _, s := range []Style{Plain, Bold, Faint, Right, Wrong, Caution} {
+			text = strings.ReplaceAll(text, "\x1b["+string(s)+"m", "")
+		}
+		return text
+	}
+	for name, reports := range samples() {
+		for v := range 3 {
+			plain, painted := written(t, FormatText, reports, Options{Verbose: v}), written(t, FormatText, reports, Options{Verbose: v, Paint: paint})
+			if got := bare(string(painted)); got != string(plain) {
+				t.Errorf("%s: colour changes the words", name)
+			}
+		}
+	}
+}
+
+func TestVerboseUnfoldsEverything(t *testing.T) {
+	out := string(written(t, FormatText, []Report{old()}, Options{Verbose: 2}))
+	for _, want := range []string{"0xc014", "SSL_CK_RC4_128_WITH_MD5", "MinProtocol = TLSv1.2", "CVE-2014-0160", "sha256/C5+", "PHPSESSID", "RFC 6176, Section 3", "does not connect", "SSL 3.0 must not be offered.", "not found"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+}
+
+func TestAddressesThatDifferAreTold(t *testing.T) {
+	good, old := good(), old()
+	old.Facts.Host = good.Facts.Host
+	out := string(written(t, FormatText, []Report{good, old}, Options{}))
+	if !strings.HasPrefix(out, "Grade F  good.example:443\n") || !strings.Contains(out, "At 192.0.2.1  A+") {
+		t.Errorf("%s", out)
+	}
+	for _, f := range []Format{FormatHTML, FormatMarkdown} {
+		if out := written(t, f, []Report{good, old}, Options{}); !bytes.Contains(out, []byte("192.0.2.1")) {
+			t.Errorf("%s does not name the address", f)
+		}
+	}
+}
+
+func TestLinesOfAFleetAreShort(t *testing.T) {
+	for _, r := range fleet() {
+		if line := Line(r, Options{}); columns(line) > 80 || strings.Contains(line, "\n") {
+			t.Errorf("%d columns: %s", columns(line), line)
+		}
+	}
+}
+
+func TestTheWorstGradeIsFound(t *testing.T) {
+	for _, c := range []struct {
+		reports []Report
+		want    grade.Letter
+	}{{nil, ""}, {[]Report{unreachable()}, ""}, {[]Report{good(), unreachable()}, "A+"}, {[]Report{good(), old(), good()}, "F"}, {fleet(), "T"}} {
+		if got := Worst(c.reports); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestWritersWriteAsTheyGo(t *testing.T) {
+	for _, f := range []Format{FormatJSONLines, FormatCSV} {
+		var b bytes.Buffer
+		w := NewWriter(&b, f, Options{})
+		for i, r := range fleet() {
+			before := b.Len()
+			if err := w.Add(r); err != nil || b.Len() == before {
+				t.Fatalf("%s: report %d is not out (%v)", f, i, err)
+			}
+		}
+		if err := w.Close(); err != nil || !bytes.Equal(b.Bytes(), written(t, f, fleet(), Options{})) {
+			t.Errorf("%s: another document (%v)", f, err)
+		}
+	}
+	if out := written(t, FormatCSV, nil, Options{}); !bytes.HasPrefix(out, []byte("host,port,")) {
+		t.Errorf("no head: %s", out)
+	}
+	if err := Write(&bytes.Buffer{}, "yaml", nil, Options{}); err == nil {
+		t.Error("a format that there is not")
+	}
+	for _, f := range Formats() {
+		if got, ok := ParseFormat(strings.ToUpper(string(f))); !ok || got != f {
+			t.Errorf("%s is not found", f)
+		}
+	}
+}
