@@ -1,11 +1,14 @@
 package scan
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
 	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/legacy"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -14,8 +17,12 @@ import (
 // Sent: behind ServerHelloDone, and instead of a ClientKeyExchange, change_cipher_spec; then a record of noise. Concluded: a
 // sound server refuses the first with unexpected_message (RFC 5246, Section 7.1). One with the flaw switches its keys on,
 // made from an empty secret, and so complains of the noise as of a protected record that does not authenticate:
-// bad_record_mac or decryption_failed. Whoever sits in the middle knows these keys, too. A second connection sends the noise
-// alone, to see that the server does not say that of anything; only the difference is proof.
+// bad_record_mac or decryption_failed. A second connection sends the noise alone, to see that the server does not say that
+// of anything; only the difference is proof.
+//
+// Some servers hang up without an alert either way. With these, and with those that were caught, a handshake of our own is
+// made with an early change_cipher_spec and the keys of the empty secret. If the server ends it with a Finished under these
+// keys, whoever sits in the middle can do the same: the flaw is exploitable.
 
 var ccsInjection = attack{"ccs-injection", "CCS injection", []string{"CVE-2014-0224"}, "https://www.openssl.org/news/secadv/20140605.txt"}
 
@@ -28,27 +35,114 @@ func probeCCSInjection(ctx context.Context, h *host) {
 		h.verdict(ccsInjection.is(grade.NotApplicable, "No version below TLS 1.3 is offered."))
 		return
 	}
-	early, err := h.noise(ctx, v, true)
+	row, err := h.ccsInjection(ctx, v)
 	if err != nil {
 		h.gap("ccs-injection", err)
-		h.verdict(ccsInjection.unknown("The server could not be asked: " + reasonOf(err) + "."))
-		return
+		row = ccsInjection.unknown("The server could not be asked: " + reasonOf(err) + ".")
+	}
+	h.verdict(row)
+}
+
+// ccsInjection asks in one version.
+func (h *host) ccsInjection(ctx context.Context, v wire.Version) (grade.Vulnerability, error) {
+	early, err := h.noise(ctx, v, true)
+	if err != nil {
+		return grade.Vulnerability{}, err
+	}
+	refused := ccsInjection.is(grade.NotVulnerable, "ChangeCipherSpec before there are keys is not taken: "+early.words()+".")
+	if early.alert != nil && !early.isMAC() {
+		return refused, nil
+	}
+	proven, err := h.emptyKeys(ctx, v)
+	if err != nil {
+		return grade.Vulnerability{}, err
+	}
+	evidence := fmt.Sprintf("%s: ChangeCipherSpec and a record of noise: %s", v, early.words())
+	if proven {
+		row := ccsInjection.is(grade.Vulnerable, "A handshake could be finished with keys that come from no secret: somebody in the middle can read and change what both sides say.",
+			evidence, "the server's Finished came under keys made from an empty master secret")
+		row.Strength = "exploitable"
+		return row, nil
 	}
 	if !early.isMAC() {
-		h.verdict(ccsInjection.is(grade.NotVulnerable, "ChangeCipherSpec before there are keys is not taken: "+early.words()+"."))
-		return
+		return refused, nil
 	}
 	control, err := h.noise(ctx, v, false)
 	switch {
 	case err != nil:
-		h.gap("ccs-injection", err)
-		h.verdict(ccsInjection.unknown("The server could not be asked again: " + reasonOf(err) + "."))
+		return grade.Vulnerability{}, err
 	case control.isMAC():
-		h.verdict(ccsInjection.unknown("The server complains of a wrong MAC where there are no keys: what it does with an early ChangeCipherSpec cannot be told."))
-	default:
-		h.verdict(ccsInjection.is(grade.Vulnerable, "ChangeCipherSpec was taken before there were keys: somebody in the middle can make both sides use keys that he knows.",
-			fmt.Sprintf("%s: ChangeCipherSpec and a record of noise: %s", v, early.words()), "the same record alone: "+control.words()))
+		return ccsInjection.unknown("The server complains of a wrong MAC where there are no keys: what it does with an early ChangeCipherSpec cannot be told."), nil
 	}
+	row := ccsInjection.is(grade.Vulnerable, "ChangeCipherSpec was taken before there were keys: somebody in the middle may make both sides use keys that he knows.",
+		evidence, "the same record alone: "+control.words())
+	row.Strength = "taken early"
+	return row, nil
+}
+
+// emptyKeys tries to finish a handshake with an early ChangeCipherSpec and the keys of an empty master secret.
+func (h *host) emptyKeys(ctx context.Context, v wire.Version) (bool, error) {
+	o := h.finishable(v, nil)
+	if o == nil {
+		return false, nil // no suite that we could do it with: not proven
+	}
+	o.EMS, o.Until = false, untilFlight
+	l, err := h.dial(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer l.Close()
+	a := l.exchange(o)
+	if a.Outcome != accepted || a.Err != nil {
+		return false, &refusedError{a}
+	}
+	s := &session12{link: l, messages: wire.Joiner{Max: maxMessage}}
+	hs, err := s.begin(o, a)
+	if err != nil {
+		return false, nil
+	}
+	keys := hs.suite.Keys(a.Version, nil, &hs.randoms)
+	if err := hs.sendUnder(keys.Client); err != nil {
+		return false, nil
+	}
+	if err := hs.untilChange(); err != nil {
+		return false, nil // the server does not go along
+	}
+	if s.in, err = legacy.NewCipher(hs.suite, a.Version, keys.Server, false, nil); err != nil {
+		return false, nil
+	}
+	raw, err := s.nextMessage()
+	want := legacy.Finished(a.Version, hs.suite.Hash, s.master, false, hs.transcript)
+	return err == nil && wire.HandshakeType(raw[0]) == wire.TypeFinished && bytes.Equal(raw[4:], want), nil
+}
+
+// sendUnder sends ChangeCipherSpec, and then what belongs in front of it, and Finished, under keys.
+func (hs *handshake12) sendUnder(keys legacy.DirectionKeys) error {
+	s, v := hs.s, hs.a.Version
+	if err := s.step(); err != nil {
+		return err
+	}
+	out, err := s.appendRecord(nil, v, wire.ContentChangeCipherSpec, []byte{1})
+	if err != nil {
+		return err
+	}
+	if s.out, err = legacy.NewCipher(hs.suite, v, keys, false, rand.Reader); err != nil {
+		return err
+	}
+	flight, err := hs.clientFlight()
+	if err != nil {
+		return err
+	}
+	if out, err = s.appendRecord(out, v, wire.ContentHandshake, flight); err != nil {
+		return err
+	}
+	finished := appendMessage(nil, wire.TypeFinished, legacy.Finished(v, hs.suite.Hash, s.master, true, hs.transcript))
+	hs.transcript = append(hs.transcript, finished...)
+	if out, err = s.appendRecord(out, v, wire.ContentHandshake, finished); err != nil {
+		return err
+	}
+	_, err = s.link.Write(out)
+	return err
 }
 
 // noiseResult is how a server ends a connection with a record of noise.

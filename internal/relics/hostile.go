@@ -17,8 +17,8 @@ import (
 type Hostile struct {
 	Name  string
 	Start func(t testing.TB) *Server
-	// HasTLS says that a handshake with it begins: what it offers is not unknown altogether.
-	HasTLS bool
+	// SaysNo says that it refuses some hellos in order, so that "not offered" is the truth about these.
+	SaysNo bool
 }
 
 // HostileServers lists them.
@@ -45,6 +45,7 @@ func HostileServers() []Hostile {
 		{Name: "garbage that begins as TLS", Start: behind(func(c *Talk) {
 			noise := make([]byte, 1<<14)
 			_, _ = rand.Read(noise)
+			noise[32] = 0xff // no session id is so long
 			c.Send(wire.ContentHandshake, append([]byte{2, 0, 0, 70, 3, 3}, noise...))
 		})},
 		{Name: "alert only", Start: behind(func(c *Talk) { c.Alert(wire.AlertLevelFatal, wire.AlertInternalError) })},
@@ -57,7 +58,7 @@ func HostileServers() []Hostile {
 			fmt.Fprint(nc, "220 mail.test ESMTP\r\n")
 			_, _ = io.Copy(io.Discard, nc)
 		})},
-		{Name: "slow drip", Start: behind(drip), HasTLS: true},
+		{Name: "slow drip", Start: behind(drip), SaysNo: true},
 		{Name: "records without end", Start: behind(func(c *Talk) {
 			piece := make([]byte, 1<<14)
 			for c.Send(wire.ContentApplicationData, piece) {
@@ -77,20 +78,20 @@ func HostileServers() []Hostile {
 			for c.Send(wire.ContentHandshake, piece) {
 			}
 		})},
-		{Name: "a chain of 16 MB", Start: behind(bigChain), HasTLS: true},
-		{Name: "HelloRetryRequest without end", Start: behind(retryForEver)},
+		{Name: "a chain of 16 MB", Start: behind(bigChain), SaysNo: true},
+		{Name: "HelloRetryRequest without end", Start: behind(retryForEver), SaysNo: true},
 		{Name: "hellos without end", Start: behind(func(c *Talk) {
 			c.choose()
 			hello := wire.AppendMessage(nil, c.serverHello())
 			for c.Send(wire.ContentHandshake, hello) {
 			}
-		}), HasTLS: true},
+		}), SaysNo: true},
 		{Name: "a suite that was not offered", Start: behind(func(c *Talk) {
 			c.choose()
 			m := c.serverHello()
 			m.CipherSuite = 0xfefe
 			c.Send(wire.ContentHandshake, wire.AppendMessage(nil, m))
-		})},
+		}), SaysNo: true},
 		{Name: "a version that was not offered", Start: behind(func(c *Talk) {
 			c.choose()
 			m := c.serverHello()
