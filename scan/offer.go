@@ -171,7 +171,7 @@ func (h *host) extensions(o *offer, sent *sentHello) wire.Extensions {
 		es.Add(&wire.ALPN{Protocols: o.ALPN})
 	}
 	if o.Status {
-		es.Add(&wire.StatusRequest{})
+		es.Add(&wire.StatusRequest{Type: wire.StatusTypeOCSP})
 	}
 	if o.Schemes != nil {
 		es.Add(&wire.SignatureAlgorithms{Schemes: o.Schemes})
