@@ -37,19 +37,18 @@ func namedFiles(content []byte) []namedFile {
 		if len(line) > maxLine || len(named) == maxNamed {
 			continue
 		}
-		words := configWords(string(line))
-		if len(words) < 2 {
-			continue
-		}
-		first := strings.ToLower(words[0])
-		switch kind, ok := known[first]; {
-		case ok:
-			named = append(named, namedFile{kind, words[1]})
-		case first == "include" || first == "includeoptional" || first == "!include" || first == "!include_try":
-			named = append(named, namedFile{"", words[1]})
-		case isHAProxy && (first == "bind" || first == "server" || first == "default-server"):
-			if i := slices.Index(words, "crt"); i > 0 && i+1 < len(words) {
-				named = append(named, namedFile{fileKey, words[i+1]})
+		for _, words := range statements(string(line)) {
+			first := strings.ToLower(words[0])
+			switch kind, ok := known[first]; {
+			case len(words) < 2:
+			case ok:
+				named = append(named, namedFile{kind, words[1]})
+			case first == "include" || first == "includeoptional" || first == "!include" || first == "!include_try":
+				named = append(named, namedFile{"", words[1]})
+			case isHAProxy && (first == "bind" || first == "server" || first == "default-server"):
+				if i := slices.Index(words, "crt"); i > 0 && i+1 < len(words) {
+					named = append(named, namedFile{fileKey, words[i+1]})
+				}
 			}
 		}
 	}
@@ -62,7 +61,7 @@ func namedFiles(content []byte) []namedFile {
 
 // looksLikeServer recognizes configurations that only include others.
 func looksLikeServer(content []byte) bool {
-	for _, mark := range []string{"\nhttp {", "\nevents {", "\nserver {", "ServerRoot ", "<VirtualHost", "IncludeOptional "} {
+	for _, mark := range []string{"http {", "events {", "server {", "ServerRoot ", "<VirtualHost", "IncludeOptional "} {
 		if bytes.Contains(content, []byte(mark)) {
 			return true
 		}
@@ -70,36 +69,43 @@ func looksLikeServer(content []byte) bool {
 	return false
 }
 
-// configWords takes a line apart: quotes, "=", Dovecot's "<" and nginx's ";" are no part of a word.
-func configWords(line string) []string {
-	line = strings.TrimSpace(line)
-	if line == "" || line[0] == '#' {
-		return nil
-	}
+// statements takes a line apart, into words of which each list has one at least. nginx ends a statement with ";" and puts
+// others into braces; quotes, "=" and Dovecot's "<" are no part of a word.
+func statements(line string) [][]string {
+	var all [][]string
 	var words []string
-	for len(line) > 0 {
+	end := func() {
+		if len(words) > 0 {
+			all = append(all, words)
+		}
+		words = nil
+	}
+	for line = strings.TrimSpace(line); len(line) > 0; {
 		switch c := line[0]; {
-		case c == ' ' || c == '\t' || c == '=' || c == '<' || c == ';' || c == '{' || c == '}':
+		case c == ';' || c == '{' || c == '}':
+			end()
+			line = line[1:]
+		case c == ' ' || c == '\t' || c == '=' || c == '<' || c == '\r' || c == '\n':
 			line = line[1:]
 		case c == '#':
-			return words
+			line = ""
 		case c == '"' || c == '\'':
-			end := strings.IndexByte(line[1:], c)
-			if end < 0 {
-				return words
+			word, rest, found := strings.Cut(line[1:], string(c))
+			if found {
+				words = append(words, word)
 			}
-			words = append(words, line[1:1+end])
-			line = line[end+2:]
+			line = rest
 		default:
-			end := strings.IndexAny(line, " \t=;{}\"'")
-			if end <= 0 {
-				end = len(line)
+			n := strings.IndexAny(line, " \t=;{}\"'\r\n")
+			if n <= 0 {
+				n = len(line)
 			}
-			words = append(words, line[:end])
-			line = line[end:]
+			words = append(words, line[:n])
+			line = line[n:]
 		}
 	}
-	return words
+	end()
+	return all
 }
 
 // config reports a configuration and looks at the files it names.
@@ -155,8 +161,10 @@ func (l *fileLook) namedPath(path, kind string, depth int) error {
 // serverRoot is the folder that relative names begin in: Apache's ServerRoot, or where the configuration lies.
 func serverRoot(content []byte, folder string) string {
 	for line := range bytes.Lines(content) {
-		if words := configWords(string(line)); len(words) == 2 && strings.EqualFold(words[0], "ServerRoot") {
-			return words[1]
+		for _, words := range statements(string(line)) {
+			if len(words) == 2 && strings.EqualFold(words[0], "ServerRoot") {
+				return words[1]
+			}
 		}
 	}
 	return folder

@@ -127,7 +127,7 @@ func TestConfigurationsLeadToTheirKeys(t *testing.T) {
 			dir := t.TempDir()
 			put(t, filepath.Join(dir, c.key), text, 0o644)
 			if name == "nginx" {
-				put(t, filepath.Join(dir, "sites/a.conf"), "server {\n  ssl_certificate_key ../keys/site.key; # here\n}\n", 0o644)
+				put(t, filepath.Join(dir, "sites/a.conf"), "server { listen 443 ssl; ssl_certificate_key ../keys/site.key; } # here\n", 0o644)
 			}
 			config := filepath.Join(dir, c.file)
 			put(t, config, strings.ReplaceAll(c.config, "DIR", dir), 0o644)
@@ -256,4 +256,3 @@ func FuzzFiles(f *testing.F) {
 		}
 	})
 }
-

@@ -67,6 +67,7 @@ func TargetsOf(words []string) iter.Seq2[Target, error] {
 // targetsOf reads one line.
 func targetsOf(line string) iter.Seq2[Target, error] {
 	line, _, _ = strings.Cut(line, "#")
+	line = strings.TrimSpace(line)
 	words := strings.Fields(line)
 	return func(yield func(Target, error) bool) {
 		switch {
@@ -78,10 +79,10 @@ func targetsOf(line string) iter.Seq2[Target, error] {
 		}
 		for t, err := range expand(words[0]) {
 			if err == nil && len(words) == 2 {
-				if err = checkHost(words[1]); err != nil {
+				t.ServerName = strings.TrimSuffix(strings.ToLower(words[1]), ".")
+				if err = checkHost(t.ServerName); err != nil {
 					err = fmt.Errorf("%w: %q: %w", ErrTarget, clip(words[1]), err)
 				}
-				t.ServerName = strings.TrimSuffix(strings.ToLower(words[1]), ".")
 			}
 			if !yield(t, err) {
 				return
@@ -107,7 +108,9 @@ func expand(word string) iter.Seq2[Target, error] {
 			if a.Is6() && rest != "" {
 				host = "[" + host + "]"
 			}
-			if !yield(ParseTarget(host + rest)) {
+			t, err := ParseTarget(host + rest)
+			t.InBlock = true
+			if !yield(t, err) || err != nil { // what is wrong with one is wrong with all
 				return
 			}
 		}

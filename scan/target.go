@@ -17,6 +17,7 @@ type Target struct {
 	Port       int
 	ServerName string // for SNI and the name check; "": Host, unless that is an address
 	StartTLS   string // protocol of the upgrade, as "smtp"; "": TLS from the first byte
+	InBlock    bool   // one of a block of addresses, where it is no failure if nobody answers
 }
 
 // ErrTarget is what errors.Is finds in every error of ParseTarget.
@@ -99,7 +100,7 @@ func (t *Target) setHostPort(s string) error {
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		host = addr.String()
-	} else if err := checkHost(host); err != nil {
+	} else if err := checkHost(strings.TrimSuffix(host, ".")); err != nil {
 		return err
 	}
 	t.Host = strings.TrimSuffix(strings.ToLower(host), ".")
@@ -124,6 +125,9 @@ func checkHost(host string) error {
 	}
 	if len(host) > 253 {
 		return errors.New("host name too long")
+	}
+	if strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") || strings.Contains(host, "..") {
+		return errors.New("an empty label in a host name")
 	}
 	for _, r := range host {
 		switch {
