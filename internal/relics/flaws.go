@@ -23,6 +23,7 @@ func Cases() []Case {
 	return []Case{
 		scripted("heartbleed", "", false, Heartbleed),
 		scripted("ccs-injection", "", false, CCSInjection),
+		scripted("ccs-injection", "exploitable", false, CCSExploitable),
 		scripted("poodle-ssl", "", false, POODLE),
 		scripted("freak", "", false, FREAK),
 		scripted("logjam", "export", false, Logjam),

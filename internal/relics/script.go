@@ -61,6 +61,7 @@ type Talk struct {
 	Parts   ciphers.Parts
 
 	ServerRandom [32]byte
+	flight       []byte // that was sent
 	heartbeat    bool
 }
 

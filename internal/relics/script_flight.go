@@ -33,6 +33,7 @@ func (c *Talk) sendFlight() {
 		flight = appendMessage(flight, wire.TypeServerKeyExchange, body)
 	}
 	flight = wire.AppendMessage(flight, &wire.ServerHelloDone{})
+	c.flight = flight
 	c.Send(wire.ContentHandshake, flight)
 }
 
