@@ -1,0 +1,146 @@
+package scan
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/pkitest"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/ocsp"
+)
+
+// freePorts finds ports of loopback that nobody listens on.
+func freePorts(t *testing.T, n int) []int {
+	t.Helper()
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}
+
+// nginx serves these server blocks until the test ends. PORT0, PORT1 … stand for free ports, which it returns.
+func nginx(t *testing.T, count int, blocks string) []int {
+	t.Helper()
+	program := pkitest.Program(t, "nginx")
+	dir := t.TempDir()
+	ports := freePorts(t, count)
+	for i := range slices.Backward(ports) {
+		blocks = strings.ReplaceAll(blocks, fmt.Sprintf("PORT%d", i), fmt.Sprintf("127.0.0.1:%d", ports[i]))
+	}
+	config := fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log; events { }\nhttp { access_log off; default_type text/html;\n"+
+		"client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;\n%[2]s\n}\n", dir, blocks)
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-e", filepath.Join(dir, "error.log"), "-c", file)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	last := fmt.Sprintf("127.0.0.1:%d", ports[count-1])
+	for range 500 {
+		if c, err := net.DialTimeout("tcp", last, time.Second); err == nil {
+			c.Close()
+			return ports
+		}
+		time.Sleep(10 * time.Millisecond) // it says nowhere that it is ready
+	}
+	text, _ := os.ReadFile(filepath.Join(dir, "error.log"))
+	t.Fatalf("nginx does not listen: %s", text)
+	return nil
+}
+
+// lookAt scans one port of loopback as lab.test, by the probes of certificates and HTTP alone.
+func lookAt(t *testing.T, ca *pkitest.CA, port int, change func(*Options)) *grade.Facts {
+	t.Helper()
+	o := Options{AllowPrivate: true, HTTPPort: port, Stores: []Store{{Name: "own CA", Roots: ca.Roots()}}}
+	if change != nil {
+		change(&o)
+	}
+	h := newHost(New(o), Target{Host: "127.0.0.1", Port: port, ServerName: "lab.test"}, netip.MustParseAddr("127.0.0.1"))
+	h.run(t.Context(), slices.Concat(coreProbes(), certificateProbes()))
+	return h.finished()
+}
+
+func TestNginxSaysWhatItWasToldTo(t *testing.T) {
+	o := newOffice(t)
+	leaf := o.issue(func(r *pki.Request) { r.OCSPServers = []string{o.url + "/ocsp"} })
+	files := leaf.Files()
+	staple := filepath.Join(t.TempDir(), "staple")
+	if err := os.WriteFile(staple, o.staple(leaf.Certificate, ocsp.Good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tls := fmt.Sprintf("ssl_certificate %s; ssl_certificate_key %s; server_name lab.test; ", files.FullChain, files.Key)
+	ports := nginx(t, 7, `
+server { listen PORT0 ssl; `+tls+`ssl_protocols TLSv1.2 TLSv1.3; ssl_stapling on; ssl_stapling_file `+staple+`;
+  add_header Strict-Transport-Security "max-age=63072000; includeSubDomains; preload" always; add_header Set-Cookie "sid=secret; Secure; HttpOnly; SameSite=Lax";
+  add_header Content-Security-Policy "default-src 'self'"; add_header Alt-Svc 'h3=":443"'; return 200 "hello"; }
+server { listen PORT1 ssl; `+tls+`ssl_protocols TLSv1.2; return 200 "no HSTS"; }
+server { listen PORT2 ssl; `+tls+`ssl_protocols TLSv1.3; add_header Strict-Transport-Security "max-age=300"; gzip on; gzip_min_length 1; gzip_types *; return 200 "short"; }
+server { listen PORT3 ssl; `+tls+`ssl_protocols TLSv1 TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0; add_header Strict-Transport-Security "max-age=0" always; return 404; }
+server { listen PORT4 ssl; `+tls+`ssl_client_certificate `+o.RootFile()+`; ssl_verify_client on; return 200; }
+server { listen PORT5; server_name lab.test; return 301 https://lab.test/; }
+server { listen PORT6; server_name lab.test; return 200 "plain"; }`)
+	check := func(name string, ok bool, f any) {
+		t.Helper()
+		if !ok {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	f := lookAt(t, o.CA, ports[0], func(o *Options) { o.HTTPPort = ports[5] })
+	h := f.HTTP
+	check("gaps", h != nil && len(f.Gaps) <= 1, f.Gaps)
+	check("front page", h.Status == 200 && strings.HasPrefix(h.Server, "nginx") && f.Software == h.Server && h.AltSvc != "", h)
+	check("HSTS", h.HSTS.Present && h.HSTS.MaxAge == 63072000 && h.HSTS.SubDomains && h.HSTS.Preload && h.HSTS.Invalid == "", h.HSTS)
+	check("preload", h.HSTS.Preloadble == grade.Yes, h.HSTS)
+	check("cookie", len(h.Cookies) == 1 && h.Cookies[0] == grade.Cookie{Name: "sid", Secure: true, HTTPOnly: true, SameSite: "Lax"}, h.Cookies)
+	check("redirect", h.PlainHTTP == grade.Yes && h.RedirectsToHTTPS == grade.Yes && h.Permanent == grade.Yes && len(h.Redirects) == 1, h)
+	check("chain", len(f.Chains) == 1 && f.Chains[0].Trusted == grade.Yes && f.Chains[0].NameMatches == grade.Yes && f.Chains[0].Revoked == grade.No, f.Chains)
+	check("staple", f.Chains[0].Staple != nil && f.Chains[0].Staple.Valid && f.Chains[0].Staple.Status == "good", f.Chains[0].Staple)
+
+	f = lookAt(t, o.CA, ports[1], func(o *Options) { o.HTTPPort = ports[6] })
+	check("no HSTS", f.HTTP != nil && f.HTTP.Status == 200 && !f.HTTP.HSTS.Present && f.HTTP.HSTS.Preloadble == grade.Unasked, f.HTTP)
+	check("no redirect", f.HTTP.PlainHTTP == grade.Yes && f.HTTP.RedirectsToHTTPS == grade.No, f.HTTP)
+	check("no staple", f.Chains[0].Staple == nil, f.Chains[0].Staple)
+
+	f = lookAt(t, o.CA, ports[2], func(o *Options) { o.Offline = true })
+	check("short HSTS", f.HTTP != nil && f.HTTP.HSTS.MaxAge == 300 && f.HTTP.HSTS.Preloadble == grade.No, f.HTTP)
+	check("gzip", f.HTTP.ContentEncoding == "gzip" && f.HTTP.PlainHTTP == grade.Unasked, f.HTTP)
+
+	f = lookAt(t, o.CA, ports[3], nil)
+	check("HSTS off, by an old protocol", f.HTTP != nil && f.HTTP.Status == 404 && f.HTTP.HSTS.Present && f.HTTP.HSTS.MaxAge == 0, f.HTTP)
+
+	f = lookAt(t, o.CA, ports[4], nil)
+	check("client certificate", f.HTTP != nil && f.HTTP.Status == 400, f.HTTP)
+}
+
+func TestQuickScansTellOfHSTSToo(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	files := ca.Server(pkitest.P256, "lab.test").Files()
+	ports := nginx(t, 1, fmt.Sprintf(`server { listen PORT0 ssl; ssl_certificate %s; ssl_certificate_key %s; add_header Strict-Transport-Security "max-age=5"; return 200; }`, files.FullChain, files.Key))
+	s := New(Options{Quick: true, Stores: []Store{{Name: "own CA", Roots: ca.Roots()}}})
+	all, err := s.Scan(t.Context(), Target{Host: "127.0.0.1", Port: ports[0], ServerName: "lab.test"})
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	f := all[0]
+	if f.HTTP == nil || f.HTTP.HSTS.MaxAge != 5 || len(f.Chains) != 1 || f.Chains[0].Trusted != grade.Yes || f.Connections != 1 {
+		t.Errorf("%+v in %d connections, gaps %v", f.HTTP, f.Connections, f.Gaps)
+	}
+}
