@@ -25,6 +25,7 @@ func (a *app) commands() []*cobra.Command {
 		newTour(a),
 		newConnect(a),
 		newServe(a),
+		newScan(a),
 		newCA(a),
 		newCert(a),
 		newCiphers(a),
@@ -70,6 +71,7 @@ machine in a few seconds.
 
 const rootExample = `  tlswright tour                  the story on loopback, checking itself
   tlswright connect example.com   what does it speak, and can it be trusted?
+  tlswright scan example.com      how good is it, A+ to F, and what is to mend?
   tlswright ca init               a private CA: root and intermediate
   tlswright ca issue app.test     a server certificate from it
   tlswright serve --dir ./public  a folder over HTTPS, HTTP/1.1 and HTTP/2`
@@ -178,7 +180,8 @@ func newHelp() *cobra.Command {
 // usageTemplate is cobra's, in the order in which people read: how to call it, examples, commands, flags.
 const usageTemplate = `Usage:
 {{- if not .HasAvailableSubCommands}}
-  {{.UseLine}}{{else}}
+  {{.UseLine}}{{else}}{{if index .Annotations "takes-arguments"}}
+  {{.UseLine}}{{end}}
   {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
 
 Examples:

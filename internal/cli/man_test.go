@@ -82,7 +82,7 @@ func manPage(cmd *cobra.Command) string {
 	fmt.Fprintf(&b, ".TH \"%s\" 1 \"\" \"tlswright\" \"tlswright manual\"\n", strings.ToUpper(name))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(cmd.Short))
 	synopsis := cmd.UseLine()
-	if cmd.HasSubCommands() {
+	if cmd.HasSubCommands() && cmd.Annotations[takesArguments] == "" {
 		synopsis = cmd.CommandPath() + " COMMAND"
 	}
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n.SH DESCRIPTION\n", roff(synopsis))
