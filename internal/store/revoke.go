@@ -284,3 +284,10 @@ func (s *Store) Statuses(ctx context.Context, issuer int64, endsFrom time.Time, 
 		}
 	}
 }
+
+// LastChange is the number of the last change to the validity of any certificate: what was made before a greater one may
+// say something else now. 0: there was none.
+func (s *Store) LastChange(ctx context.Context) (change int64, err error) {
+	err = s.readers.QueryRowContext(ctx, `SELECT COALESCE(MAX(change), 0) FROM revocations`).Scan(&change)
+	return change, s.explain(err, "read the revocations")
+}
