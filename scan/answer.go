@@ -113,15 +113,21 @@ func (a *answer) words() string {
 }
 
 // What ask does where it hears nothing.
-const askTries = 3
+const (
+	askTries   = 3
+	firstTries = 2 // before the server has answered anything
+)
 
 // ask makes a connection for one offer and reads the answer. The error is not nil only where no answer could be had: then
 // the question is a gap. A close or reset without an alert is an answer when it happens again while the server accepts,
 // right afterwards, what it has accepted before.
 func (h *host) ask(ctx context.Context, o *offer) (*answer, error) {
 	var a *answer
-	backOff := firstBackOff
-	for try := 1; try <= askTries; try++ {
+	backOff, tries := firstBackOff, askTries
+	if !h.seen.hasAnswered() {
+		tries = firstTries
+	}
+	for try := 1; try <= tries; try++ {
 		var err error
 		if a, err = h.askOnce(ctx, o); err != nil {
 			return nil, err
@@ -134,7 +140,7 @@ func (h *host) ask(ctx context.Context, o *offer) (*answer, error) {
 				return a, nil
 			}
 		}
-		if try == askTries || a.Outcome == timedOut && try > 1 {
+		if try == tries || (a.Outcome == timedOut || a.Outcome == notTLS) && try > 1 {
 			break
 		}
 		if h.seen.hasAnswered() {

@@ -220,7 +220,7 @@ func (o *offer) smallExtensions(es wire.Extensions) wire.Extensions {
 		es.Add(&wire.CompressCertificate{Algorithms: o.CertCompression})
 	}
 	if o.RawPublicKeys {
-		es = append(es, wire.Extension{Type: wire.ExtServerCertificateType, Data: []byte{1, byte(wire.CertificateTypeRawPublicKey)}})
+		es = append(es, wire.Extension{Type: wire.ExtServerCertificateType, Data: []byte{2, byte(wire.CertificateTypeRawPublicKey), byte(wire.CertificateTypeX509)}})
 	}
 	return es
 }

@@ -180,16 +180,17 @@ func (s *Scanner) lean(v wire.Version) *offer {
 	return o
 }
 
-// shortList is how many suites every server can read.
-const shortList = 64
+// shortList is how many suites every server can read: with as many a plain hello stays below 256 bytes, beyond which some
+// hang.
+const shortList = 36
 
 // plain is the least that a server can be asked with: for those that choke on what they do not know.
 func (s *Scanner) plain(v wire.Version) *offer {
 	o := s.lean(v)
 	o.Status, o.SCT, o.EMS, o.Tickets = false, false, false, false
 	if v <= wire.VersionTLS12 {
-		o.Groups = o.Groups[:min(len(o.Groups), 8)]
-		o.Schemes = o.Schemes[:min(len(o.Schemes), 18)]
+		o.Groups = o.Groups[:min(len(o.Groups), 4)]
+		o.Schemes = o.Schemes[:min(len(o.Schemes), 10)]
 	}
 	return o
 }

@@ -146,7 +146,7 @@ func (h *host) askSSL2(ctx context.Context) *ssl2Result {
 			r.offered = grade.No
 			return r
 		}
-		r.err = err
+		r.err = errors.New(outcome.String())
 	}
 	return r
 }

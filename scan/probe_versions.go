@@ -23,8 +23,8 @@ func probeVersions(ctx context.Context, h *host) {
 	}
 	results[wire.VersionTLS13] = first
 	results[wire.VersionTLS12] = h.askVersion(ctx, wire.VersionTLS12)
-	if first.silent && results[wire.VersionTLS12].silent {
-		h.record(func(f *grade.Facts) { f.Unreachable = "connected, and then no answer to a ClientHello: " + first.words })
+	if second := results[wire.VersionTLS12]; first.silent && second.silent || first.raw != nil && second.raw != nil {
+		h.record(func(f *grade.Facts) { f.Unreachable = second.reason() })
 		return
 	}
 	var ssl2 *ssl2Result
@@ -70,13 +70,16 @@ func (h *host) askAgain(ctx context.Context, results map[wire.Version]*versionRe
 func (h *host) askVersion(ctx context.Context, v wire.Version) *versionResult {
 	r := &versionResult{offered: grade.No}
 	for n, o := range h.versionOffers(v) {
-		if n > 1 && h.takesRich() {
-			break // long lists are no trouble here: what the rich hello found refused is refused
+		if n > 1 && (h.takesRich() || r.err != nil) {
+			break // long lists are no trouble here, or short ones are not answered either
+		}
+		if n == 1 {
+			*r = versionResult{offered: grade.No} // the plainer ones have the say now
 		}
 		a, err := h.ask(ctx, o)
 		if err != nil {
 			r.fail(err)
-			if r.dial != nil || r.silent && n > 0 {
+			if r.dial != nil {
 				return r
 			}
 			continue
@@ -89,7 +92,7 @@ func (h *host) askVersion(ctx context.Context, v wire.Version) *versionResult {
 			r.offered = grade.Yes
 			return r
 		case a.Outcome == accepted: // in another version
-			r.offered = grade.No
+			r.words = "chose " + a.Version.String()
 			return r
 		case a.Outcome == alerted && a.Alert == wire.AlertProtocolVersion:
 			return r
@@ -137,7 +140,7 @@ func (h *host) takesRich() bool {
 func (h *host) foundVersion(v wire.Version, o *offer, a *answer, isRich bool) {
 	lean := h.scanner.lean(v)
 	if !isRich {
-		lean = h.scanner.plain(v)
+		lean = o.clone() // who chokes on the one may choke on anything that is longer
 	}
 	if !slices.Contains(lean.Suites, a.Suite) {
 		lean.Suites = append([]wire.CipherSuite{a.Suite}, lean.Suites...)
@@ -170,14 +173,20 @@ func (h *host) recordVersions(results map[wire.Version]*versionResult, ssl2 *ssl
 	if ssl2.offered == grade.Yes || len(h.versions()) > 0 {
 		return
 	}
-	words := "no version of SSL or TLS could be agreed upon: " + results[wire.VersionTLS12].words
-	if raw := results[wire.VersionTLS12].raw; raw != nil {
-		words = "what answers does not speak TLS"
-		if bytes.HasPrefix(raw, []byte("HTTP/")) {
-			words += ": it speaks plain HTTP"
-		}
+	h.record(func(f *grade.Facts) { f.Unreachable = results[wire.VersionTLS12].reason() })
+}
+
+// reason is why nothing can be found out about a server.
+func (r *versionResult) reason() string {
+	switch {
+	case bytes.HasPrefix(r.raw, []byte("HTTP/")):
+		return "what answers does not speak TLS: it speaks plain HTTP"
+	case r.raw != nil:
+		return "what answers does not speak TLS"
+	case r.silent:
+		return "connected, and then no answer to a ClientHello"
 	}
-	h.record(func(f *grade.Facts) { f.Unreachable = words })
+	return "no version of SSL or TLS could be agreed upon: " + r.words
 }
 
 // unreachable notes that there is no connection to be had.
