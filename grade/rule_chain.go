@@ -47,7 +47,7 @@ func checkAIA(s *subject) *hit {
 	var evidence []string
 	for _, c := range s.chains {
 		if c.Complete == No && c.AIARepairs == Yes {
-			evidence = append(evidence, describeChain(c)+because(c.Missing, ": fetched ")+" from the address in the certificate")
+			evidence = append(evidence, describeChain(c)+because(c.Missing, ": found elsewhere: "))
 		}
 	}
 	return firedIf("Browsers hide the mistake by fetching the intermediate from where the certificate says; programs do not.", evidence)

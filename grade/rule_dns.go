@@ -1,6 +1,10 @@
 package grade
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // dnsRules judge what the name's zone says.
 var dnsRules = []rule{
@@ -31,7 +35,9 @@ func checkCAAForbids(s *subject) *hit {
 }
 
 func checkNoCAA(s *subject) *hit {
-	if s.f.DNS == nil || len(s.f.DNS.CAA) > 0 || s.f.DNS.CAAAllows == Unasked || s.f.DNS.CAAAllows == Unknown {
+	// A question that failed is among the gaps; no answer is not the same as no record.
+	failed := slices.ContainsFunc(s.f.Gaps, func(g Gap) bool { return strings.Contains(g.Probe, "CAA") || strings.Contains(g.Probe, "DNS") })
+	if s.f.DNS == nil || len(s.f.DNS.CAA) > 0 || s.f.DNS.CAAAllows == Unknown || failed {
 		return nil
 	}
 	return fired("Every CA in the world may issue for this name.", "no CAA record at "+s.name()+" nor above it")
@@ -59,8 +65,8 @@ func checkTLSAUnsigned(s *subject) *hit {
 }
 
 func checkMTASTS(s *subject) *hit {
-	if s.f.DNS == nil || s.f.DNS.MTASTS == "" || s.f.DNS.MTASTS == "enforce" {
-		return nil
+	if s.f.DNS == nil || s.f.DNS.MTASTS != "testing" && s.f.DNS.MTASTS != "none" {
+		return nil // that a policy is announced does not say which
 	}
 	return fired("Mail is still delivered over connections that somebody has tampered with.", "mode: "+s.f.DNS.MTASTS)
 }

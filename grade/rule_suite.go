@@ -1,6 +1,8 @@
 package grade
 
 import (
+	"strings"
+
 	"github.com/tlswright/tlswright/internal/ciphers"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -66,7 +68,16 @@ func checkPoodle(s *subject) *hit {
 }
 
 func checkRC4(s *subject) *hit {
-	return firedIf("RC4's output can be told from chance and recovered in part; it is prohibited in TLS.", s.suitesThat(isRC4))
+	evidence := s.suitesThat(isRC4)
+	for _, k := range s.kinds {
+		if strings.Contains(k.name, "RC4") {
+			evidence = append(evidence, k.name+" (SSL 2.0)")
+		}
+	}
+	if len(evidence) == 0 && s.proven("rc4") {
+		evidence = append(evidence, s.f.Vulnerability("rc4").Text)
+	}
+	return firedIf("RC4's output can be told from chance and recovered in part; it is prohibited in TLS.", evidence)
 }
 
 // checkRC4Modern fires where a simulated client came to RC4 with TLS 1.1 or later, and where the server's own order would
