@@ -16,7 +16,9 @@ const (
 
 // Upgrade is a plain-text dialogue that led to TLS.
 type Upgrade struct {
-	Greeting string // the first line of the server, not made safe for a terminal; empty in LDAP and PostgreSQL
+	// Greeting is how the server introduced itself, not made safe for a terminal: its first line, the version of MySQL.
+	// Empty where the client speaks first.
+	Greeting string
 	Command  string // that the server agreed to: "STARTTLS", "STLS", "AUTH TLS" …
 }
 
@@ -26,8 +28,19 @@ type Upgrade struct {
 //
 // The agreement must be the last thing the server said. What comes behind it in the same breath was not protected by
 // TLS, and is refused instead of being thrown away (RFC 3207, Section 6, and CVE-2011-0411).
+//
+// XMPP asks for a server by its name; see [NegotiateFor].
 func Negotiate(conn io.ReadWriter, p Protocol, name string) (Upgrade, error) {
-	d := &dialogue{conn: conn, protocol: p, name: name, step: "greeting"}
+	return NegotiateFor(conn, p, name, "")
+}
+
+// NegotiateFor is Negotiate with the name of the server that is asked for: XMPP servers serve many, and refuse a name that
+// is none of theirs. Without one, name is sent.
+func NegotiateFor(conn io.ReadWriter, p Protocol, name, server string) (Upgrade, error) {
+	if server == "" {
+		server = name
+	}
+	d := &dialogue{conn: conn, protocol: p, name: name, server: server, step: "greeting"}
 	run := p.about().dialogue
 	if run == nil {
 		return Upgrade{}, &Error{Protocol: p, Step: "greeting", Reason: "this protocol has no upgrade to TLS"}
@@ -46,6 +59,7 @@ type dialogue struct {
 	conn     io.ReadWriter
 	protocol Protocol
 	name     string
+	server   string // that is asked for
 	greeting string
 
 	step  string // whose answer is read
@@ -62,12 +76,14 @@ func (d *dialogue) broken(err error, reason string) error {
 	return &Error{Kind: Broken, Protocol: d.protocol, Step: d.step, Line: d.line, Reason: reason, Err: err}
 }
 
+const moreThanAnswer = "the server says more than its answer, which may be injected plain text"
+
 // nothingLeft refuses what the server said beyond its answer.
 func (d *dialogue) nothingLeft() error {
 	if len(d.buf) == 0 {
 		return nil
 	}
-	return d.fail(Injected, string(d.buf[:min(len(d.buf), 80)]), "the server says more than its answer, which may be injected plain text")
+	return d.fail(Injected, string(d.buf[:min(len(d.buf), 80)]), moreThanAnswer)
 }
 
 // send says something, once all that the server said before is understood.

@@ -66,14 +66,19 @@ func (d *dialogue) greet(codes ...string) error {
 }
 
 // smtp is RFC 3207, Section 4.
-func (d *dialogue) smtp() error {
+func (d *dialogue) smtp() error { return d.mail("EHLO") }
+
+// lmtp is the same behind another greeting (RFC 2033, Section 4.1).
+func (d *dialogue) lmtp() error { return d.mail("LHLO") }
+
+func (d *dialogue) mail(hello string) error {
 	if err := d.greet("220"); err != nil {
 		return err
 	}
-	if err := d.command("EHLO", "EHLO "+d.name); err != nil {
+	if err := d.command(hello, hello+" "+d.name); err != nil {
 		return err
 	}
-	lines, err := d.expect("the server does not know EHLO, and so no TLS", "250")
+	lines, err := d.expect("the server does not know "+hello+", and so no TLS", "250")
 	if err != nil {
 		return err
 	}

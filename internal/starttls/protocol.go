@@ -14,13 +14,21 @@ const (
 	NNTP
 	LDAP
 	Postgres
+	LMTP
+	Sieve // ManageSieve
+	XMPP  // of clients
+	XMPPServer
+	IRC
+	MySQL // and MariaDB
+	RDP
+	Telnet
 )
 
 // row is what there is to know about a protocol.
 type row struct {
 	name     string
 	port     string // of the plain-text protocol
-	tlsPort  string // where TLS begins with the first byte; empty: none is registered
+	tlsPort  string // where TLS begins with the first byte; empty: there is no such port
 	dialogue func(*dialogue) error
 }
 
@@ -41,6 +49,22 @@ func (p Protocol) about() row {
 		return row{"ldap", "389", "636", (*dialogue).ldap}
 	case Postgres:
 		return row{"postgres", "5432", "", (*dialogue).postgres}
+	case LMTP:
+		return row{"lmtp", "24", "", (*dialogue).lmtp}
+	case Sieve:
+		return row{"sieve", "4190", "", (*dialogue).sieve}
+	case XMPP:
+		return row{"xmpp", "5222", "5223", (*dialogue).xmpp}
+	case XMPPServer:
+		return row{"xmpp-server", "5269", "5270", (*dialogue).xmppServer}
+	case IRC:
+		return row{"irc", "6667", "6697", (*dialogue).irc}
+	case MySQL:
+		return row{"mysql", "3306", "", (*dialogue).mysql}
+	case RDP:
+		return row{"rdp", "3389", "", (*dialogue).rdp}
+	case Telnet:
+		return row{"telnet", "23", "992", (*dialogue).telnet}
 	}
 	return row{}
 }
@@ -57,7 +81,9 @@ func (p Protocol) String() string {
 func (p Protocol) Port() string { return p.about().port }
 
 // Protocols lists all of them.
-func Protocols() []Protocol { return []Protocol{SMTP, IMAP, POP3, FTP, NNTP, LDAP, Postgres} }
+func Protocols() []Protocol {
+	return []Protocol{SMTP, LMTP, IMAP, POP3, Sieve, FTP, NNTP, LDAP, XMPP, XMPPServer, IRC, Postgres, MySQL, RDP, Telnet}
+}
 
 // Parse finds a protocol by its name, in small or capital letters.
 func Parse(name string) (Protocol, bool) {
@@ -69,7 +95,8 @@ func Parse(name string) (Protocol, bool) {
 	return 0, false
 }
 
-// ByTLSPort finds the protocol that speaks TLS from the first byte on a port: 465, 993, 995, 990, 563 and 636.
+// ByTLSPort finds the protocol that speaks TLS from the first byte on a port: 465, 993, 995, 990, 563, 636,
+// 992, 5223, 5270 and 6697.
 func ByTLSPort(port string) (Protocol, bool) {
 	for _, p := range Protocols() {
 		if port != "" && p.about().tlsPort == port {

@@ -62,6 +62,36 @@ var agreements = []struct {
 	{LDAP, []string{"", "\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00"}, []string{ldapRequest}},
 	{LDAP, []string{"", "\x30\x84\x00\x00\x00\x28\x02\x01\x01\x78\x84\x00\x00\x00\x1f\x0a\x01\x00\x04\x00\x04\x00\x8a\x16" + "1.3.6.1.4.1.1466.20037"}, []string{ldapRequest}},
 	{Postgres, []string{"", "S"}, []string{"\x00\x00\x00\x08\x04\xd2\x16\x2f"}},
+	{LMTP, []string{"220 mx.test LMTP\r\n", "250-mx.test\r\n250 STARTTLS\r\n", "220 go\r\n"}, []string{"LHLO me\r\n", "STARTTLS\r\n"}},
+	{Sieve, []string{"\"IMPLEMENTATION\" \"Pigeonhole\"\r\n\"SIEVE\" {8+}\r\nfile\r\nin\r\n\"starttls\"\r\nOK \"ready\"\r\n", "OK \"begin\"\r\n"}, []string{"STARTTLS\r\n"}},
+	{XMPP, []string{"", xmppOpen + "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls><a xmlns='b'/></stream:features>", "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"},
+		[]string{xmppHello("jabber:client"), xmppStart}},
+	{XMPPServer, []string{"", xmppOpen + "\n<stream:features><t:starttls xmlns:t='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>", " <proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'></proceed>"},
+		[]string{xmppHello("jabber:server"), xmppStart}},
+	{IRC, []string{"", ":s NOTICE * :*** Looking up your hostname\r\n:s CAP * LS * :multi-prefix\r\n:s CAP * LS :sasl=PLAIN tls\r\n", ":s NOTICE * :found\r\n:s 670 * :go ahead\r\n"},
+		[]string{"CAP LS 302\r\n", "STARTTLS\r\n"}},
+	{IRC, []string{"", ":s 421 * CAP :Unknown command\r\nPING :x\r\n", "@time=now :s 670 :STARTTLS successful\r\n"}, []string{"CAP LS 302\r\n", "STARTTLS\r\n"}},
+	{MySQL, []string{mysqlGreeting(0xfffe)}, []string{"\x20\x00\x00\x01\x01\x8a\x00\x00\xff\xff\xff\x00\x21" + strings.Repeat("\x00", 23)}},
+	{RDP, []string{"", "\x03\x00\x00\x13\x0e\xd0\x00\x00\x12\x34\x00\x02\x1f\x08\x00\x01\x00\x00\x00"}, []string{rdpRequest}},
+	{RDP, []string{"", "\x03\x00\x00\x13\x0e\xd0\x00\x00\x12\x34\x00\x02\x1f\x08\x00\x02\x00\x00\x00"}, []string{rdpRequest}},
+	{Telnet, []string{"", "\xff\xfd\x18\xff\xfa\x20\x01\xff\xff\xff\xf0\xff\xf1hello\r\n\xff\xfd\x2e\xff\xfb\x03", "\xff\xfd\x1f\xff\xfa\x2e\x01\xff\xf0"}, []string{"\xff\xfb\x2e", "\xff\xfa\x2e\x01\xff\xf0"}},
+}
+
+// Pieces of dialogues.
+const (
+	xmppOpen   = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1' from='me' version='1.0'>"
+	xmppStart  = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+	rdpRequest = "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"
+)
+
+func xmppHello(namespace string) string {
+	return "<?xml version='1.0'?><stream:stream xmlns='" + namespace + "' xmlns:stream='http://etherx.jabber.org/streams' to='me' version='1.0'>"
+}
+
+// mysqlGreeting is that of a server with some flags.
+func mysqlGreeting(flags int) string {
+	body := "\x0a10.11.6-MariaDB\x00" + "\x01\x00\x00\x00" + "12345678\x00" + string([]byte{byte(flags), byte(flags >> 8)}) + "\x21\x02\x00" + strings.Repeat("\x00", 32)
+	return string([]byte{byte(len(body)), 0, 0, 0}) + body
 }
 
 const ldapRequest = "\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + "1.3.6.1.4.1.1466.20037"
@@ -231,7 +261,7 @@ func FuzzNegotiate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, protocol, piece uint8, said string) {
 		s := newServer(strings.Split(said, separator)...)
 		s.piece = int(piece)
-		_, err := Negotiate(s, Protocol(protocol%8), "me")
+		_, err := Negotiate(s, Protocol(int(protocol)%(len(Protocols())+1)), "me")
 		var e *Error
 		switch {
 		case err == nil && piece == 0 && s.out.Len() > 0:
