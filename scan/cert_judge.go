@@ -27,6 +27,7 @@ type judge struct {
 
 	certs    certificates
 	verdicts memory[[sha256.Size]byte, *judgedChain]
+	anchors  memory[[sha256.Size]byte, *anchor]
 	lists    memory[string, *crl.List]
 	zones    memory[string, *zoneFacts]
 }
@@ -156,7 +157,9 @@ func (j *judge) judgeAnew(ctx context.Context, q chainQuestion) *judgedChain {
 		}
 		f.SelfSigned = leaf.facts.IsSelfSigned
 	}
-	j.judgeTrust(ctx, q, c)
+	if !j.quick || !j.trustQuickly(&q, c) {
+		j.judgeTrust(ctx, q, c)
+	}
 	c.findIssuer()
 	f.Staple = stapleFacts(q.sent.Staple, c, q.now)
 	j.judgeTimestamps(q, c)

@@ -37,7 +37,10 @@ func (j *judge) judgeRevocation(ctx context.Context, q chainQuestion, c *judgedC
 	}
 	results := pki.JudgeRevocation(c.path, o, q.now)
 	f := &c.facts
-	f.Revoked = grade.Unknown
+	leaf := c.path[0]
+	if len(leaf.OCSPServer)+len(leaf.CRLDistributionPoints)+len(o.Staple) > 0 {
+		f.Revoked = grade.Unknown // else there is nobody to ask, and no gap in what is known
+	}
 	for _, r := range results {
 		f.Revocation = append(f.Revocation, revocationText(&r))
 		switch {

@@ -285,7 +285,8 @@ func tolerantChecks(leaf *knownCert, q chainQuestion) []grade.CertCheck {
 	passed := func(check pki.Check, text string) grade.CertCheck {
 		return grade.CertCheck{Check: check.String(), Outcome: pki.Passed.String(), Text: text, Depth: -1}
 	}
-	checks := []grade.CertCheck{failedCheck(pki.CheckSignatures, pki.ReasonMalformed.String(), "the certificate cannot be read by common programs: "+leaf.facts.Unreadable)}
+	checks := []grade.CertCheck{{Check: pki.CheckSignatures.String(), Outcome: pki.Undecided.String(), Depth: 0,
+		Text: "the library that decides about trust does not read this certificate: " + leaf.facts.Unreadable}}
 	v := leaf.view
 	day := func(t time.Time) string { return t.UTC().Format("2006-01-02") }
 	switch {
