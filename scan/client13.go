@@ -98,7 +98,14 @@ func (l *link) retry(o *offer, a *answer, f *flight13) error {
 	if present, err := a.Hello.Ext(&cookie); err == nil && present {
 		second.Extra = append(second.Extra, wire.Extension{Type: wire.ExtCookie, Data: cookie.AppendBody(nil)})
 	}
-	second.Resume13, second.EarlyData = nil, nil
+	second.EarlyData = nil // RFC 8446, Section 4.2.10: it MUST NOT come a second time
+	if t := second.Resume13; t != nil {
+		if known := suite.ByID(t.Suite); known == nil || known.Hash != f.suite.Hash {
+			second.Resume13 = nil // the server has chosen a suite that the ticket is not good for
+		} else {
+			second.before = afterRetry(t, l.hello.Raw, a.Flight[0])
+		}
+	}
 	f.transcript.Retry()
 	f.transcript.Add(a.Flight[0])
 	first := l.hello

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/keys"
@@ -27,15 +28,26 @@ func (h *host) preSharedKey(o *offer) wire.Extension {
 	return wire.Extension{Type: wire.ExtPreSharedKey, Data: data}
 }
 
-// setBinder computes the binder at the end of a hello (RFC 8446, Section 4.2.11.2).
-func (s *sentHello) setBinder(t *ticket13) {
+// setBinder computes the binder at the end of a hello. before is the transcript that goes before it: nothing, or after a
+// HelloRetryRequest the synthetic message and that one (RFC 8446, Section 4.2.11.2).
+func (s *sentHello) setBinder(t *ticket13, before []byte) {
 	known := suite.ByID(t.Suite)
 	if known == nil || len(t.PSK) == 0 {
 		return
 	}
-	truncated := len(s.Raw) - len(t.PSK) - 3
+	truncated := s.Raw[:len(s.Raw)-len(t.PSK)-3]
 	binder := keys.NewEarly(known.Hash, t.PSK).Binder(false)
-	copy(s.Raw[len(s.Raw)-len(t.PSK):], binder.MAC(sum(known.Hash, s.Raw[:truncated])))
+	copy(s.Raw[len(s.Raw)-len(t.PSK):], binder.MAC(sum(known.Hash, slices.Concat(before, truncated))))
+}
+
+// afterRetry is the transcript before the second hello, for the binder in it.
+func afterRetry(t *ticket13, first, retry []byte) []byte {
+	known := suite.ByID(t.Suite)
+	if known == nil {
+		return nil
+	}
+	digest := sum(known.Hash, first)
+	return slices.Concat([]byte{byte(wire.TypeMessageHash), 0, 0, byte(len(digest))}, digest, retry)
 }
 
 // earlyTraffic is the secret of the early data that goes with the hello.

@@ -55,6 +55,7 @@ type offer struct {
 	Verify bool
 
 	random []byte // nil: drawn anew
+	before []byte // the transcript before this hello, for the binder
 	padTo  int    // length of the message that a padding extension brings it to; 0: no padding
 }
 
@@ -129,7 +130,7 @@ func (h *host) hello(o *offer) (*sentHello, error) {
 	}
 	sent.Raw = raw
 	if o.Resume13 != nil {
-		sent.setBinder(o.Resume13)
+		sent.setBinder(o.Resume13, o.before)
 	}
 	return sent, nil
 }

@@ -147,8 +147,9 @@ func probeClientAuth(ctx context.Context, h *host) {
 	s, err := h.finish(ctx, o)
 	switch {
 	case err != nil:
-		if a, ok := refusal(err); ok && a.Err != nil && a.Alert != 0 {
-			must = grade.Yes
+		a, refused := refusal(err)
+		if _, isAlert := asAlert(err); isAlert || refused && a.Err != nil && a.Alert != 0 {
+			must = grade.Yes // in the middle of the handshake
 		} else {
 			h.gap("client certificates", err)
 		}
