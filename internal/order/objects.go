@@ -2,6 +2,7 @@ package order
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"time"
 
 	"github.com/tlswright/tlswright/acme"
@@ -49,8 +50,16 @@ type Challenge struct {
 	Error     *acme.Problem `json:"error,omitempty"`
 }
 
-// NewID draws a name for an object, or a token: 130 bits, in letters and digits (RFC 8555, Section 11.3 asks for 128).
+// NewID draws a name for an object: 130 bits, in letters and digits.
 func NewID() string { return rand.Text() }
+
+// newToken draws the token of a challenge: 256 bits (RFC 8555, Section 11.3 asks for 128), as base64url of whole bytes,
+// because there are clients that decode it and encode it again.
+func newToken() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
 
 // Requested gives the identifier as the order had it, with the star of a wildcard.
 func (a *Authorization) Requested() acme.Identifier {

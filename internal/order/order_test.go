@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -69,8 +70,8 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s: challenges %v, want %v", a.Requested().Value, types(a), want[i])
 		}
 		for _, c := range a.Challenges {
-			if len(c.Token) < 22 || tokens[c.Token] {
-				t.Errorf("token %q: too short for 128 bits, or used twice", c.Token)
+			if raw, err := base64.RawURLEncoding.Strict().DecodeString(c.Token); err != nil || len(raw) < 16 || tokens[c.Token] {
+				t.Errorf("token %q: no base64url of 128 bits, or used twice: %v", c.Token, err)
 			}
 			tokens[c.Token] = true
 		}

@@ -198,7 +198,7 @@ func (l Limits) authorization(account string, id acme.Identifier, now time.Time)
 	a := Authorization{ID: NewID(), Account: account, Identifier: base, Wildcard: isWildcard, Status: acme.StatusPending,
 		Created: now, Expires: now.Add(l.policy.PendingLifetime)}
 	for _, t := range types {
-		a.Challenges = append(a.Challenges, Challenge{ID: NewID(), Type: t, Token: NewID(), Status: acme.StatusPending})
+		a.Challenges = append(a.Challenges, Challenge{ID: NewID(), Type: t, Token: newToken(), Status: acme.StatusPending})
 	}
 	return a, nil
 }
