@@ -45,7 +45,11 @@ func (c *connector) goOverToTLS(ctx context.Context, nc net.Conn, o *outcome) er
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
-	u, err := starttls.Negotiate(nc, c.starttls, ownName(nc))
+	server := c.config.ServerName
+	if server == "" {
+		server = o.target.host
+	}
+	u, err := starttls.NegotiateFor(nc, c.starttls, ownName(nc), server)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -27,6 +27,7 @@ type kind struct {
 	program      string
 	talksOnStdin bool // it says there why it does not start
 	needsRoot    bool
+	isExtra      bool                  // it may be missing where CI=true, unless scripts/peers.sh lists its program
 	prepare      func(d *daemon) error // may be nil
 	command      func(d *daemon, program string) *exec.Cmd
 }
@@ -40,6 +41,11 @@ func kinds() map[string]kind {
 		"inn":      {program: "nnrpd", needsRoot: true, prepare: prepareINN, command: nnrpd},
 		"slapd":    {program: "slapd", prepare: prepareSlapd, command: slapd},
 		"postgres": {program: "postgres", prepare: preparePostgres, command: postgres},
+
+		"dovecot-delivery": {program: "/usr/lib/dovecot/managesieve-login", isExtra: true, needsRoot: true, prepare: prepareDelivery, command: deliveryDovecot},
+		"prosody":          {program: "prosody", isExtra: true, prepare: prepareProsody, command: prosody},
+		"mariadb":          {program: "mariadbd", isExtra: true, prepare: prepareMariaDB, command: mariaDB},
+		"xrdp":             {program: "xrdp", isExtra: true, needsRoot: true, prepare: prepareXRDP, command: xrdp},
 	}
 }
 
@@ -67,7 +73,7 @@ func peerCondition(cond string) (bool, error) {
 	if err == nil && k.needsRoot && os.Getuid() != 0 {
 		err = fmt.Errorf("%s must be started by root", name)
 	}
-	if err != nil && os.Getenv("CI") == "true" {
+	if err != nil && os.Getenv("CI") == "true" && (!k.isExtra || isListedPeer(k.program)) {
 		return false, fmt.Errorf("%w, and CI=true skips nothing: see scripts/peers.sh", err)
 	}
 	return err == nil, nil

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// isListedPeer reports whether scripts/peers.sh promises a program.
+func isListedPeer(program string) bool {
+	list, err := os.ReadFile(filepath.Join("..", "..", "scripts", "peers.sh"))
+	return err == nil && strings.Contains(string(list), "\n"+filepath.Base(program)+" ")
+}
+
+// prepareDelivery sets Dovecot up as those see it who bring mail, by LMTP, and who sort it, by ManageSieve.
+func prepareDelivery(d *daemon) error {
+	return d.configure("dovecot.conf", `base_dir = DIR/run
+state_dir = DIR/state
+log_path = /dev/stderr
+protocols = lmtp sieve
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <DIR/cert.pem
+ssl_key = <DIR/key.pem
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=DIR
+}
+service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = PORT
+  }
+}
+service managesieve-login {
+  inet_listener sieve {
+    port = PORT2
+  }
+}
+`)
+}
+
+func deliveryDovecot(d *daemon, _ string) *exec.Cmd {
+	program, err := kinds()["dovecot"].find()
+	if err != nil {
+		program = "dovecot"
+	}
+	return dovecot(d, program)
+}
+
+func prepareProsody(d *daemon) error {
+	if err := d.folderOf("data", "prosody"); err != nil {
+		return err
+	}
+	if err := d.giveTo("key.pem", "prosody"); err != nil {
+		return err
+	}
+	return d.configure("prosody.cfg.lua", `data_path = "DIR/data"
+pidfile = "DIR/data/pid"
+log = { { levels = { min = "warn" }, to = "console" } }
+interfaces = { "127.0.0.1" }
+c2s_ports = { PORT }
+s2s_ports = { PORT2 }
+modules_enabled = { "tls", "saslauth", "dialback" }
+VirtualHost "localhost"
+    ssl = { key = "DIR/key.pem"; certificate = "DIR/cert.pem" }
+`)
+}
+
+func prosody(d *daemon, program string) *exec.Cmd {
+	return exec.Command(program, "--config", d.path("prosody.cfg.lua"), "-F")
+}
+
+func prepareMariaDB(d *daemon) error {
+	if err := d.folderOf("data", "mysql"); err != nil {
+		return err
+	}
+	return d.giveTo("key.pem", "mysql")
+}
+
+// mariaDB has no accounts, for nobody logs in.
+func mariaDB(d *daemon, program string) *exec.Cmd {
+	args := []string{
+		"--no-defaults", "--skip-grant-tables", "--datadir=" + d.path("data"), "--socket=" + d.path("data/sock"), "--bind-address=127.0.0.1", "--port=" + d.ports[0],
+		"--ssl-cert=" + d.path("cert.pem"), "--ssl-key=" + d.path("key.pem"), "--pid-file=" + d.path("data/pid"), "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
+	}
+	if os.Getuid() == 0 {
+		args = append(args, "--user=mysql")
+	}
+	return exec.Command(program, args...)
+}
+
+func prepareXRDP(d *daemon) error {
+	return d.configure("xrdp.ini", `[Globals]
+ini_version=1
+fork=true
+port=tcp://127.0.0.1:PORT
+security_layer=tls
+certificate=DIR/cert.pem
+key_file=DIR/key.pem
+ssl_protocols=TLSv1.2, TLSv1.3
+
+[Logging]
+LogFile=DIR/maillog
+LogLevel=INFO
+EnableSyslog=false
+
+[Xorg]
+name=none
+lib=libxup.so
+ip=127.0.0.1
+port=-1
+`)
+}
+
+func xrdp(d *daemon, program string) *exec.Cmd {
+	return exec.Command(program, "--nodaemon", "-c", d.path("xrdp.ini"))
+}
