@@ -4,5 +4,7 @@ package scan
 func oldProbes() []probe {
 	return []probe{
 		{name: "old sessions", phase: phaseFeatures, run: probeOldSessions},
+		{name: "padding oracles", phase: phaseAttacks, run: probeCBC},
+		{name: "robot", phase: phaseAttacks, run: probeROBOT},
 	}
 }

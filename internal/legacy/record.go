@@ -186,6 +186,8 @@ func (c *Cipher) sealAEAD(typ wire.ContentType, content []byte) []byte {
 type Opened struct {
 	Type    wire.ContentType
 	Content []byte
+	// Padding is what stood at the end, as long as it says, its length included; nil where it says more than there is.
+	Padding []byte
 	// MACOK: the MAC or tag is right, if the padding is as long as it says, whatever its other bytes are.
 	MACOK bool
 	// PaddingOK: every byte of the padding is as it should be. True where there is none. In SSL 3.0 only its length
@@ -304,7 +306,7 @@ func (c *Cipher) unpad(o *Opened, plain []byte) error {
 		o.NoRoom = true
 		return nil
 	}
-	plain = plain[:len(plain)-pad]
+	plain, o.Padding = plain[:len(plain)-pad], plain[len(plain)-pad:]
 	if c.etm {
 		o.Content = plain
 		return nil

@@ -1,0 +1,112 @@
+package scan
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/relics"
+	"github.com/tlswright/tlswright/wire"
+)
+
+// oracleIDs are the attacks that are judged here.
+func oracleIDs() []string {
+	return []string{"poodle-tls", "zombie-poodle", "goldendoodle", "sleeping-poodle", "zero-length", "cve-2016-2107", "ticketbleed", "robot",
+		"insecure-renegotiation", "client-renegotiation"}
+}
+
+// askOracles makes all of our probes.
+func askOracles(t *testing.T, h *host) *grade.Facts {
+	t.Helper()
+	h.run(context.Background(), oldProbes())
+	return h.facts()
+}
+
+// relicSuites are what the scripted servers of relics/oracle_*.go offer.
+func relicSuites() map[wire.Version][]wire.CipherSuite {
+	cbc := []wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_CBC_SHA, wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA}
+	return map[wire.Version][]wire.CipherSuite{wire.VersionTLS10: cbc, wire.VersionTLS11: cbc,
+		wire.VersionTLS12: append([]wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_GCM_SHA256}, cbc...)}
+}
+
+// repeatedly makes all probes so many times, a few at once, since most of the time is spent waiting.
+func repeatedly(t *testing.T, repeats int, server *relics.Server, judge func(h *host, f *grade.Facts)) {
+	t.Helper()
+	if testing.Short() {
+		repeats = 2
+	}
+	atOnce := make(chan struct{}, 5)
+	var wg sync.WaitGroup
+	for range repeats {
+		wg.Go(func() {
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
+			h := knowing(t, server.Port, relicSuites())
+			h.o.Timeout = time.Second
+			judge(h, askOracles(t, h))
+		})
+	}
+	wg.Wait()
+}
+
+func TestOraclesAreFoundWhereTheyAre(t *testing.T) {
+	for _, c := range relics.OldCases() {
+		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
+			t.Parallel()
+			want := grade.Vulnerable
+			if c.Potential {
+				want = grade.Potential
+			}
+			var once sync.Once
+			repeatedly(t, 20, c.Start(t, true), func(h *host, f *grade.Facts) {
+				v := f.Vulnerability(c.ID)
+				if v == nil || v.Verdict != want {
+					t.Errorf("%+v", v)
+					return
+				}
+				once.Do(func() { t.Logf("%d connections: %s %q %q", h.door.made(), v.Text, v.Strength, v.Evidence) })
+				// Who renegotiates without protection does so for the client that asks, too.
+				healthy(t, f, []string{c.ID, "client-renegotiation"})
+				if other := f.Vulnerability("client-renegotiation"); c.ID != "insecure-renegotiation" && c.ID != other.ID && other.Verdict != grade.NotVulnerable {
+					t.Errorf("%+v", other)
+				}
+			})
+		})
+	}
+}
+
+func TestHealthyTwinsAreHealthy(t *testing.T) {
+	for _, c := range relics.OldCases() {
+		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
+			t.Parallel()
+			repeats := 20
+			if c.Name != "" {
+				repeats = 3 // the twin of another case is the same server
+			}
+			var except []string
+			if c.ID == "insecure-renegotiation" {
+				except = []string{"client-renegotiation"} // the twin allows it, with protection
+			}
+			repeatedly(t, repeats, c.Start(t, false), func(_ *host, f *grade.Facts) { healthy(t, f, except) })
+		})
+	}
+}
+
+// healthy looks for a verdict that is not well. except may be anything.
+func healthy(t *testing.T, f *grade.Facts, except []string) {
+	t.Helper()
+	for _, id := range oracleIDs() {
+		v := f.Vulnerability(id)
+		if v == nil {
+			t.Errorf("%s: no verdict", id)
+		} else if v.Verdict != grade.NotVulnerable && v.Verdict != grade.NotApplicable && !slices.Contains(except, id) {
+			t.Errorf("%+v", v)
+		}
+	}
+	if len(f.Gaps) > 0 {
+		t.Errorf("gaps: %+v", f.Gaps)
+	}
+}
