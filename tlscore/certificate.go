@@ -28,9 +28,9 @@ func (peer *peerCertificate) tell(f *Facts) {
 	f.PeerChain, f.PeerStaple, f.PeerSCTs = peer.chain, peer.staple, peer.scts
 }
 
-// readCertificate reads a peer's Certificate message of the handshake, of at most longest certificates; offered says which extensions we asked for. A nil
+// readCertificate reads a peer's Certificate message of the handshake, within the limits of c; offered says which extensions we asked for. A nil
 // result without an error means that the list is empty.
-func readCertificate(m message, longest int, offered func(wire.ExtensionType) bool) (*peerCertificate, error) {
+func readCertificate(m message, c *Config, offered func(wire.ExtensionType) bool) (*peerCertificate, error) {
 	var cert wire.Certificate
 	if err := parse(&cert, m.raw); err != nil {
 		return nil, err
@@ -53,12 +53,12 @@ func readCertificate(m message, longest int, offered func(wire.ExtensionType) bo
 	if err := peer.readStaple(&cert.Entries[0]); err != nil {
 		return nil, err
 	}
-	return peer, peer.readLeaf(longest)
+	return peer, peer.readLeaf(c)
 }
 
 // readCertificate12 reads a peer's Certificate message of TLS 1.2. A nil result without an error means that the list is
 // empty.
-func readCertificate12(m message, longest int) (*peerCertificate, error) {
+func readCertificate12(m message, c *Config) (*peerCertificate, error) {
 	var cert wire.Certificate12
 	if err := parse(&cert, m.raw); err != nil || len(cert.Chain) == 0 {
 		return nil, err
@@ -67,17 +67,18 @@ func readCertificate12(m message, longest int) (*peerCertificate, error) {
 	for _, der := range cert.Chain {
 		peer.chain = append(peer.chain, bytes.Clone(der))
 	}
-	return peer, peer.readLeaf(longest)
+	return peer, peer.readLeaf(c)
 }
 
 // readLeaf reads the leaf's key, and bounds the chain.
-func (peer *peerCertificate) readLeaf(longest int) error {
-	if len(peer.chain) > longest {
-		return fail(CodeBadCertificate, "%d certificates, more than %d", len(peer.chain), longest)
+func (peer *peerCertificate) readLeaf(c *Config) error {
+	if len(peer.chain) > c.MaxPeerChain {
+		return fail(CodeBadCertificate, "%d certificates, more than %d", len(peer.chain), c.MaxPeerChain)
 	}
 	var err error
 	peer.leaf, err = verify.Leaf(peer.chain[0])
 	switch {
+	case errors.Is(err, verify.ErrKeyUsage) && c.InsecureKeyUsage:
 	case errors.Is(err, verify.ErrKeyUsage):
 		return because(CodeKeyUsage, err)
 	case errors.Is(err, verify.ErrKeyType), errors.Is(err, verify.ErrKeySize):

@@ -19,7 +19,7 @@ func (expectCertificate12) expects() []wire.HandshakeType {
 }
 
 func (s expectCertificate12) on(t *turn, m message) (state, error) {
-	peer, err := readCertificate12(m, t.params.c.MaxPeerChain)
+	peer, err := readCertificate12(m, &t.params.c)
 	if err != nil {
 		return nil, err
 	}

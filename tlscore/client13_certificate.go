@@ -60,7 +60,7 @@ func (expectCertificate) expects() []wire.HandshakeType {
 }
 
 func (s expectCertificate) on(t *turn, m message) (state, error) {
-	peer, err := readCertificate(m, t.params.c.MaxPeerChain, s.offered)
+	peer, err := readCertificate(m, &t.params.c, s.offered)
 	if err != nil {
 		return nil, err
 	}

@@ -67,6 +67,10 @@ type Config struct {
 	MaxEarlyData          uint32 // server: bytes of 0-RTT data to take with a ticket; 0: none
 	InsecurePSKWithoutDHE bool   // allow psk_ke: a stolen ticket key then opens recorded connections
 
+	// InsecureKeyUsage takes a peer's certificate although its key usage leaves out digitalSignature. For callers that trust
+	// no certificate anyway and look at what is in it, as ACME's tls-alpn-01 does: clients make such ones.
+	InsecureKeyUsage bool
+
 	MaxHandshakeMessage int // bytes; 0: DefaultMaxHandshakeMessage
 	MaxPeerChain        int // certificates that a peer may send; 0: DefaultMaxPeerChain
 	MaxUselessRecords   int // empty records, and key updates and tickets without data, in a row; 0: DefaultMaxUselessRecords

@@ -48,7 +48,7 @@ func (expectClientCertificate12) expects() []wire.HandshakeType {
 }
 
 func (s expectClientCertificate12) on(t *turn, m message) (state, error) {
-	peer, err := readCertificate12(m, t.params.c.MaxPeerChain)
+	peer, err := readCertificate12(m, &t.params.c)
 	if err != nil {
 		return nil, err
 	}

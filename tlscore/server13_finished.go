@@ -21,7 +21,7 @@ func (expectClientCertificate) expects() []wire.HandshakeType {
 }
 
 func (s expectClientCertificate) on(t *turn, m message) (state, error) {
-	peer, err := readCertificate(m, t.params.c.MaxPeerChain, func(wire.ExtensionType) bool { return false })
+	peer, err := readCertificate(m, &t.params.c, func(wire.ExtensionType) bool { return false })
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
@@ -304,6 +305,26 @@ func TestTLSALPN01(t *testing.T) {
 		v := validator(t, challenge.Options{Gate: loopback(), TLSPort: answerTLS(t, proofCertificate(t, tk, c.change), c.alpn)}, r)
 		check(t, c.name, v.Validate(t.Context(), tk), c.want, c.words)
 	}
+}
+
+// TestProofsMayHaveAnyKeyUsage holds against crypto/tls a certificate as lego makes it: its key may not sign, by its usage.
+func TestProofsMayHaveAnyKeyUsage(t *testing.T) {
+	_, r := newZone(t)
+	tk := task(acme.TLSALPN01, "a.example")
+	id := proofCertificate(t, tk, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment })
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{NextProtos: []string{acme.ALPNProtocol}, Certificates: []tls.Certificate{{Certificate: id.Chain, PrivateKey: id.Key}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			_, _ = c.Read(make([]byte, 1))
+			_ = c.Close()
+		}
+	}()
+	v := validator(t, challenge.Options{Gate: loopback(), TLSPort: port(t, l.Addr().String())}, r)
+	check(t, "key encipherment", v.Validate(t.Context(), tk), "", "")
 }
 
 func TestCAA(t *testing.T) {

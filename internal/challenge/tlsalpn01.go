@@ -26,7 +26,7 @@ func (p *place) tlsALPN01(ctx context.Context, t Task) *acme.Problem {
 	}
 	defer func() { _ = conn.Close() }()
 	c, err := tlsnet.Client(conn, &tlsnet.Config{ServerName: acme.TLSALPN01ServerName(t.Identifier), Insecure: true,
-		Core: tlscore.Config{ALPN: []string{acme.ALPNProtocol}}})
+		Core: tlscore.Config{ALPN: []string{acme.ALPNProtocol}, InsecureKeyUsage: true}})
 	if err != nil {
 		return acme.NewProblem(acme.ServerInternal, err.Error())
 	}

@@ -32,7 +32,8 @@ type LeafKey struct {
 	pss *cert.PSSParameters
 }
 
-// Leaf reads the key of an end-entity certificate. The error wraps ErrCertificate or ErrKeyType or is ErrKeyUsage.
+// Leaf reads the key of an end-entity certificate. The error wraps ErrCertificate or ErrKeyType or is ErrKeyUsage; with
+// the last one the key is there all the same, for callers whom the usage does not matter to.
 func Leaf(der []byte) (LeafKey, error) {
 	c, err := cert.Parse(der)
 	if err != nil {
@@ -45,10 +46,11 @@ func Leaf(der []byte) (LeafKey, error) {
 		}
 		return LeafKey{}, fmt.Errorf("%w: %v", ErrKeyType, c.SPKIAlgorithm)
 	}
+	key := LeafKey{Public: c.PublicKey, Kind: kind, pss: c.PSS}
 	if c.HasKeyUsage && c.KeyUsage&cert.DigitalSignature == 0 {
-		return LeafKey{}, ErrKeyUsage
+		return key, ErrKeyUsage
 	}
-	return LeafKey{Public: c.PublicKey, Kind: kind, pss: c.PSS}, nil
+	return key, nil
 }
 
 // Fits reports whether the key may sign with the scheme: its kind, and the parameters a certificate may bind an

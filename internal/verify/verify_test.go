@@ -106,8 +106,8 @@ func TestUnfitLeavesAreRefused(t *testing.T) {
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
-		if err != nil && got.Public != nil {
-			t.Errorf("%s: a key beside an error", name)
+		if hasKey := got.Public != nil; hasKey != (err == nil || errors.Is(err, ErrKeyUsage)) {
+			t.Errorf("%s: a key beside the error: %v", name, hasKey)
 		}
 	}
 }
