@@ -6,10 +6,17 @@ type HTTP struct {
 	URL     string   `json:"url,omitempty"`
 	Problem string   `json:"problem,omitempty"` // why there was no answer
 	HSTS    HSTS     `json:"hsts"`
-	Headers []Header `json:"headers,omitempty"` // of the first answer, as they came; at most 100
+	Headers []Header `json:"headers,omitempty"` // of the last answer that was asked for over TLS, as they came; at most 100
 	Cookies []Cookie `json:"cookies,omitempty"`
 	// Redirects are the addresses that plain HTTP led through, the first one included.
 	Redirects []Redirect `json:"redirects,omitempty"`
+	// Followed are the redirects over https within the same host that were followed; the headers are those behind them, HSTS
+	// is the first answer's, or else theirs.
+	Followed []Redirect `json:"followed,omitempty"`
+	// LeadsToHTTP: an https address redirects to plain HTTP, away from TLS.
+	LeadsToHTTP Answer `json:"leadsToHTTP,omitempty"`
+	// HSTSFields is how many Strict-Transport-Security fields one answer had; of several, browsers read the first alone.
+	HSTSFields int `json:"hstsFields,omitempty"`
 	// PlainHTTP: port 80 (or that of --http-port) is open. RedirectsToHTTPS: it leads to https in the end.
 	PlainHTTP        Answer `json:"plainHTTP,omitempty"`
 	RedirectsToHTTPS Answer `json:"redirectsToHTTPS,omitempty"`

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,7 +27,8 @@ func (h *host) speaksHTTP() bool {
 func probeHTTP(ctx context.Context, h *host) {
 	var plain *grade.HTTP
 	var wg sync.WaitGroup
-	if !h.o.Offline {
+	// Port 80 belongs to the site on port 443; beside another port it may be anybody's, unless one was named.
+	if !h.o.Offline && (h.target.Port == 443 || h.o.HTTPPort != defaultHTTPPort) {
 		wg.Go(func() { plain = h.plainHTTP(ctx) })
 	}
 	f := h.frontPage(ctx)
@@ -52,8 +54,46 @@ func probeHTTP(ctx context.Context, h *host) {
 	})
 }
 
-// frontPage asks for / in a finished session: the shared one of TLS 1.3, or one of an older version. nil: none could be had.
+// maxPages is how many pages are asked for over TLS: the first, and where redirects within the host lead.
+const maxPages = 4
+
+// frontPage asks for /, and follows redirects within the host. nil: no session could be had.
 func (h *host) frontPage(ctx context.Context) *grade.HTTP {
+	f := h.firstPage(ctx)
+	if f == nil || f.Problem != "" {
+		return f
+	}
+	at := &url.URL{Scheme: "https", Host: h.tlsHost(), Path: "/"}
+	for range maxPages - 1 {
+		if len(f.Followed) == 0 || f.Followed[len(f.Followed)-1].To == "" {
+			return f
+		}
+		next, err := at.Parse(f.Followed[len(f.Followed)-1].To)
+		if err != nil || next.Scheme != "https" || !strings.EqualFold(next.Host, at.Host) || next.String() == at.String() {
+			return f
+		}
+		at = next
+		s, err := h.openForHTTP(ctx)
+		if err != nil {
+			return f
+		}
+		a, err := getHTTP(s, at.Host, at.RequestURI())
+		s.Close()
+		if err != nil {
+			return f
+		}
+		first := f.HSTS
+		f.Headers = nil
+		answerFacts(f, a, at)
+		if first.Present {
+			f.HSTS = first
+		}
+	}
+	return f
+}
+
+// firstPage asks for / in a finished session: the shared one of TLS 1.3, or one of an older version.
+func (h *host) firstPage(ctx context.Context) *grade.HTTP {
 	var f *grade.HTTP
 	if h.offersAny(wire.VersionTLS13) {
 		err := h.shared13(ctx, func(s *session13) error {
@@ -63,23 +103,8 @@ func (h *host) frontPage(ctx context.Context) *grade.HTTP {
 		if err == nil && f != nil {
 			return f
 		}
-		if !h.offersAny(wire.VersionSSL30, wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12) {
-			h.gap("HTTP", err)
-			return nil
-		}
 	}
-	v, ok := h.bestOld()
-	if !ok {
-		return nil
-	}
-	o := h.working(v)
-	if o == nil {
-		return nil
-	}
-	if v > wire.VersionSSL30 {
-		o.ALPN = []string{"http/1.1"}
-	}
-	s, err := h.finish(ctx, o)
+	s, err := h.openForHTTP(ctx)
 	if err != nil {
 		h.gap("HTTP", err)
 		return nil
@@ -88,11 +113,32 @@ func (h *host) frontPage(ctx context.Context) *grade.HTTP {
 	return h.requestOver(s)
 }
 
+// errNoVersion is why no session can be had for HTTP.
+var errNoVersion = errors.New("no version is offered that a handshake can be finished in")
+
+// openForHTTP makes a session of its own: of the best old version, where there is one, or of TLS 1.3.
+func (h *host) openForHTTP(ctx context.Context) (session, error) {
+	v, ok := h.bestOld()
+	if !ok {
+		v = wire.VersionTLS13
+	}
+	o := h.working(v)
+	if o == nil {
+		return nil, errNoVersion
+	}
+	if v > wire.VersionSSL30 {
+		o.ALPN = []string{"http/1.1"}
+	}
+	return h.finish(ctx, o)
+}
+
+func (h *host) tlsHost() string { return hostField(h.siteName(), h.target.Port, 443) }
+
 // requestOver asks for / over a session, and turns the answer into facts: all of grade.HTTP but what plain HTTP tells.
 func (h *host) requestOver(s session) *grade.HTTP {
-	name := hostField(h.siteName(), h.target.Port, 443)
-	f := &grade.HTTP{URL: "https://" + name + "/"}
-	a, err := getHTTP(s, name, "/")
+	at := &url.URL{Scheme: "https", Host: h.tlsHost(), Path: "/"}
+	f := &grade.HTTP{URL: at.String()}
+	a, err := getHTTP(s, at.Host, "/")
 	if err != nil {
 		f.Problem = reasonOf(err)
 		if errors.Is(err, errNotHTTP) {
@@ -100,15 +146,17 @@ func (h *host) requestOver(s session) *grade.HTTP {
 		}
 		return f
 	}
-	answerFacts(f, a)
+	answerFacts(f, a, at)
 	return f
 }
 
-// answerFacts takes over what an answer says.
-func answerFacts(f *grade.HTTP, a *httpAnswer) {
-	f.Status = a.status
+// answerFacts takes over what the answer to a URL says.
+func answerFacts(f *grade.HTTP, a *httpAnswer, at *url.URL) {
+	f.URL, f.Status = shortened(at.String(), maxURL), a.status
 	f.HSTS = hstsFacts(a)
-	f.Cookies = cookieFacts(a)
+	f.HSTSFields = max(f.HSTSFields, len(a.all("Strict-Transport-Security")))
+	f.Cookies = append(f.Cookies, cookieFacts(a)...)
+	f.Cookies = f.Cookies[:min(len(f.Cookies), maxCookies)]
 	for _, field := range a.fields[:min(len(a.fields), maxFields)] {
 		value := field.value
 		if strings.EqualFold(field.name, "Set-Cookie") {
@@ -121,6 +169,12 @@ func answerFacts(f *grade.HTTP, a *httpAnswer) {
 		return shortened(v, 500)
 	}
 	f.ContentEncoding, f.AltSvc, f.Server = text("Content-Encoding"), text("Alt-Svc"), text("Server")
+	if next, ok := location(a, at); ok {
+		f.Followed = append(f.Followed, grade.Redirect{URL: shortened(at.String(), maxURL), Status: a.status, To: shortened(next.String(), maxURL), HSTS: len(a.all("Strict-Transport-Security")) > 0})
+		if f.LeadsToHTTP != grade.Yes {
+			f.LeadsToHTTP = grade.AnswerOf(next.Scheme == "http")
+		}
+	}
 }
 
 // probeGreeting learns the name of a server that speaks first, as mail servers do.

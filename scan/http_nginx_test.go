@@ -144,3 +144,31 @@ func TestQuickScansTellOfHSTSToo(t *testing.T) {
 		t.Errorf("%+v in %d connections, gaps %v", f.HTTP, f.Connections, f.Gaps)
 	}
 }
+
+func TestRedirectsWithinTheHostAreFollowed(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	files := ca.Server(pkitest.P256, "lab.test").Files()
+	tls := fmt.Sprintf("ssl_certificate %s; ssl_certificate_key %s; server_name lab.test; ", files.FullChain, files.Key)
+	ports := nginx(t, 3, `
+server { listen PORT0 ssl; `+tls+`absolute_redirect off; add_header Strict-Transport-Security "max-age=7" always;
+  location = / { add_header Set-Cookie "a=1"; add_header Strict-Transport-Security "max-age=6" always; return 302 /login; }
+  location = /login { add_header Set-Cookie "b=2; Secure"; add_header X-Frame-Options DENY; return 200; } }
+server { listen PORT1 ssl; `+tls+`return 301 http://lab.test/; }
+server { listen PORT2 ssl; `+tls+`absolute_redirect off; ssl_protocols TLSv1.3; location / { return 301 /x$uri; } }`)
+	offline := func(o *Options) { o.Offline = true }
+	f := lookAt(t, ca, ports[0], offline).HTTP
+	if f == nil || f.Status != 200 || len(f.Followed) != 1 || f.HSTS.MaxAge != 6 || len(f.Cookies) != 2 || f.LeadsToHTTP != grade.No || !strings.HasSuffix(f.URL, "/login") {
+		t.Errorf("to a page: %+v", f)
+	}
+	if !slices.Contains(f.Headers, grade.Header{Name: "X-Frame-Options", Value: "DENY"}) {
+		t.Errorf("headers of the page: %+v", f.Headers)
+	}
+	f = lookAt(t, ca, ports[1], offline).HTTP
+	if f == nil || f.Status != 301 || len(f.Followed) != 1 || f.LeadsToHTTP != grade.Yes {
+		t.Errorf("to plain HTTP: %+v", f)
+	}
+	f = lookAt(t, ca, ports[2], offline).HTTP
+	if f == nil || f.Status != 301 || len(f.Followed) != maxPages {
+		t.Errorf("without end: %+v", f)
+	}
+}

@@ -160,7 +160,7 @@ func TestFactsOfAnAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	var f grade.HTTP
-	answerFacts(&f, a)
+	answerFacts(&f, a, &url.URL{Scheme: "https", Host: "a.test", Path: "/"})
 	if f.Status != 200 || f.Server != "nginx/1.22.1" || f.HSTS.MaxAge != 1 || f.ContentEncoding != "gzip" || f.AltSvc == "" || len(f.Cookies) != 2 || len(f.Headers) != maxFields {
 		t.Errorf("%+v", f)
 	}
@@ -255,7 +255,7 @@ func FuzzHTTPHead(f *testing.F) {
 		}
 		if wholeErr == nil {
 			var f grade.HTTP
-			answerFacts(&f, whole)
+			answerFacts(&f, whole, &url.URL{Scheme: "https", Host: "a.test", Path: "/"})
 		}
 	})
 }
