@@ -35,7 +35,6 @@ type flight13 struct {
 	client     keys.Traffic // handshake secrets
 	server     keys.Traffic
 	opener     *record.Opener
-	retried    bool
 }
 
 var (

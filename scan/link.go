@@ -30,7 +30,6 @@ type link struct {
 	at     int
 	left   int // bytes that may still come
 	joiner wire.Joiner
-	taken  []byte // what readRecord hands out
 	stop   func() bool
 	once   sync.Once
 	end    time.Time // the whole connection's deadline

@@ -74,23 +74,6 @@ func parseServerHello2(b []byte) (*serverHello2, error) {
 	return m, nil
 }
 
-// append encodes the message.
-func (m *serverHello2) append(b []byte) []byte {
-	hit := byte(0)
-	if m.SessionHit {
-		hit = 1
-	}
-	b = append(b, ssl2ServerHello, hit, m.CertType, byte(m.Version>>8), byte(m.Version))
-	for _, n := range []int{len(m.Certificate), 3 * len(m.Kinds), len(m.ConnectionID)} {
-		b = append(b, byte(n>>8), byte(n))
-	}
-	b = append(b, m.Certificate...)
-	for _, k := range m.Kinds {
-		b = append(b, byte(k>>16), byte(k>>8), byte(k))
-	}
-	return append(b, m.ConnectionID...)
-}
-
 // readRecord2 takes the next record of SSL 2.0. The error is errSSL2 where the bytes are none.
 func (l *link) readRecord2() ([]byte, error) {
 	if err := l.fill(2); err != nil {
@@ -132,7 +115,7 @@ func (h *host) askSSL2(ctx context.Context) *ssl2Result {
 			r.err = err
 			return r
 		}
-		outcome, hello, err := l.exchange2()
+		outcome, hello, _ := l.exchange2()
 		l.Close()
 		switch {
 		case hello != nil:

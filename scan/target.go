@@ -99,11 +99,12 @@ func (t *Target) setHostPort(s string) error {
 		}
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		host = addr.String()
+		t.Host = addr.String() // a zone is not a name: its case counts
 	} else if err := checkHost(strings.TrimSuffix(host, ".")); err != nil {
 		return err
+	} else {
+		t.Host = strings.TrimSuffix(strings.ToLower(host), ".")
 	}
-	t.Host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if port == "" {
 		return nil
 	}
