@@ -65,6 +65,7 @@ results in FILE, as JSON lines, and goes on there after a run that broke off.
 
 --files looks at private keys, pin sets and the configuration files of servers on
 this machine: who may read and replace the keys, and whether pins have a backup.
+Arguments behind it that are files or folders are looked at, too.
 
 ` + exitCodeHelp + `
 With several targets: 1 if a grade or policy failed; otherwise 3 if one of them

@@ -39,6 +39,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanFlags, args []string) error {
 	if len(o.policies) == 1 && o.policies[0] == "list" {
 		return a.listPolicies()
 	}
+	args = o.takePaths(args)
 	if err := o.check(cmd, args); err != nil {
 		return err
 	}
@@ -71,6 +72,21 @@ func (a *app) scan(cmd *cobra.Command, o *scanFlags, args []string) error {
 		return err
 	}
 	return r.verdict()
+}
+
+// takePaths lets --files stand before several paths: with it, an argument that is there on the disk is one of them.
+func (o *scanFlags) takePaths(args []string) (targets []string) {
+	if len(o.files) == 0 {
+		return args
+	}
+	for _, arg := range args {
+		if _, err := os.Stat(arg); err == nil {
+			o.files = append(o.files, arg)
+		} else {
+			targets = append(targets, arg)
+		}
+	}
+	return targets
 }
 
 // check refuses flags that contradict one another.
@@ -133,7 +149,11 @@ func (r *scanRun) scanTargets(cmd *cobra.Command, args []string) error {
 	}
 	options.Progress = r.progress.probe
 	r.out.isFleet = len(targets) > 1 || r.o.targets != ""
-	r.judgeBy.options.NoSnippets = r.out.isFleet && !r.out.keepsAll()
+	// What to write into which file would be said of each server anew; --grade brings it back for one.
+	r.judgeBy.options.NoSnippets = r.out.isFleet
+	if r.o.isQuick && len(r.o.policies) == 0 {
+		r.judgeBy.options.Policies = []grade.Policy{} // one handshake keeps none and breaks few
+	}
 	return r.runFleet(cmd.Context(), scan.New(options), all)
 }
 
@@ -271,11 +291,11 @@ func (r *scanRun) found(found scan.FleetResult, kept *resumeFile) error {
 	}
 	r.targets++
 	if found.Err != nil {
-		r.fail(found.Target, found.Err)
+		why := r.fail(found.Target, found.Err)
 		if found.Target.Host == "" {
 			return nil // a line that is no target is told, and is none of the results
 		}
-		found.Facts = []*grade.Facts{unreachable(found, r.app.now())}
+		found.Facts = []*grade.Facts{unreachable(found.Target, why, r.app.now())}
 	} else if why := silent(found.Facts); why != "" {
 		r.fail(found.Target, errors.New(why))
 	}
@@ -313,21 +333,22 @@ func (r *scanRun) take(one report.Report, kept *resumeFile) error {
 }
 
 // unreachable are the facts about a target whose name led nowhere: so that it has its place among the results.
-func unreachable(found scan.FleetResult, now time.Time) *grade.Facts {
+func unreachable(t scan.Target, why string, now time.Time) *grade.Facts {
 	return &grade.Facts{
-		Schema: grade.FactsSchema, Host: found.Target.Host, Port: found.Target.Port, ServerName: found.Target.ServerName,
-		StartTLS: found.Target.StartTLS, Time: now, Unreachable: pki.Printable(found.Err.Error()),
+		Schema: grade.FactsSchema, Host: t.Host, Port: t.Port, ServerName: t.ServerName, StartTLS: t.StartTLS, Time: now, Unreachable: why,
 	}
 }
 
-// fail notes that a target could not be scanned, and in a fleet tells it at once.
-func (r *scanRun) fail(t scan.Target, err error) {
+// fail notes that a target could not be scanned, and in a fleet tells it at once. It gives the reason, fit to print.
+func (r *scanRun) fail(t scan.Target, err error) (why string) {
 	r.failed++
 	f := &failure{kind: kindNetwork, text: pki.Printable(err.Error()), err: err}
+	why = f.text
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):
 		f = explainDNS(dns)
+		why = f.text
 	case errors.Is(err, scan.ErrNoAddress):
 		f.kind, f.hint = kindDNS, "has it an address of this family?"
 	case t.Host != "":
@@ -342,6 +363,7 @@ func (r *scanRun) fail(t scan.Target, err error) {
 		r.progress.clear()
 		r.app.ui.warnf("%s", f.text)
 	}
+	return why
 }
 
 // lookAtFiles is --files.
@@ -351,9 +373,9 @@ func (r *scanRun) lookAtFiles() error {
 		return cannotRun(err, "--files")
 	}
 	one := report.Report{Files: facts, Result: judgedFiles(facts)}
-	for _, f := range facts {
-		if len(f.Problems) > 0 {
-			r.judgeBy.fail("%s: %s", f.Path, f.Problems[0])
+	for _, f := range one.Result.Findings {
+		if f.Severity != grade.Info && f.Severity != grade.Good {
+			r.judgeBy.fail("%s: %s", f.Evidence[0], f.Title)
 		}
 	}
 	return r.out.add(one)

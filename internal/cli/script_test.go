@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 //	big FILE BYTES              make a file
 //	responder NAME              an OCSP responder over HTTP: `tlswright ca ocsp`; sets $NAME to its host:port
 //	flip FILE                   change its last byte
+//	expand FILE                 put the values of variables into it
+//	lines FILE COUNT            demand so many lines
+//	shorten FILE BYTES          cut so many off at the end
 //	showall FILE PREFIX ARG...  show a recording in every format, into PREFIX.FORMAT
 //	secretless SECRETS FILE...  no file may hold a secret of the key log or recording SECRETS, in any spelling; FILE may be a pattern
 //	alone                       forget all programs but tlswright
@@ -65,6 +68,9 @@ func TestScripts(t *testing.T) {
 			"daemon":     startDaemon,
 			"responder":  startResponder,
 			"flip":       flipLast,
+			"expand":     expandFile,
+			"lines":      countLines,
+			"shorten":    shortenFile,
 			"secretless": holdNoSecrets,
 			"showall":    showEverywhere,
 		},
