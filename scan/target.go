@@ -87,8 +87,7 @@ func directPort(p starttls.Protocol) int {
 func (t *Target) setHostPort(s string) error {
 	host, port := s, ""
 	if addr, err := netip.ParseAddr(s); err == nil {
-		t.Host = addr.String()
-		return nil
+		return t.setAddress(addr)
 	}
 	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
 		host = s[1 : len(s)-1]
@@ -99,7 +98,9 @@ func (t *Target) setHostPort(s string) error {
 		}
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		t.Host = addr.String() // a zone is not a name: its case counts
+		if err := t.setAddress(addr); err != nil {
+			return err
+		}
 	} else if err := checkHost(strings.TrimSuffix(host, ".")); err != nil {
 		return err
 	} else {
@@ -116,6 +117,15 @@ func (t *Target) setHostPort(s string) error {
 	if t.StartTLS == "" {
 		t.StartTLS = protocolOf(t.Port)
 	}
+	return nil
+}
+
+// setAddress takes an address. A zone keeps its case: it is the name of an interface.
+func (t *Target) setAddress(addr netip.Addr) error {
+	if zone := addr.Zone(); zone != "" && checkHost(zone) != nil {
+		return errors.New("the zone of the address is no name of an interface")
+	}
+	t.Host = addr.String()
 	return nil
 }
 
