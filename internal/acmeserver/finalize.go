@@ -22,6 +22,10 @@ func (s *Server) finalize(q *request) (*reply, *acme.Problem) {
 	if problem := q.decode(&f); problem != nil {
 		return nil, problem
 	}
+	l, problem := s.load(q, q.PathValue("id"))
+	if problem != nil {
+		return nil, problem
+	}
 	der, err := decodeBase64(f.CSR)
 	if err != nil {
 		return nil, acme.NewProblem(acme.BadCSR, "csr is no base64url of DER")
@@ -29,10 +33,6 @@ func (s *Server) finalize(q *request) (*reply, *acme.Problem) {
 	csr, err := pki.ParseCSR(der)
 	if err != nil {
 		return nil, acme.NewProblem(acme.BadCSR, "the request cannot be read: "+pki.Printable(err.Error()))
-	}
-	l, problem := s.load(q, q.PathValue("id"))
-	if problem != nil {
-		return nil, problem
 	}
 	limits, err := q.limits()
 	if err != nil {
