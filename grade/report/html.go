@@ -67,17 +67,17 @@ type (
 	}
 	htmlGrade  struct{ Shown, Class, Fill, Label string }
 	htmlServer struct {
-		Name, Anchor, Verdict, Sentence, About, Incomplete string
-		Grade                                              htmlGrade
-		Judged                                             bool
-		Bars                                               []htmlBar
-		Others                                             []htmlOther
-		Steps                                              []htmlStep
-		Missing                                            []string
-		Gaps                                               []grade.Gap
-		Protocols                                          []htmlProtocol
-		Chains, Cards                                      []htmlCard
-		Notes, Good                                        []grade.Finding
+		Name, Anchor, Verdict, Sentence, About, Incomplete, StepsTitle string
+		Grade                                                          htmlGrade
+		Judged                                                         bool
+		Bars                                                           []htmlBar
+		Others                                                         []htmlOther
+		Steps                                                          []htmlStep
+		Missing                                                        []string
+		Gaps                                                           []grade.Gap
+		Protocols                                                      []htmlProtocol
+		Chains, Cards                                                  []htmlCard
+		Notes, Good                                                    []grade.Finding
 	}
 	htmlBar struct {
 		Name, Fill string
@@ -203,9 +203,7 @@ func htmlServerOf(addresses []Report) htmlServer {
 			s.Steps = append(s.Steps, htmlStepOf(i+1, &steps[i]))
 		}
 		s.Notes, s.Good = notes, good
-		if letterOf(r) != "A+" {
-			s.Missing = r.Result.Missing
-		}
+		s.StepsTitle, s.Missing = stepsTitle(r), missingFor(r.Result)
 		if len(r.Result.Incomplete) > 0 {
 			s.Incomplete = "Without an answer, so that the grade is the best it can be: " + strings.Join(r.Result.Incomplete, "; ") + "."
 		}
@@ -215,7 +213,7 @@ func htmlServerOf(addresses []Report) htmlServer {
 		return s
 	}
 	if r.Result != nil && letterOf(r) != "" {
-		s.About = strings.Join(append(aboutScan(r, addresses, false), r.Facts.Time.UTC().Format("2006-01-02 15:04 UTC")), " · ")
+		s.About = strings.Join(append(aboutServer(r, addresses), scanLabel(r.Facts).Value), " · ")
 		s.Bars = barsOf(r.Result)
 	}
 	s.Gaps = r.Facts.Gaps

@@ -149,12 +149,17 @@ func chainDetails(c *grade.Chain, now time.Time) []label {
 		}
 		all = append(all, label{check.Check, strings.TrimSuffix(check.Outcome+": "+check.Text, ": "), style})
 	}
+	for _, t := range c.Trust {
+		if !t.Trusted && t.Reason != "" {
+			all = append(all, label{t.Store, t.Reason, Plain})
+		}
+	}
 	for _, text := range c.Revocation {
 		all = append(all, label{"revocation", text, Plain})
 	}
 	for i, cert := range c.Sent {
 		until, style := untilText(cert.NotAfter, now)
-		all = append(all, label{"sent " + strconv.Itoa(i), fmt.Sprintf("%s; %s; signed with %s; %s", cert.Subject, cert.Key, cert.Signature, until), style}, label{"", "sha256 " + cert.SHA256, Faint})
+		all = append(all, label{"sent " + strconv.Itoa(i), fmt.Sprintf("%s; %s; signed with %s; %s", cert.Subject, cert.Key, cert.Signature, until), style}, label{"sha256", cert.SHA256, Faint})
 	}
 	if leaf := c.Leaf(); leaf != nil {
 		all = append(all, label{"names", some(leaf.Names, 50), Plain}, label{"serial", leaf.Serial, Plain}, label{"pin", leaf.SPKI, Plain}, label{"weak key", leaf.WeakKey, Wrong})

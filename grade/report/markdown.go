@@ -69,7 +69,9 @@ func markdownServer(b *bytes.Buffer, addresses []Report) {
 		return
 	}
 	if r.Facts != nil && letterOf(r) != "" {
-		fmt.Fprintf(b, "%s\n\n", escapeMarkdown(strings.Join(aboutScan(r, addresses, true), ", ")))
+		if about := aboutServer(r, addresses); len(about) > 0 {
+			fmt.Fprintf(b, "%s\n\n", escapeMarkdown(strings.Join(about, ", ")))
+		}
 	}
 	for i := range addresses[1:] {
 		if other := &addresses[i+1]; !alike(r, other) {
@@ -129,8 +131,8 @@ func markdownFacts(b *bytes.Buffer, r *Report) {
 	for _, l := range summaryOf(r) {
 		fmt.Fprintf(b, "| %s | %s |\n", escapeMarkdown(l.Name), escapeMarkdown(l.Value))
 	}
-	if len(r.Result.Missing) > 0 {
-		fmt.Fprintf(b, "| to A+ | %s |\n", escapeMarkdown(strings.Join(r.Result.Missing, "; ")))
+	if missing := missingFor(r.Result); len(missing) > 0 {
+		fmt.Fprintf(b, "| to A+ | %s |\n", escapeMarkdown(strings.Join(missing, "; ")))
 	}
 	if len(r.Result.Incomplete) > 0 {
 		fmt.Fprintf(b, "| incomplete | %s |\n", escapeMarkdown(strings.Join(r.Result.Incomplete, "; ")+": the grade is the best it can be"))

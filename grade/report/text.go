@@ -84,7 +84,7 @@ func (p *page) server(addresses []Report) {
 	r := &addresses[0]
 	p.head(r, addresses)
 	steps, notes, _ := sorted(r.Result)
-	p.steps(steps, r.Result)
+	p.steps(steps, r)
 	for i := range addresses[1:] {
 		other := &addresses[i+1]
 		if alike(r, other) {
@@ -103,9 +103,7 @@ func (p *page) server(addresses []Report) {
 	}
 	p.protocols(r, false)
 	p.labels(summaryOf(r))
-	if r.Result != nil && len(r.Result.Missing) > 0 && letterOf(r) != "A+" {
-		p.labels([]label{{"to A+", strings.Join(r.Result.Missing, "; "), Plain}})
-	}
+	p.labels([]label{{"to A+", strings.Join(missingFor(r.Result), "; "), Plain}})
 	p.gaps(r)
 	if len(notes) > 0 {
 		p.labels([]label{{"notes", findingTitles(notes), Faint}})
@@ -124,35 +122,30 @@ func (p *page) head(r *Report, addresses []Report) {
 		p.wrapped("  ", sentence(verdictOf(r)), Caution)
 		return
 	}
-	p.line(p.paint(Bold, "Grade ") + p.letter(l) + "  " + p.paint(Bold, r.Name()))
+	first := "Grade " + string(l) + "  " + r.Name()
+	painted := p.paint(Bold, "Grade ") + p.letter(l) + "  " + p.paint(Bold, r.Name())
+	if about := strings.Join(aboutServer(r, addresses), ", "); about != "" && columns(first)+2+columns(about) <= p.width {
+		p.line(painted + "  " + p.paint(Faint, about))
+	} else {
+		p.line(painted)
+		p.wrapped("  ", about, Faint)
+	}
 	p.wrapped("  ", sentence(verdictOf(r)), Plain)
-	p.wrapped("  ", strings.Join(aboutScan(r, addresses, true), ", "), Faint)
 }
 
-// aboutScan is where and how the judgement was come by.
-func aboutScan(r *Report, addresses []Report, withScore bool) []string {
-	f := r.Facts
-	var same []string
+// aboutServer is where the server is, and how it calls itself.
+func aboutServer(r *Report, addresses []Report) []string {
+	var same, parts []string
 	for i := range addresses {
-		if addresses[i].Facts.Address != "" && alike(r, &addresses[i]) {
-			same = append(same, addresses[i].Facts.Address)
+		if address := addresses[i].Facts.Address; address != "" && address != r.Facts.Host && alike(r, &addresses[i]) {
+			same = append(same, address)
 		}
 	}
-	var parts []string
 	if len(same) > 0 {
 		parts = append(parts, strings.Join(same, " and "))
 	}
-	if f.Software != "" {
-		parts = append(parts, f.Software)
-	}
-	if withScore {
-		parts = append(parts, fmt.Sprintf("score %d", int(r.Result.Score)))
-	}
-	if f.Quick {
-		parts = append(parts, "from one handshake")
-	}
-	if f.Connections > 0 {
-		parts = append(parts, fmt.Sprintf("%s in %.1f s", plural(f.Connections, "connection"), f.Seconds))
+	if r.Facts.Software != "" {
+		parts = append(parts, r.Facts.Software)
 	}
 	return parts
 }
@@ -161,8 +154,8 @@ func aboutScan(r *Report, addresses []Report, withScore bool) []string {
 const mostSteps = 5
 
 // steps are the things to do, the worst first.
-func (p *page) steps(steps []step, result *grade.Result) {
-	if result == nil {
+func (p *page) steps(steps []step, r *Report) {
+	if r.Result == nil {
 		return
 	}
 	p.line("")
@@ -170,7 +163,7 @@ func (p *page) steps(steps []step, result *grade.Result) {
 		p.line(p.paint(Right, "Nothing to mend."))
 		return
 	}
-	p.line(p.paint(Bold, "Mend this first"))
+	p.line(p.paint(Bold, stepsTitle(r)))
 	for i := range steps {
 		if i == mostSteps && p.o.Verbose == 0 && len(steps) > mostSteps+1 {
 			p.wrapped("     ", fmt.Sprintf("and %d more: %s", len(steps)-i, titles(steps[i:])), Plain)

@@ -63,9 +63,14 @@ func (p *page) hanging(mark, head string, column int, text string, s Style) {
 	}
 }
 
-// labels are lines with their names in one column.
+// labels are lines with their names in one column, which is wider than usual where a name needs it.
 func (p *page) labels(all []label) {
-	const column = 15
+	column := 15
+	for _, l := range all {
+		if l.Value != "" {
+			column = max(column, min(columns(l.Name)+4, 30))
+		}
+	}
 	for _, l := range all {
 		if l.Value == "" {
 			continue

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -123,7 +122,7 @@ func (p *page) everything(r *Report) {
 	}
 	p.protocols(r, true)
 	p.heading("Score")
-	p.labels([]label{scoreLabel(r)})
+	p.labels([]label{scoreLabel(r), scanLabel(r.Facts)})
 	for i := range r.Facts.Chains {
 		p.chain(&r.Facts.Chains[i], r.Facts.Time)
 	}
@@ -180,31 +179,7 @@ func (p *page) files(r *Report) {
 func (p *page) chain(c *grade.Chain, now time.Time) {
 	p.heading("Certificate, " + c.KeyType)
 	p.labels(chainLabels(c, now))
-	for i, cert := range c.Sent {
-		until, _ := untilText(cert.NotAfter, now)
-		p.labels([]label{{"sent " + strconv.Itoa(i), fmt.Sprintf("%s; %s; signed with %s; %s", cert.Subject, cert.Key, cert.Signature, until), Plain}, {"", cert.SHA256, Faint}})
-	}
-	if leaf := c.Leaf(); leaf != nil {
-		p.labels([]label{{"names", strings.Join(leaf.Names, ", "), Plain}, {"serial", leaf.Serial, Plain}, {"pin", leaf.SPKI, Plain}, {"weak key", leaf.WeakKey, Wrong}})
-	}
-	p.labels([]label{{"missing", strings.Join(c.Missing, "; "), Caution}, {"surplus", strings.Join(c.Surplus, "; "), Caution}, {"shared with", strings.Join(c.SharedWith, ", "), Caution}})
-	for _, check := range c.Checks {
-		style := Plain
-		if check.Outcome == "failed" {
-			style = Wrong
-		}
-		p.labels([]label{{check.Check, strings.TrimSuffix(check.Outcome+": "+check.Text, ": "), style}})
-	}
-	for _, line := range c.Revocation {
-		p.labels([]label{{"revocation", line, Plain}})
-	}
-	for _, s := range c.SCTs {
-		p.labels([]label{{"SCT", fmt.Sprintf("%s, %s, in the %s: valid %s", s.Log, s.Time.UTC().Format(time.DateOnly), s.Source, s.Valid), Plain}})
-	}
-	p.labels([]label{{"CT policy", strings.TrimSuffix(string(c.CTPolicy)+": "+c.CTReason, ": "), Plain}})
-	for _, l := range c.Lint {
-		p.labels([]label{{"lint", fmt.Sprintf("%s, certificate %d: %s (%s)", l.Severity, l.Depth, l.Text, l.Name), Plain}})
-	}
+	p.labels(chainDetails(c, now))
 }
 
 func (p *page) keyExchange(f *grade.Facts) {

@@ -71,7 +71,7 @@ func TestAddressesThatDifferAreTold(t *testing.T) {
 	good, old := good(), old()
 	old.Facts.Host = good.Facts.Host
 	out := string(written(t, FormatText, []Report{good, old}, Options{}))
-	if !strings.HasPrefix(out, "Grade F  good.example:443\n") || !strings.Contains(out, "At 192.0.2.1  A+") {
+	if !strings.HasPrefix(out, "Grade F  good.example:443  ") || !strings.Contains(out, "At 192.0.2.1  A+") {
 		t.Errorf("%s", out)
 	}
 	for _, f := range []Format{FormatHTML, FormatMarkdown} {

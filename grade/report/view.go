@@ -94,7 +94,9 @@ func verdictOf(r *Report) string {
 		return filesVerdict(r)
 	}
 	text := meaningOf(r.Result.Grade)
-	if steps, _, _ := sorted(r.Result); len(steps) > 0 && rank(r.Result.Grade) <= rank("F") {
+	if steps, _, _ := sorted(r.Result); len(steps) > 0 && r.Result.Grade == "A+" {
+		text += "; " + plural(len(steps), "thing") + " could be better"
+	} else if len(steps) > 0 && rank(r.Result.Grade) <= rank("F") {
 		text += "; " + plural(len(steps), "thing") + " to mend"
 		critical := 0
 		for i := range steps {
@@ -113,6 +115,34 @@ func verdictOf(r *Report) string {
 		text += "; " + string(l) + " apart from that"
 	}
 	return text
+}
+
+// stepsTitle stands above the things to do.
+func stepsTitle(r *Report) string {
+	if letterOf(r) == "A+" {
+		return "Could be better"
+	}
+	return "Mend this first"
+}
+
+// missingFor lists what separates a result from A+. What stands among the steps is named by its title alone, for its fix
+// is told there.
+func missingFor(result *grade.Result) []string {
+	if result == nil || result.Grade == "A+" {
+		return nil
+	}
+	var all []string
+	for _, m := range result.Missing {
+		for i := range result.Findings {
+			f := &result.Findings[i]
+			if f.Title != "" && strings.HasPrefix(m, f.Title+" ("+f.Rule) {
+				m = f.Title + " (" + f.Rule + ")"
+				break
+			}
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 func filesVerdict(r *Report) string {
@@ -148,6 +178,7 @@ func summaryOf(r *Report) []label {
 		}
 	}
 	add(scoreLabel(r))
+	add(scanLabel(f))
 	for i := range f.Chains {
 		for _, l := range chainLabels(&f.Chains[i], f.Time) {
 			add(l)
@@ -169,6 +200,15 @@ func scoreLabel(r *Report) label {
 	}
 	x := r.Result
 	return label{"score", fmt.Sprintf("%d: protocol %d, key exchange %d, cipher strength %d", int(x.Score), int(x.Protocol), int(x.KeyExchange), int(x.Cipher)), Plain}
+}
+
+// scanLabel says how the facts were come by.
+func scanLabel(f *grade.Facts) label {
+	text := fmt.Sprintf("%s, %s in %.1f s", f.Time.UTC().Format("2006-01-02 15:04 UTC"), plural(f.Connections, "connection"), f.Seconds)
+	if f.Quick {
+		text += ", from one handshake alone"
+	}
+	return label{"scanned", text, Plain}
 }
 
 func groupsText(f *grade.Facts) string {
@@ -229,8 +269,10 @@ func trustText(c *grade.Chain) (string, Style) {
 		switch {
 		case t.Trusted:
 			parts = append(parts, t.Store+" yes")
+		case t.Reason == "" || columns(t.Reason) > 30: // the whole sentence is among the details
+			parts = append(parts, t.Store+" no")
 		default:
-			parts = append(parts, strings.TrimSuffix(t.Store+" no ("+t.Reason, " (")+")")
+			parts = append(parts, t.Store+" no ("+t.Reason+")")
 		}
 	}
 	if c.Trusted == grade.No {
