@@ -19,8 +19,8 @@ func simulationProbes() []probe {
 	}}
 }
 
-// probeClients sends the hellos of well-known clients and notes what each would come to. A client that is older than all
-// the server speaks needs no connection: the answer follows from what was found out about the versions.
+// probeClients sends the hellos of well-known clients and notes what each would come to. A client that has no
+// version in common with the server needs no connection: the answer follows from what was found out about the versions.
 func probeClients(ctx context.Context, h *host) {
 	const name = "well-known clients"
 	all, err := knownClients()
@@ -36,7 +36,7 @@ func probeClients(ctx context.Context, h *host) {
 		}
 		results = append(results, k.simulation())
 		result := &results[len(results)-1]
-		if text := k.tooOld(h.facts()); text != "" {
+		if text := k.nothingCommon(h.facts()); text != "" {
 			result.OK, result.Problem = grade.No, text
 			continue
 		}
@@ -51,15 +51,20 @@ func probeClients(ctx context.Context, h *host) {
 	h.record(func(f *grade.Facts) { f.Simulations = results })
 }
 
-// tooOld says that all the versions a client speaks are known not to be offered; "" where that is not known.
-func (k *knownClient) tooOld(f *grade.Facts) string {
+// nothingCommon says that all the versions a client speaks are known not to be offered; "" where that is not known.
+func (k *knownClient) nothingCommon(f *grade.Facts) string {
+	isNewer := false
 	for _, v := range []wire.Version{wire.VersionSSL30, wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12, wire.VersionTLS13} {
-		if v < k.lowest() || v > k.highest() {
-			continue
-		}
-		if p := f.Protocol(v); p == nil || p.Offered != grade.No {
+		p := f.Protocol(v)
+		switch {
+		case k.takes(v) && (p == nil || p.Offered != grade.No):
 			return ""
+		case p != nil && p.Offered == grade.Yes && v < k.lowest():
+			isNewer = true
 		}
+	}
+	if isNewer {
+		return fmt.Sprintf("it speaks nothing older than %s, which the server does not", k.lowest())
 	}
 	return fmt.Sprintf("it speaks %s at most, which the server does not", k.highest())
 }
@@ -112,7 +117,7 @@ func (k *knownClient) objection(a *answer) string {
 	}
 	switch {
 	case !k.takes(a.Version):
-		return fmt.Sprintf("the server answers with %s, and it speaks %s", a.Version, k.range12())
+		return fmt.Sprintf("the server answers with %s, and it speaks %s", a.Version, k.span())
 	case !contains(k.Suites, uint16(a.Suite)):
 		return "the server answers with a cipher suite that was not offered"
 	case a.Group != 0 && len(k.Groups) > 0 && !contains(k.Groups, uint16(a.Group)):
@@ -135,8 +140,8 @@ func (k *knownClient) takes(v wire.Version) bool {
 	return len(k.Versions) == 0 || contains(k.Versions, uint16(v))
 }
 
-// range12 names the versions of a client.
-func (k *knownClient) range12() string {
+// span names the versions of a client.
+func (k *knownClient) span() string {
 	if k.lowest() == k.highest() {
 		return k.highest().String() + " alone"
 	}
