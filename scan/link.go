@@ -232,6 +232,12 @@ func (l *link) skip(n int) []byte {
 	return b
 }
 
+// hasRecord reports whether a whole record waits in the buffer.
+func (l *link) hasRecord() bool {
+	rec, _, err := wire.Deframe(l.waiting(), wire.MaxCiphertext12)
+	return rec != nil && err == nil
+}
+
 // readRecord takes the next record as it stands. The payload is valid until the next call. The error is io.EOF where the
 // server closed between two records, errNotTLS where it speaks something else, or that of the connection.
 func (l *link) readRecord() (wire.ContentType, wire.Version, []byte, error) {

@@ -147,24 +147,29 @@ func (o *observations) refusesSilently() bool {
 	return o.silently
 }
 
-// tickets13 gives the tickets of the shared session. It waits for the probe that makes the request, because a server may
-// send them with the answer; where nobody does that it listens for a moment.
+// tickets13 gives the tickets of the shared session, and ends that: there are servers that serve one connection after the
+// other. It waits for the probes that use the session, because a server may send tickets with its first answer; where
+// nobody asked for anything it listens for a moment.
 func (h *host) tickets13(ctx context.Context) ([]*ticket13, error) {
 	const moment = time.Second
-	if err := h.await(ctx, "HTTP"); err != nil {
-		return nil, err
+	for _, name := range []string{"HTTP", "greeting"} {
+		if err := h.await(ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	var tickets []*ticket13
 	err := h.shared13(ctx, func(s *session13) error {
-		if len(s.Tickets) == 0 && s.ended == nil {
-			if err := s.patience(moment); err != nil {
-				return err
+		if err := s.patience(moment); err != nil && s.ended == nil {
+			s.ended = err
+		}
+		for (len(s.Tickets) == 0 || s.hasRecord()) && s.ended == nil {
+			if err := s.next(); err != nil {
+				s.ended = err
 			}
-			for len(s.Tickets) == 0 && s.ended == nil {
-				if err := s.next(); err != nil {
-					s.ended = err
-				}
-			}
+		}
+		s.Close()
+		if s.ended == nil {
+			s.ended = io.EOF
 		}
 		tickets = slices.Clone(s.Tickets)
 		return nil
