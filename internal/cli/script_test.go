@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"exits":      exits,
 			"server":     startServer,
 			"lesson":     startLesson,
+			"office":     startOffice,
 			"halt":       haltServer,
 			"tcp":        startTCP,
 			"big":        makeBig,
@@ -118,6 +119,22 @@ func startLesson(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: lesson NAME ARG...")
 	}
 	startOurs(ts, args[0], append([]string{"learn", "server", "--listen", "127.0.0.1:0"}, args[1:]...))
+}
+
+// startOffice is `office NAME ARG...`: a CA as a service. $NAME_WEB is its plain http side.
+func startOffice(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: office NAME ARG...")
+	}
+	startOurs(ts, args[0], append([]string{"ca", "serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}, args[1:]...))
+	web := regexp.MustCompile(`(?m)^roots, OCSP and CRLs: (http://\S+)/$`)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if m := web.FindStringSubmatch(ts.ReadFile(args[0] + ".out")); m != nil {
+			ts.Setenv(args[0]+"_WEB", m[1])
+			return
+		}
+	}
+	ts.Fatalf("the office does not say where its plain side is")
 }
 
 // startOurs runs tlswright in the background, and sets $NAME to the address that it says it listens on.

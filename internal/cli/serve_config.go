@@ -88,19 +88,23 @@ func (o *serveFlags) serverNegotiation(cmd *cobra.Command) (negotiation, error) 
 }
 
 // ownIdentity issues a certificate of the estate's own CA for this run: for localhost, and for the address that is
-// listened on. Its key never touches the disk. A CA is made where there is none.
+// listened on. A CA is made where there is none.
 func (a *app) ownIdentity(ctx context.Context, listen string) (keystore.Identity, error) {
+	return a.identityFor(ctx, localNames(listen))
+}
+
+// identityFor issues a certificate of the estate's own CA for this run. Its key never touches the disk.
+func (a *app) identityFor(ctx context.Context, sans []string) (keystore.Identity, error) {
 	var id keystore.Identity
 	ca, err := a.openOrMakeCA()
 	if err != nil {
 		return id, err
 	}
-	sans := localNames(listen)
 	req := pki.Request{Profile: pki.ProfileServer, CommonName: "localhost", SANs: sans}
 	id, err = a.issueOnRecord(ctx, req, pki.P256)
 	if err != nil && len(sans) > len(loopbackNames()) {
 		// A machine may be called what no certificate can say.
-		sans = loopbackNames()
+		sans = slices.DeleteFunc(slices.Clone(sans), func(n string) bool { h, _ := os.Hostname(); return n == h })
 		req.SANs = sans
 		id, err = a.issueOnRecord(ctx, req, pki.P256)
 	}

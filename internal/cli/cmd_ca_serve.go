@@ -1,0 +1,360 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlswright/tlswright/internal/acmeserver"
+	"github.com/tlswright/tlswright/internal/authority"
+	"github.com/tlswright/tlswright/internal/challenge"
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/internal/publish"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/tlsnet"
+)
+
+// caServeFlags are the flags of `ca serve`.
+type caServeFlags struct {
+	caFlags
+	listen    string
+	http      string
+	url       string
+	httpURL   string
+	identity  identityFlags
+	validate  caValidationFlags
+	policy    caPolicyFlags
+	chaos     string
+	isQuiet   bool
+	asJSON    bool
+	issuers   []string
+	needsBind bool
+	terms     string
+	names     []string
+}
+
+const caServeLong = `Run the CA as a service: ACME over https for clients such as certbot, lego,
+Caddy or "tlswright acme", and over plain http what relying parties fetch:
+OCSP, CRLs, issuers' certificates, and a page to download the root.
+
+The ACME directory is at /acme/directory. Clients must trust the CA's root to
+talk to it: it is at /roots.pem of the plain http address, and "tlswright ca
+show --pem" prints it. With --issuer NAME, which may be repeated, each further
+intermediate gets a directory of its own at /acme/ca/NAME/directory.
+
+Names are validated by http-01, dns-01, tls-alpn-01, dns-account-01 and
+dns-persist-01, wildcards by the DNS. What a client asks to be validated is
+connected to, so only public addresses are, until --allow-network opens others:
+"--allow-network 10.0.0.0/8", say, for the machines of an own network. CAA
+records count unless --no-caa is given, and --caa-identity is the name that they
+call this CA by.
+
+Without a publication of its own (see "ca init --help") certificates carry the
+addresses below --http-url, so that clients find OCSP and CRL.
+
+--chaos makes the server misbehave as real ones do now and then, to test
+clients: refused nonces, 503, 429, dropped connections, delays. "--chaos mild"
+or "--chaos wild", or single ones such as
+"nonces=15,unavailable=5,drop=2,slow=300ms".`
+
+const caServeExample = `  tlswright ca serve
+  tlswright ca serve --listen 0.0.0.0:443 --http 0.0.0.0:80 --url https://ca.corp.example --allow-network 10.0.0.0/8
+  tlswright ca serve --allow-name corp.example --require-binding
+  tlswright ca serve --http01-port 5002 --allow-network 127.0.0.0/8 --chaos mild
+  certbot certonly --standalone -d www.corp.example --server https://ca.corp.example/acme/directory`
+
+func newCAServe(a *app) *cobra.Command {
+	o := &caServeFlags{}
+	cmd := &cobra.Command{
+		Use:     "serve",
+		Short:   "Run the CA as a service: ACME, OCSP, CRLs, the roots",
+		Long:    caServeLong,
+		Example: caServeExample,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.caServe(cmd, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:9443", "`ADDRESS` for ACME over https; port 0 is any free one")
+	f.StringVar(&o.http, "http", "127.0.0.1:9080", "`ADDRESS` for OCSP, CRLs and roots over plain http; empty: none")
+	f.StringVar(&o.url, "url", "", "how clients see the https side, as `URL` without a path (default: as each request says)")
+	f.StringVar(&o.httpURL, "http-url", "", "how relying parties see the http side, as `URL` (default: http:// and its address)")
+	f.StringSliceVar(&o.names, "name", nil, "`NAME` or address that the service's own certificate is for as well")
+	f.StringSliceVar(&o.issuers, "issuer", nil, "`NAME` of a further intermediate to issue by, with a directory of its own; may be repeated")
+	_ = cmd.RegisterFlagCompletionFunc("issuer", a.completeIssuers)
+	o.registerSecret(cmd)
+	o.identity.register(cmd, "the service's")
+	o.validate.register(cmd)
+	o.policy.register(cmd)
+	f.BoolVar(&o.needsBind, "require-binding", false, "only take accounts that are bound to a key of \"ca binding\" (EAB)")
+	f.StringVar(&o.terms, "terms", "", "`URL` of terms of service that clients must agree to")
+	f.StringVar(&o.chaos, "chaos", "", "misbehave as `HOW`: mild, wild, or a list (see above)")
+	f.BoolVarP(&o.isQuiet, "quiet", "q", false, "tell refusals only, not every request")
+	f.BoolVar(&o.asJSON, "json", false, "tell what happens as JSON, a line each")
+	complete(cmd, "chaos", []string{"mild", "wild"})
+	return cmd
+}
+
+// caService is everything that runs, to be closed in this order.
+type caService struct {
+	authorities []*authority.Authority
+	validator   *challenge.Validator
+	server      *acmeserver.Server
+	publisher   *publish.Publisher
+}
+
+func (s *caService) close() error {
+	var errs []error
+	if s.server != nil {
+		errs = append(errs, s.server.Close())
+	}
+	if s.publisher != nil {
+		s.publisher.Close()
+	}
+	if s.validator != nil {
+		s.validator.Close()
+	}
+	for _, au := range s.authorities {
+		errs = append(errs, au.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *app) caServe(cmd *cobra.Command, o *caServeFlags) (err error) {
+	chaos, err := parseChaos(cmd, o.chaos)
+	if err != nil {
+		return err
+	}
+	if err := checkBaseURLs(cmd, o); err != nil {
+		return err
+	}
+	if _, err := a.openOrMakeCA(); err != nil {
+		return err
+	}
+	id, err := a.serviceIdentity(cmd, o)
+	if err != nil {
+		return err
+	}
+	plain, err := listenPlain(o)
+	if err != nil {
+		return err
+	}
+	if plain != nil {
+		defer func() { _ = plain.Close() }()
+		if o.httpURL == "" {
+			o.httpURL = "http://" + plain.Addr().String()
+		}
+	}
+	service, err := a.openService(cmd, o, chaos)
+	defer func() { err = errors.Join(err, service.close()) }()
+	if err != nil {
+		return err
+	}
+	l, err := tlsnet.Listen("tcp", o.listen, &tlsnet.Config{Identities: []tlsnet.Identity{id}, Core: tlscore.Config{ALPN: tlsnet.HTTPProtocols()}, Time: a.now})
+	if err != nil {
+		return &failure{kind: kindLocal, text: err.Error(), err: err, hint: "is the port taken? --listen 127.0.0.1:0 takes a free one"}
+	}
+	return a.runService(cmd.Context(), o, service, l, plain)
+}
+
+// runService serves until ctx ends.
+func (a *app) runService(ctx context.Context, o *caServeFlags, service *caService, l *tlsnet.Listener, plain net.Listener) error {
+	told := &serveLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet}
+	told.listening("https", l.Addr())
+	base := o.url
+	if base == "" {
+		base = "https://" + l.Addr().String()
+	}
+	if !o.asJSON {
+		a.ui.printf("ACME directory: %s/acme/directory", base)
+		for _, name := range o.issuers {
+			a.ui.printf("ACME directory of %s: %s/acme/ca/%s/directory", name, base, name)
+		}
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/acme/") {
+			service.server.ServeHTTP(w, r)
+			return
+		}
+		service.publisher.ServeHTTP(w, r)
+	})
+	if plain == nil {
+		return serveHTTP(ctx, l, handler, told)
+	}
+	if !o.asJSON {
+		a.ui.printf("roots, OCSP and CRLs: %s/", o.httpURL)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	web := &http.Server{Handler: told.requests(service.publisher), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+	ended := make(chan error, 1)
+	go func() {
+		err := web.Serve(plain)
+		cancel() // without its plain side the service is not whole
+		ended <- err
+	}()
+	err := serveHTTP(ctx, l, handler, told)
+	patience, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
+	defer stop()
+	if shutErr := web.Shutdown(patience); shutErr != nil {
+		err = errors.Join(err, web.Close())
+	}
+	if webErr := <-ended; !errors.Is(webErr, http.ErrServerClosed) {
+		err = errors.Join(err, webErr)
+	}
+	return err
+}
+
+func listenPlain(o *caServeFlags) (net.Listener, error) {
+	if o.http == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", o.http)
+	if err != nil {
+		return nil, &failure{kind: kindLocal, text: "--http: " + err.Error(), err: err, hint: "is the port taken? --http 127.0.0.1:0 takes a free one, --http '' none"}
+	}
+	return l, nil
+}
+
+// serviceIdentity is the certificate of the https side: the one of --cert, or a fresh one of the own CA.
+func (a *app) serviceIdentity(cmd *cobra.Command, o *caServeFlags) (tlsnet.Identity, error) {
+	id, ok, err := o.identity.load(cmd)
+	if err == nil && !ok {
+		id, err = a.identityFor(cmd.Context(), append(serviceNames(o), localNames(o.listen)...))
+	}
+	if err != nil {
+		return tlsnet.Identity{}, err
+	}
+	return tlsnet.Identity{Chain: id.Chain, Key: id.Key}, nil
+}
+
+// openService opens everything below the listeners. What was opened is in the service, whatever the error.
+func (a *app) openService(cmd *cobra.Command, o *caServeFlags, chaos acmeserver.Chaos) (*caService, error) {
+	s := &caService{}
+	ctx := cmd.Context()
+	home, err := a.home()
+	if err != nil {
+		return s, err
+	}
+	policy, err := o.policy.policy(cmd)
+	if err != nil {
+		return s, err
+	}
+	if s.validator, err = o.validate.validator(cmd, a); err != nil {
+		return s, err
+	}
+	options := acmeserver.Options{Validator: s.validator, Base: o.url, NonceFile: filepath.Join(home, "ca", "nonces"), Chaos: chaos, Now: a.now,
+		Limits: acmeserver.Limits{FailedValidations: acmeserver.Rate{Count: 600, Per: time.Hour}}, Log: a.serviceLog(o)}
+	published := publish.Options{Now: a.now, Log: options.Log}
+	for i, name := range append([]string{""}, o.issuers...) {
+		au, err := a.openAuthority(ctx, &caFlags{issuer: name, secret: o.secret}, true)
+		if err != nil {
+			return s, err
+		}
+		s.authorities = append(s.authorities, au)
+		public := name
+		if i == 0 {
+			public = keystore.DefaultIntermediate
+		}
+		au.Publication = o.publication(au.Publication, public)
+		published.Issuers = append(published.Issuers, publish.Issuer{Name: public, Authority: au})
+		options.Directories = append(options.Directories, acmeserver.Directory{Name: name, Authority: au, Policy: policy, Terms: o.terms,
+			Identities: o.validate.identities, RequireBinding: o.needsBind})
+	}
+	ca, err := keystore.ReadCA(home)
+	if err != nil {
+		return s, caFailure(err, "opening the CA")
+	}
+	published.Roots = []*x509.Certificate{ca.Root}
+	if s.publisher, err = publish.New(ctx, published); err != nil {
+		return s, cannotRun(err, "")
+	}
+	options.Store = s.authorities[0].Store
+	if s.server, err = acmeserver.New(ctx, options); err != nil {
+		return s, cannotRun(err, "")
+	}
+	return s, nil
+}
+
+// publication says where relying parties find this service, where nothing else was said.
+func (o *caServeFlags) publication(p authority.Publication, name string) authority.Publication {
+	if o.httpURL == "" || len(p.CRL)+len(p.OCSP)+len(p.Issuer) > 0 {
+		return p
+	}
+	crl := o.httpURL + "/crl/" + name
+	if p.Shards > 1 {
+		crl += "/{shard}"
+	}
+	p.CRL, p.OCSP, p.Issuer = []string{crl + ".crl"}, []string{o.httpURL + "/ocsp/" + name}, []string{o.httpURL + "/ca/" + name + ".cer"}
+	return p
+}
+
+// serviceNames are those that the service's certificate is for besides the local ones.
+func serviceNames(o *caServeFlags) []string {
+	names := slices.Clone(o.names)
+	if u, err := url.Parse(o.url); err == nil && u.Hostname() != "" {
+		names = append(names, u.Hostname())
+	}
+	return names
+}
+
+// checkBaseURLs refuses addresses that clients could not use.
+func checkBaseURLs(cmd *cobra.Command, o *caServeFlags) error {
+	for flag, c := range map[string]struct{ text, scheme string }{"url": {o.url, "https"}, "http-url": {o.httpURL, "http"}} {
+		if c.text == "" {
+			continue
+		}
+		u, err := url.Parse(c.text)
+		if err != nil || u.Scheme != c.scheme || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+			f := usagef(cmd, "--%s %q is no %s URL without a path", flag, c.text, c.scheme)
+			f.hint = "write it like " + c.scheme + "://ca.example"
+			return f
+		}
+	}
+	return nil
+}
+
+// serviceLog hands what the services log on: errors always, the rest as notes unless --quiet is given.
+func (a *app) serviceLog(o *caServeFlags) *slog.Logger {
+	level := slog.LevelInfo
+	if o.isQuiet {
+		level = slog.LevelError
+	}
+	return slog.New(&uiLog{ui: a.ui, level: level})
+}
+
+// uiLog is a slog.Handler that writes notes and warnings.
+type uiLog struct {
+	ui    *ui
+	level slog.Level
+}
+
+func (l *uiLog) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level }
+
+func (l *uiLog) Handle(_ context.Context, r slog.Record) error {
+	text := pki.Printable(r.Message)
+	r.Attrs(func(at slog.Attr) bool {
+		text += fmt.Sprintf(" %s=%s", at.Key, pki.Printable(at.Value.String()))
+		return true
+	})
+	if r.Level >= slog.LevelWarn {
+		l.ui.warnf("%s", text)
+	} else {
+		l.ui.notef("%s", text)
+	}
+	return nil
+}
+
+func (l *uiLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l *uiLog) WithGroup(string) slog.Handler      { return l }
