@@ -6,12 +6,16 @@ import (
 	"io"
 	"iter"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/relics"
+	"github.com/tlswright/tlswright/wire"
 )
 
 // gather collects targets and the text of errors.
@@ -150,5 +154,38 @@ func TestAFleetEndsWithItsContext(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+func TestHostileServersDoNotStopAFleet(t *testing.T) {
+	good := relics.Modern(t)
+	var list []string
+	for _, h := range relics.HostileServers() {
+		list = append(list, h.Start(t).Addr)
+	}
+	list = append(list, good.Addr, "nowhere.invalid:443")
+	for _, quick := range []bool{true, false} {
+		s := New(Options{Quick: quick, Offline: true, Simulate: true, Timeout: 150 * time.Millisecond, HostTimeout: 10 * time.Second,
+			LookUp: func(context.Context, string) ([]netip.Addr, error) {
+				return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
+			}})
+		results := make(map[string]FleetResult)
+		_, err := s.Fleet(t.Context(), Targets(strings.NewReader(strings.Join(list, "\n"))), FleetOptions{}, func(r FleetResult) error {
+			results[r.Target.String()] = r
+			return nil
+		})
+		if err != nil || len(results) != len(list) {
+			t.Fatalf("quick %v: %d of %d results, %v", quick, len(results), len(list), err)
+		}
+		found := results[good.Addr]
+		if found.Err != nil || len(found.Facts) != 1 || found.Facts[0].Unreachable != "" {
+			t.Fatalf("quick %v: the good one: %+v", quick, found)
+		}
+		if p := found.Facts[0].Protocol(wire.VersionTLS13); p == nil || p.Offered != grade.Yes {
+			t.Errorf("quick %v: TLS 1.3 of the good one: %+v", quick, p)
+		}
+		if lost := results["nowhere.invalid:443"]; lost.Err == nil {
+			t.Errorf("quick %v: a name without an address gives no error", quick)
+		}
 	}
 }
