@@ -219,11 +219,20 @@ func suiteCases() map[string]ruleCase {
 		"C1": {
 			fires:  func(f *Facts) { f.setProtocol(offered(wire.VersionSSL30, wire.TLS_RSA_WITH_AES_128_CBC_SHA)) },
 			silent: func(f *Facts) { f.setProtocol(offered(wire.VersionSSL30, wire.TLS_RSA_WITH_RC4_128_SHA)) }},
-		"C3":          {fires: sole(wire.TLS_RSA_WITH_RC4_128_SHA, wire.TLS_RSA_WITH_AES_128_CBC_SHA), silent: addSuite(tls12, rc4)},
-		"C5":          {fires: agreed(wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA), silent: stranger(wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA)},
-		"B2":          {fires: addSuite(tls12, rc4), silent: addSuite(tls12, des)},
-		"B5":          {fires: agreed(wire.TLS_RSA_WITH_AES_128_GCM_SHA256), silent: stranger(wire.TLS_RSA_WITH_AES_128_GCM_SHA256)},
-		"B6":          {fires: agreed(wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA), silent: stranger(wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA)},
+		"C3": {fires: sole(wire.TLS_RSA_WITH_RC4_128_SHA, wire.TLS_RSA_WITH_AES_128_CBC_SHA), silent: addSuite(tls12, rc4)},
+		"C5": {fires: agreed(wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA), silent: stranger(wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA)},
+		"B2": {fires: addSuite(tls12, rc4), silent: addSuite(tls12, des)},
+		"B5": {fires: agreed(wire.TLS_RSA_WITH_AES_128_GCM_SHA256), silent: stranger(wire.TLS_RSA_WITH_AES_128_GCM_SHA256)},
+		"B6": {
+			fires: func(f *Facts) {
+				sole(wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, wire.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)(f)
+				agreed(wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA)(f)
+				f.setProtocol(offered(wire.VersionTLS13, wire.TLS_AES_128_GCM_SHA256))
+			},
+			silent: func(f *Facts) { // Internet Explorer 11 on Windows 7 lacks ECDHE with RSA and GCM
+				addSuite(tls12, Suite{ID: wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA})(f)
+				agreed(wire.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA)(f)
+			}},
 		"weak-suites": {fires: addSuite(tls12, des), silent: addSuite(tls12, Suite{ID: wire.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256})},
 		"server-order": {
 			fires:  func(f *Facts) { addSuite(tls12, des)(f); f.Protocol(tls12).Order = No },

@@ -310,10 +310,11 @@ func (v *verdict) features() {
 		return
 	}
 	for i := range v.s.f.Vulnerabilities {
-		switch x := &v.s.f.Vulnerabilities[i]; x.Verdict {
-		case Vulnerable:
+		x := &v.s.f.Vulnerabilities[i]
+		switch {
+		case x.Verdict == Vulnerable:
 			v.fail("The server must not be vulnerable to %s.", x.Name)
-		case Inconclusive:
+		case x.Verdict == Inconclusive && mustBeKnown(x.ID):
 			v.unsure("Whether the server is vulnerable to %s is not known.", x.Name)
 		}
 	}

@@ -125,7 +125,7 @@ func goodLifetime(s *subject) *hit {
 	return firedIf("Renewal has to be automatic, and a stolen key serves nobody for long.", evidence)
 }
 
-// goodVulnerabilities wants the proofs of the guide's list, and none vulnerable or undecided.
+// goodVulnerabilities wants nothing vulnerable or close to it, and nothing undecided that a scan can decide.
 func goodVulnerabilities(s *subject) *hit {
 	if len(s.f.Vulnerabilities) < 5 {
 		return nil
@@ -133,10 +133,10 @@ func goodVulnerabilities(s *subject) *hit {
 	names := make([]string, 0, len(s.f.Vulnerabilities))
 	for i := range s.f.Vulnerabilities {
 		v := &s.f.Vulnerabilities[i]
-		switch v.Verdict {
-		case NotVulnerable, NotApplicable:
+		switch {
+		case v.Verdict == NotVulnerable, v.Verdict == NotApplicable:
 			names = append(names, v.Name)
-		default:
+		case v.Verdict != Inconclusive, mustBeKnown(v.ID):
 			return nil
 		}
 	}

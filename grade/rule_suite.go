@@ -1,6 +1,7 @@
 package grade
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tlswright/tlswright/internal/ciphers"
@@ -104,22 +105,52 @@ func checkSmallBlocks(s *subject) *hit {
 	return firedIf("Blocks of 64 bits begin to leak after some gigabytes with one key (Sweet32), and clients that have better come to this."+s.byModel(), met(list))
 }
 
+const noForwardSecrecy = "Who gets hold of the server's key later, or breaks it, reads all that was recorded with these clients."
+
+// checkNoForwardSecrecy fires where a reference client comes to a suite without forward secrecy; where none comes to any suite,
+// where no suite has it.
 func checkNoForwardSecrecy(s *subject) *hit {
-	return s.clientsWithout(func(p *ciphers.Parts) bool { return p.HasForwardSecrecy },
-		"Who gets hold of the server's key later, or breaks it, reads all that was recorded with these clients.")
-}
-
-func checkNoAEAD(s *subject) *hit {
-	return s.clientsWithout(func(p *ciphers.Parts) bool { return p.MAC == "AEAD" },
-		"Encryption and integrity are glued together in the order that allowed Lucky Thirteen, POODLE and their kin.")
-}
-
-// clientsWithout fires where a reference client comes to a suite without a property; where none comes to any suite, where
-// no suite has it.
-func (s *subject) clientsWithout(has func(*ciphers.Parts) bool, reason string) *hit {
-	if len(s.references(func(*meeting) bool { return true })) > 0 {
-		return firedIf(reason+s.byModel(), met(s.references(func(m *meeting) bool { return !has(&m.parts) })))
+	if len(s.references(anyMeeting)) > 0 {
+		return firedIf(noForwardSecrecy+s.byModel(), met(s.references(func(m *meeting) bool { return !m.parts.HasForwardSecrecy })))
 	}
+	return s.allLack(noForwardSecrecy, func(p *ciphers.Parts) bool { return p.HasForwardSecrecy })
+}
+
+const noAEAD = "Encryption and integrity are glued together in the order that allowed Lucky Thirteen, POODLE and their kin."
+
+// checkNoAEAD fires where no suite at all has authenticated encryption, and where the server's own order keeps a reference
+// client from it: Internet Explorer on Windows 7, which has it for few keys only, is not the server's fault.
+func checkNoAEAD(s *subject) *hit {
+	lacking := s.references(func(m *meeting) bool { return m.parts.MAC != "AEAD" })
+	if !s.anySuite(func(u *usedSuite) bool { return u.parts.MAC == "AEAD" }) {
+		if len(lacking) > 0 {
+			return fired(noAEAD+" No suite of the server has it."+s.byModel(), met(lacking)...)
+		}
+		return s.allLack(noAEAD, func(p *ciphers.Parts) bool { return p.MAC == "AEAD" })
+	}
+	var kept []*meeting
+	for _, m := range lacking {
+		if s.prefersOver(m, func(u *usedSuite) bool { return u.parts.MAC == "AEAD" && u.parts.HasForwardSecrecy }) {
+			kept = append(kept, m)
+		}
+	}
+	return firedIf(noAEAD+" The server's order puts it behind."+s.byModel(), met(kept))
+}
+
+// prefersOver reports whether the server insists on its order and has a suite of a kind behind the one that was agreed on.
+func (s *subject) prefersOver(m *meeting, kind func(*usedSuite) bool) bool {
+	p := s.f.Protocol(m.version)
+	if p == nil || p.Order != Yes {
+		return false
+	}
+	agreed := slices.IndexFunc(p.Suites, func(x Suite) bool { return x.ID == m.parts.Suite })
+	return agreed >= 0 && s.anySuite(func(u *usedSuite) bool { return u.version == m.version && u.place > agreed && kind(u) })
+}
+
+func anyMeeting(*meeting) bool { return true }
+
+// allLack fires where no suite has a property.
+func (s *subject) allLack(reason string, has func(*ciphers.Parts) bool) *hit {
 	lacks := func(u *usedSuite) bool { return !has(&u.parts) }
 	if !s.allSuites(lacks) {
 		return nil
