@@ -141,7 +141,6 @@ func offered(f *grade.Facts, versions []wire.Version, match func(p ciphers.Parts
 var (
 	versionSSL30 = []wire.Version{wire.VersionSSL30}
 	versionsCBC1 = []wire.Version{wire.VersionSSL30, wire.VersionTLS10}
-	versionsTLS  = []wire.Version{wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12}
 	versionsOld  = []wire.Version{wire.VersionSSL30, wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12}
 )
 
