@@ -204,7 +204,11 @@ func scoreLabel(r *Report) label {
 
 // scanLabel says how the facts were come by.
 func scanLabel(f *grade.Facts) label {
-	text := fmt.Sprintf("%s, %s in %.1f s", f.Time.UTC().Format("2006-01-02 15:04 UTC"), plural(f.Connections, "connection"), f.Seconds)
+	took := fmt.Sprintf("%.1f s", f.Seconds)
+	if f.Seconds < 1 {
+		took = fmt.Sprintf("%d ms", int(f.Seconds*1000))
+	}
+	text := fmt.Sprintf("%s, %s in %s", f.Time.UTC().Format("2006-01-02 15:04 UTC"), plural(f.Connections, "connection"), took)
 	if f.Quick {
 		text += ", from one handshake alone"
 	}
