@@ -176,7 +176,7 @@ func plans() map[string]leafPlan {
 		"expired":      {key: "rsa-2048", from: -400 * 24 * time.Hour, until: -370 * 24 * time.Hour, defects: []string{Expired}},
 		"not yet":      {key: "rsa-2048", from: 30 * 24 * time.Hour, until: year, defects: []string{NotYetValid}},
 		"self-signed":  {key: "rsa-2048", own: true, chain: "-", defects: []string{SelfSigned, Untrusted}},
-		"incomplete":   {key: "rsa-2048", chain: "-", defects: []string{Incomplete, Untrusted}},
+		"incomplete":   {key: "rsa-2048", chain: "-", defects: []string{Incomplete}},
 		"root sent":    {key: "rsa-2048", chain: "inter root", defects: []string{RootSent}},
 		"out of order": {key: "rsa-2048", chain: "root inter", defects: []string{RootSent, OutOfOrder}},
 		"surplus":      {key: "rsa-2048", chain: "other inter", defects: []string{Surplus}},

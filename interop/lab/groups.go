@@ -4,7 +4,32 @@ import "slices"
 
 // Groups are all servers of the lab that stand in this package; those made with crypto/tls and our own stand beside its tests.
 func Groups() []*Group {
-	return slices.Concat([]*Group{nginxGroup()}, opensslGroups(), gnutlsGroups(), nssGroups(), javaGroups(), proxyGroups(), serviceGroups())
+	all := slices.Concat([]*Group{nginxGroup()}, opensslGroups(), gnutlsGroups(), nssGroups(), javaGroups(), proxyGroups(), serviceGroups())
+	asked := testsslAsked()
+	for _, g := range all {
+		for _, c := range g.Configs {
+			c.testssl = asked[c.Name]
+		}
+	}
+	return all
+}
+
+// testsslAsked are the configurations that testssl.sh is asked about, by what of it.
+func testsslAsked() map[string]string {
+	return map[string]string{
+		"nginx: good": "suites", "nginx: no HSTS": "certificate", "nginx: DHE-1024": "suites", "nginx: anonymous": "suites", "nginx: CBC only": "suites",
+		"nginx: wrong name": "certificate", "nginx: no SAN": "certificate", "nginx: incomplete": "certificate", "nginx: TLS 1.2 only": "certificate",
+		"nginx: TLS 1.3 only": "suites", "nginx: RSA-1024": "certificate", "nginx: expired": "certificate", "nginx: not yet valid": "certificate",
+		"nginx: self-signed": "certificate", "nginx: SHA-1": "certificate", "nginx: MD5": "certificate", "nginx: P-192": "certificate",
+		"nginx: RSA-512": "certificate", "nginx: root sent": "certificate", "nginx: out of order": "certificate", "nginx: surplus": "certificate",
+		"nginx: must-staple without a staple": "certificate", "nginx: RSA and ECDSA": "certificate", "nginx: old": "suites", "nginx: weak curves": "suites",
+		"s_server: TLS 1.0": "suites", "s_server: everything, own order": "suites", "s_server: X448 alone": "suites", "s_server: ffdhe2048 alone": "suites",
+		"s_server: GOST": "suites", "s_server: PSK": "suites", "gnutls-serv: legacy": "suites", "selfserv: SSLv3 to TLS 1.2": "suites",
+		"selfserv: staple good": "certificate", "selfserv: staple revoked": "certificate", "JSSE: everything": "suites", "JSSE: RC4 alone": "suites",
+		"Apache: default": "certificate", "HAProxy: everything": "suites", "Postfix: smtp": "suites", "Dovecot: imap": "certificate", "Dovecot: lmtp": "certificate",
+		"vsftpd: ftp": "certificate", "slapd: ldap": "certificate", "prosody: xmpp": "certificate", "PostgreSQL": "certificate", "MariaDB": "certificate",
+		"INN: nntp": "certificate", "crypto/tls: X25519MLKEM768 alone": "suites", "tlswright serve": "suites",
+	}
 }
 
 // Of keeps the configurations of a ring, and of these that keep wants.
@@ -12,7 +37,7 @@ func Of(groups []*Group, ring Ring, keep func(*Config) bool) []*Group {
 	var kept []*Group
 	for _, g := range groups {
 		copied := *g
-		copied.Configs = nil
+		copied.all, copied.Configs = g.Configs, nil
 		for _, c := range g.Configs {
 			if c.Ring <= ring && keep(c) {
 				copied.Configs = append(copied.Configs, c)

@@ -33,6 +33,8 @@ type Config struct {
 	Old bool
 	// GOST says that OpenSSL's library must be asked with the GOST engine.
 	GOST bool
+	// GnuTLS says that gnutls-cli is asked for the suites that it alone knows.
+	GnuTLS bool
 	// PSK says that it knows the key 1a2b of any name.
 	PSK bool
 	// Hybrid says that it is asked for ML-KEM groups, which OpenSSL's library here does not know.
@@ -41,6 +43,9 @@ type Config struct {
 	Ring Ring
 	// Port is where it listens, once it is up.
 	Port int
+
+	// testssl says what testssl.sh is asked about it, which takes a minute or two: "certificate", "suites"; empty: nothing.
+	testssl string
 
 	text string // what is special in its configuration; its launcher knows how to read it
 	more []string
@@ -55,9 +60,18 @@ type Group struct {
 	NeedsRoot bool
 	Configs   []*Config
 
-	extra int // further ports that the program wants to itself
+	all   []*Config // those that it has ports for, also where not all are asked for
 	start func(l *Lab, g *Group) (*process, error)
-	ports []int // those of the configurations first, then the extra ones
+	ports []int // of all
+}
+
+// asked are the ports of the configurations that are asked for.
+func (g *Group) asked() []int {
+	var ports []int
+	for _, c := range g.Configs {
+		ports = append(ports, c.Port)
+	}
+	return ports
 }
 
 // Missing says why the group cannot be started here; nil if it can.
@@ -140,11 +154,14 @@ func (l *Lab) place(name string) (string, error) {
 func (l *Lab) Start(g *Group) (stop func(), err error) {
 	var said []error
 	for range 3 {
-		ports, err := freePorts(len(g.Configs) + g.extra)
+		if g.all == nil {
+			g.all = g.Configs
+		}
+		ports, err := freePorts(len(g.all))
 		if err != nil {
 			return nil, err
 		}
-		for i, c := range g.Configs {
+		for i, c := range g.all {
 			c.Port = ports[i]
 		}
 		g.ports = ports

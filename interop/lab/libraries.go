@@ -11,13 +11,15 @@ import (
 // gnutlsGroups are servers of gnutls-serv, by priority string. Debian's GnuTLS has no SSLv3.
 func gnutlsGroups() []*Group {
 	var all []*Group
+	// GnuTLS lets clients renegotiate as they like, and the last and second do so without RFC 5746 as well.
+	renegotiates, insecurely := []string{"client-renegotiation"}, []string{"client-renegotiation", "insecure-renegotiation"}
 	for _, c := range []*Config{
-		{Name: "gnutls-serv: default", text: "NORMAL", Ring: RingCI},
-		{Name: "gnutls-serv: legacy", Old: true, Ring: RingAccept, more: []string{"--heartbeat"},
+		{Name: "gnutls-serv: default", text: "NORMAL", Wrong: renegotiates, Ring: RingCI},
+		{Name: "gnutls-serv: legacy", Old: true, Wrong: insecurely, Ring: RingAccept, more: []string{"--heartbeat"},
 			text: "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:+ARCFOUR-128:+3DES-CBC:+NULL:+MD5:+ANON-ECDH:+ANON-DH:%UNSAFE_RENEGOTIATION"},
-		{Name: "gnutls-serv: own order", text: "NORMAL:+DHE-RSA:+AES-128-CCM:+AES-256-CCM-8:+CAMELLIA-128-GCM:+CAMELLIA-256-CBC:%SERVER_PRECEDENCE", Ring: RingAccept},
+		{Name: "gnutls-serv: own order", Wrong: renegotiates, GnuTLS: true, text: "NORMAL:+DHE-RSA:+AES-128-CCM:+AES-256-CCM-8:+CAMELLIA-128-GCM:+CAMELLIA-256-CBC:%SERVER_PRECEDENCE", Ring: RingAccept},
 		{Name: "gnutls-serv: TLS 1.3 only", text: "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-FFDHE3072:+GROUP-SECP521R1", Ring: RingAccept},
-		{Name: "gnutls-serv: no renegotiation info", text: "NORMAL:-VERS-ALL:+VERS-TLS1.2:%DISABLE_SAFE_RENEGOTIATION:%NO_EXTENSIONS", Ring: RingAccept},
+		{Name: "gnutls-serv: no renegotiation info", Wrong: insecurely, text: "NORMAL:-VERS-ALL:+VERS-TLS1.2:%DISABLE_SAFE_RENEGOTIATION:%NO_EXTENSIONS", Ring: RingAccept},
 	} {
 		c.Identities = []string{"rsa", "ecdsa"}
 		all = append(all, &Group{Program: "gnutls-serv", Configs: []*Config{c}, start: startGnuTLS})
@@ -46,7 +48,7 @@ func startGnuTLS(l *Lab, g *Group) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run(cmd, g.ports...)
+	return run(cmd, g.asked()...)
 }
 
 // nssGroups are servers of NSS's selfserv: SSLv3, and every staple that a server may send.
@@ -56,10 +58,12 @@ func nssGroups() []*Group {
 		c.Name, c.Identities = "selfserv: "+c.Name, []string{"rsa"}
 		all = append(all, &Group{Program: "selfserv", Configs: []*Config{c}, start: startNSS})
 	}
-	add(&Config{Name: "SSLv3 to TLS 1.2", text: "-V ssl3:tls1.2 -H 1", Old: true, Ring: RingCI})
-	add(&Config{Name: "TLS 1.0 to TLS 1.3", text: "-V tls1.0:tls1.3", Old: true, Ring: RingAccept})
-	for _, status := range []string{"good", "revoked", "unknown", "failure", "badsig", "corrupted"} {
-		add(&Config{Name: "staple " + status, Staple: status, text: "-V tls1.2:tls1.3 -T " + status + " -A labca", Ring: RingAccept})
+	wrong := []string{"client-renegotiation"}
+	add(&Config{Name: "SSLv3 to TLS 1.2", text: "-V ssl3:tls1.2 -H 1", Wrong: wrong, Old: true, Ring: RingCI})
+	add(&Config{Name: "TLS 1.0 to TLS 1.3", text: "-V tls1.0:tls1.3", Wrong: wrong, Old: true, Ring: RingAccept})
+	for _, staple := range [][2]string{{"good", "good"}, {"revoked", "revoked"}, {"unknown", "unknown"}, {"failure", "tryLater"},
+		{"badsig", "good, but invalid"}, {"corrupted", "malformed"}} {
+		add(&Config{Name: "staple " + staple[0], Staple: staple[1], text: "-V tls1.2:tls1.3 -T " + staple[0] + " -A labca", Wrong: wrong, Old: true, Ring: RingAccept})
 	}
 	add(&Config{Name: "0-RTT", text: "-V tls1.3:tls1.3 -u -Z", Ring: RingAccept})
 	return all
@@ -93,7 +97,7 @@ func startNSS(l *Lab, g *Group) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run(cmd, g.ports...)
+	return run(cmd, g.asked()...)
 }
 
 //go:embed java/Serve.java
@@ -138,7 +142,7 @@ func startJava(l *Lab, g *Group) (*process, error) {
 	if cmd, err = command(dir, nil, "java", args...); err != nil {
 		return nil, err
 	}
-	return run(cmd, g.ports...)
+	return run(cmd, g.asked()...)
 }
 
 // javaLimits are a virtual machine's arguments: small, quick to start, and with weak keys.

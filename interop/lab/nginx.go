@@ -107,7 +107,7 @@ func startNginx(l *Lab, g *Group) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run(cmd, g.ports...)
+	return run(cmd, g.asked()...)
 }
 
 // dh1024 is the prime of Oakley group 2 (RFC 2409, Section 6.2), the one that LOGJAM warns of; dh2048 is ffdhe2048 of RFC 7919.
