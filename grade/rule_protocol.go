@@ -74,11 +74,14 @@ func checkSSL3(s *subject) *hit {
 	return fired("SSL 3.0 does not check the padding of its blocks (POODLE) and is prohibited.", versionLine(p))
 }
 
-// versionLine words a version and how many suites it has.
+// versionLine words a version and its suites.
 func versionLine(p *Protocol) string {
 	line := versionName(p.Version) + " is taken"
 	if len(p.Suites) > 0 {
-		line += ", with " + count(len(p.Suites), "suite", "suites") + ", as " + p.Suites[0].ID.String()
+		line += ", with " + p.Suites[0].ID.String()
+		if more := len(p.Suites) - 1; more > 0 {
+			line += " and " + count(more, "other suite", "other suites")
+		}
 	}
 	return line
 }

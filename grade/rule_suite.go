@@ -54,7 +54,7 @@ func checkShortKeys(s *subject) *hit {
 func isRC4(u *usedSuite) bool { return u.parts.Encryption == "RC4" }
 
 func checkOnlyRC4(s *subject) *hit {
-	if !s.allSuites(isRC4) || s.f.Quick {
+	if !s.allSuites(isRC4) || s.f.Quick || !s.enumerated() {
 		return nil
 	}
 	return fired("RC4's output can be told from chance and recovered in part; nothing else is on offer.", s.suitesThat(isRC4)...)
@@ -122,7 +122,7 @@ const noAEAD = "Encryption and integrity are glued together in the order that al
 // client from it: Internet Explorer on Windows 7, which has it for few keys only, is not the server's fault.
 func checkNoAEAD(s *subject) *hit {
 	lacking := s.references(func(m *meeting) bool { return m.parts.MAC != "AEAD" })
-	if !s.anySuite(func(u *usedSuite) bool { return u.parts.MAC == "AEAD" }) {
+	if !s.anySuite(func(u *usedSuite) bool { return u.parts.MAC == "AEAD" }) && s.enumerated() {
 		if len(lacking) > 0 {
 			return fired(noAEAD+" No suite of the server has it."+s.byModel(), met(lacking)...)
 		}
@@ -147,12 +147,19 @@ func (s *subject) prefersOver(m *meeting, kind func(*usedSuite) bool) bool {
 	return agreed >= 0 && s.anySuite(func(u *usedSuite) bool { return u.version == m.version && u.place > agreed && kind(u) })
 }
 
+// enumerated reports whether the suites that are known are all there are; of a quick look they are what counts.
+func (s *subject) enumerated() bool {
+	return s.f.Quick || !slices.ContainsFunc(s.f.Protocols, func(p Protocol) bool {
+		return p.Offered == Yes && !p.Complete && p.Version != VersionSSL20
+	})
+}
+
 func anyMeeting(*meeting) bool { return true }
 
 // allLack fires where no suite has a property.
 func (s *subject) allLack(reason string, has func(*ciphers.Parts) bool) *hit {
 	lacks := func(u *usedSuite) bool { return !has(&u.parts) }
-	if !s.allSuites(lacks) {
+	if !s.allSuites(lacks) || !s.enumerated() {
 		return nil
 	}
 	return fired(reason+" No reference client could connect; no suite of the server would do.", s.suitesThat(lacks)...)
