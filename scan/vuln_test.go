@@ -111,7 +111,7 @@ func TestFlawsOfWebServersAreFound(t *testing.T) {
 }
 
 func TestInjectedCommandsAreFound(t *testing.T) {
-	for _, protocol := range []string{"smtp", "imap", "pop3", "ftp", "nntp"} {
+	for _, protocol := range []string{"smtp", "lmtp", "imap", "pop3", "ftp", "nntp", "sieve", "irc"} {
 		t.Run(protocol, func(t *testing.T) {
 			checkPair(t, "starttls-injection", grade.Vulnerable, func(sick bool) *host {
 				return relicHost(t, relics.StartTLSInjection(t, protocol, sick), protocol, Options{})

@@ -12,18 +12,21 @@ import (
 // dialect is how a protocol goes over to TLS, and how it answers the few commands that these servers know.
 type dialect struct {
 	greeting string
+	again    string // said first inside TLS
 	answer   func(line string) (text string, startTLS, quit bool)
 }
 
 // dialects are those that [StartTLSInjection] speaks.
 func dialects() map[string]dialect {
 	return map[string]dialect{
-		"smtp": {"220 mail.test ESMTP\r\n", smtp},
-		"lmtp": {"220 mail.test LMTP\r\n", smtp},
-		"imap": {"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n", imap},
-		"pop3": {"+OK ready\r\n", pop3},
-		"ftp":  {"220 ready\r\n", ftp},
-		"nntp": {"200 ready\r\n", nntp},
+		"smtp":  {"220 mail.test ESMTP\r\n", "", smtp},
+		"lmtp":  {"220 mail.test LMTP\r\n", "", smtp},
+		"imap":  {"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n", "", imap},
+		"pop3":  {"+OK ready\r\n", "", pop3},
+		"ftp":   {"220 ready\r\n", "", ftp},
+		"nntp":  {"200 ready\r\n", "", nntp},
+		"sieve": {"\"IMPLEMENTATION\" \"relic\"\r\n\"STARTTLS\"\r\nOK \"ready\"\r\n", "\"IMPLEMENTATION\" \"relic\"\r\nOK \"secure\"\r\n", sieve},
+		"irc":   {"", "", irc},
 	}
 }
 
@@ -94,7 +97,35 @@ func nntp(line string) (string, bool, bool) {
 	return "500 unknown\r\n", false, false
 }
 
-// StartTLSInjection speaks one of smtp, lmtp, imap, pop3, ftp and nntp. What comes behind the command that begins TLS and
+func sieve(line string) (string, bool, bool) {
+	word, rest, _ := strings.Cut(line, " ")
+	switch strings.ToUpper(word) {
+	case "STARTTLS":
+		return "OK \"begin\"\r\n", true, false
+	case "NOOP":
+		return "OK (TAG " + rest + ") \"done\"\r\n", false, false
+	case "LOGOUT":
+		return "OK \"Logout completed.\"\r\n", false, true
+	}
+	return "NO \"unknown\"\r\n", false, false
+}
+
+func irc(line string) (string, bool, bool) {
+	word, rest, _ := strings.Cut(line, " ")
+	switch strings.ToUpper(word) {
+	case "CAP":
+		return ":irc.test CAP * LS :tls\r\n", false, false
+	case "STARTTLS":
+		return ":irc.test 670 * :begin\r\n", true, false
+	case "PING":
+		return ":irc.test PONG irc.test :" + rest + "\r\n", false, false
+	case "QUIT":
+		return "ERROR :bye\r\n", false, true
+	}
+	return ":irc.test 421 * " + word + " :unknown\r\n", false, false
+}
+
+// StartTLSInjection speaks one of smtp, lmtp, imap, pop3, ftp, nntp, sieve and irc. What comes behind the command that begins TLS and
 // before TLS begins, a sick one carries out as if it had come through TLS (CVE-2011-0411); its twin forgets it.
 func StartTLSInjection(t testing.TB, protocol string, sick bool) *Server {
 	t.Helper()
@@ -120,6 +151,7 @@ func StartTLSInjection(t testing.TB, protocol string, sick bool) *Server {
 			secured = io.MultiReader(strings.NewReader(text), c)
 		}
 		if c.Handshake() == nil {
+			_, _ = io.WriteString(c, d.again)
 			d.serve(bufio.NewReader(secured), c)
 		}
 	})
