@@ -40,29 +40,31 @@ type Chain struct {
 
 // Certificate is what the judgement needs of a certificate, and the certificate itself.
 type Certificate struct {
-	Subject      string    `json:"subject"`
-	Issuer       string    `json:"issuer"`
-	Serial       string    `json:"serial"` // hexadecimal
-	Names        []string  `json:"names,omitempty"`
-	NotBefore    time.Time `json:"notBefore"`
-	NotAfter     time.Time `json:"notAfter"`
-	Key          string    `json:"key"` // "RSA 2048 bits", "ECDSA P-256"
-	KeyBits      int       `json:"keyBits"`
-	KeyStrength  int       `json:"keyStrength"` // RSA-equivalent bits
-	Exponent     string    `json:"exponent,omitempty"`
-	Signature    string    `json:"signature"` // "SHA256-RSA"
-	SHA256       string    `json:"sha256"`    // fingerprint, hexadecimal
-	SPKI         string    `json:"spki"`      // pin of the public key: sha256/BASE64
-	MustStaple   bool      `json:"mustStaple,omitempty"`
-	OCSP         []string  `json:"ocsp,omitempty"`
-	CRL          []string  `json:"crl,omitempty"`
-	Wildcard     []string  `json:"wildcard,omitempty"`
-	EV           bool      `json:"ev,omitempty"`
-	IsCA         bool      `json:"isCA,omitempty"`
-	WeakKey      string    `json:"weakKey,omitempty"` // "ROCA (CVE-2017-15361)", "Debian OpenSSL flaw": why the key can be computed
-	Unreadable   string    `json:"unreadable,omitempty"`
-	DER          []byte    `json:"der,omitempty"`
-	IsSelfSigned bool      `json:"isSelfSigned,omitempty"`
+	Subject     string    `json:"subject"`
+	Issuer      string    `json:"issuer"`
+	Serial      string    `json:"serial"` // hexadecimal
+	Names       []string  `json:"names,omitempty"`
+	NotBefore   time.Time `json:"notBefore"`
+	NotAfter    time.Time `json:"notAfter"`
+	Key         string    `json:"key"` // "RSA 2048 bits", "ECDSA P-256"
+	KeyBits     int       `json:"keyBits"`
+	KeyStrength int       `json:"keyStrength"` // RSA-equivalent bits
+	Exponent    string    `json:"exponent,omitempty"`
+	Signature   string    `json:"signature"` // "SHA256-RSA"
+	SHA256      string    `json:"sha256"`    // fingerprint, hexadecimal
+	SPKI        string    `json:"spki"`      // pin of the public key: sha256/BASE64
+	MustStaple  bool      `json:"mustStaple,omitempty"`
+	OCSP        []string  `json:"ocsp,omitempty"`
+	CRL         []string  `json:"crl,omitempty"`
+	Wildcard    []string  `json:"wildcard,omitempty"`
+	EV          bool      `json:"ev,omitempty"`
+	IsCA        bool      `json:"isCA,omitempty"`
+	WeakKey     string    `json:"weakKey,omitempty"` // "ROCA (CVE-2017-15361)", "Debian OpenSSL flaw": why the key can be computed
+	// KeyListed says whether a list of keys that are known to everybody has this one; Unasked: no list was at hand.
+	KeyListed    Answer `json:"keyListed,omitempty"`
+	Unreadable   string `json:"unreadable,omitempty"`
+	DER          []byte `json:"der,omitempty"`
+	IsSelfSigned bool   `json:"isSelfSigned,omitempty"`
 }
 
 // CertCheck is one check of certificate verification, in words.

@@ -21,6 +21,7 @@ type judge struct {
 	stores   []Store
 	logs     *ct.LogList
 	quick    bool
+	weak     *WeakKeys         // nil: no list
 	fetcher  *fetch.Fetcher    // nil: offline
 	resolver *resolve.Resolver // nil: offline
 	timeout  time.Duration
@@ -34,7 +35,7 @@ type judge struct {
 
 // newJudge makes the judge of a scanner with these options, defaults filled in.
 func newJudge(o *Options) *judge {
-	j := &judge{stores: o.Stores, logs: o.CT, quick: o.Quick, timeout: 2 * o.Timeout}
+	j := &judge{stores: o.Stores, logs: o.CT, quick: o.Quick, weak: o.WeakKeys, timeout: 2 * o.Timeout}
 	if !o.Offline && !o.Quick {
 		j.fetcher = fetch.New(fetch.Options{AllowPrivate: o.AllowPrivate, Timeout: j.timeout, Now: o.Now, LookUp: o.LookUp})
 		j.resolver = resolve.New(resolve.Options{Server: o.Resolver, Timeout: o.Timeout / 2})
@@ -137,7 +138,13 @@ func (j *judge) judgeAnew(ctx context.Context, q chainQuestion) *judgedChain {
 	for _, der := range q.sent.DER[:min(len(q.sent.DER), maxSent)] {
 		k := j.certs.of(der)
 		c.certs = append(c.certs, k)
-		f.Sent = append(f.Sent, k.facts)
+		facts := k.facts
+		listed, why := j.weak.look(k)
+		facts.KeyListed = listed
+		if facts.WeakKey == "" {
+			facts.WeakKey = why
+		}
+		f.Sent = append(f.Sent, facts)
 	}
 	f.Trusted, f.Complete, f.NameMatches = grade.Unknown, grade.Unknown, grade.Unknown
 	if len(c.certs) == 0 {
@@ -160,7 +167,6 @@ func (j *judge) judgeAnew(ctx context.Context, q chainQuestion) *judgedChain {
 	if !j.quick || !j.trustQuickly(&q, c) {
 		j.judgeTrust(ctx, q, c)
 	}
-	c.findIssuer()
 	f.Staple = stapleFacts(q.sent.Staple, c, q.now)
 	j.judgeTimestamps(q, c)
 	if !j.quick {
@@ -168,27 +174,6 @@ func (j *judge) judgeAnew(ctx context.Context, q chainQuestion) *judgedChain {
 		f.Lint = lintChain(c)
 	}
 	return c
-}
-
-// findIssuer looks for the certificate that signed the leaf: on the path, or among those that were sent.
-func (c *judgedChain) findIssuer() {
-	if len(c.path) > 1 {
-		c.issuer = c.path[1]
-		return
-	}
-	leaf := c.certs[0]
-	if leaf.view == nil {
-		return
-	}
-	for _, k := range c.certs[1:] {
-		if k.parsed == nil || string(k.view.RawSubject) != string(leaf.view.RawIssuer) {
-			continue
-		}
-		if signed, known := leaf.signedBy(k); signed || !known {
-			c.issuer = k.parsed
-			return
-		}
-	}
 }
 
 // gap notes what could not be found out.

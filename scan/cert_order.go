@@ -23,6 +23,7 @@ func (c *judgedChain) order(path []*x509.Certificate) (last *knownCert) {
 	last = c.certs[0]
 	place[last.sum] = 0
 	if len(path) > 0 {
+		c.issuer = path[min(1, len(path)-1)]
 		for i, p := range path {
 			for _, k := range c.certs {
 				if bytes.Equal(k.der, p.Raw) {
@@ -45,7 +46,7 @@ func (c *judgedChain) order(path []*x509.Certificate) (last *knownCert) {
 	return last
 }
 
-// build follows the issuers among the certificates that were sent.
+// build follows the issuers among the certificates that were sent, and notes the leaf's.
 func (c *judgedChain) build(place map[[sha256.Size]byte]int) *knownCert {
 	last := c.certs[0]
 	for range maxChain {
@@ -64,6 +65,9 @@ func (c *judgedChain) build(place map[[sha256.Size]byte]int) *knownCert {
 		}
 		if next == nil {
 			return last
+		}
+		if len(place) == 1 {
+			c.issuer = next.parsed
 		}
 		place[next.sum] = len(place)
 		last = next

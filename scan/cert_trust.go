@@ -149,6 +149,7 @@ func (c *judgedChain) report(verdicts []verdict) {
 	}
 	if b.rooted {
 		c.path = b.found.Path
+		c.issuer = c.path[min(1, len(c.path)-1)]
 	}
 }
 

@@ -3,8 +3,16 @@ package scan
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"math/big"
+	"strings"
 	"testing"
+
+	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/pkitest"
 )
 
 // rocaPrime makes a prime as the flawed library did: k*M + (65537^a mod M), M the product of the first n primes.
@@ -132,4 +140,61 @@ func BenchmarkWeakness(b *testing.B) {
 	for b.Loop() {
 		k.weakness()
 	}
+}
+
+func TestListedKeysAreFound(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	leaf, other := ca.Server(pkitest.RSA2048, "lab.test"), ca.Server(pkitest.P256, "lab.test")
+	suffix := modulusSuffix(leaf.Certificate.PublicKey.(*rsa.PublicKey).N)
+	spki := sha256.Sum256(other.Certificate.RawSubjectPublicKeyInfo)
+	list, err := ParseWeakKeys(fmt.Appendf(nil, "# made up\n\n%x\r\n00112233445566778899\n%X", suffix, spki))
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(w *WeakKeys, l *pkitest.Leaf) grade.Certificate {
+		o := Options{Offline: true, WeakKeys: w}.filled()
+		c := newJudge(&o).chain(t.Context(), chainQuestion{sent: &sentChain{DER: l.Chain}, name: "lab.test", now: ca.Now})
+		return *c.facts.Leaf()
+	}
+	if c := look(list, leaf); c.KeyListed != grade.Yes || c.WeakKey != "Debian OpenSSL flaw (CVE-2008-0166)" {
+		t.Errorf("by its modulus: %s, %q", c.KeyListed, c.WeakKey)
+	}
+	if c := look(list, other); c.KeyListed != grade.Yes || c.WeakKey != "the private key is published" {
+		t.Errorf("by its key: %s, %q", c.KeyListed, c.WeakKey)
+	}
+	if c := look(list, ca.Server(pkitest.P384, "lab.test")); c.KeyListed != grade.No || c.WeakKey != "" {
+		t.Errorf("not listed: %s, %q", c.KeyListed, c.WeakKey)
+	}
+	if c := look(nil, leaf); c.KeyListed != grade.Unasked || c.WeakKey != "" {
+		t.Errorf("without a list: %s, %q", c.KeyListed, c.WeakKey)
+	}
+	for _, text := range []string{"", "# nothing", "0011", "0011223344556677889g", "00112233445566778899 x"} {
+		if _, err := ParseWeakKeys([]byte(text)); !errors.Is(err, ErrWeakKeys) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// The example of the manual of Debian's tool: SHA-1 over the line that "openssl rsa -modulus" prints, its first ten bytes cut off.
+func TestModuliAreNamedAsOpensslPrintsThem(t *testing.T) {
+	openssl := pkitest.Program(t, "openssl")
+	leaf := pkitest.New(t, pkitest.P256).Server(pkitest.RSA2048, "lab.test")
+	line, err := pkitest.Run(t, openssl, "x509", "-in", leaf.Files().Cert, "-noout", "-modulus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha1.Sum([]byte(line + "\n"))
+	if suffix := modulusSuffix(leaf.Certificate.PublicKey.(*rsa.PublicKey).N); suffix != [10]byte(sum[10:]) {
+		t.Errorf("%x, want %x", suffix, sum[10:])
+	}
+}
+
+func FuzzWeakKeys(f *testing.F) {
+	f.Add([]byte("# x\n00112233445566778899\n"))
+	f.Add([]byte(strings.Repeat("0a", 32) + "\r\n\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if w, err := ParseWeakKeys(text); (w == nil) == (err == nil) {
+			t.Errorf("%v, %v", w, err)
+		}
+	})
 }

@@ -32,6 +32,8 @@ type Options struct {
 	Stores []Store
 	// CT is the list of logs that SCTs are checked with; nil: they are not.
 	CT *ct.LogList
+	// WeakKeys is a list of keys that are known to everybody, as those of Debian's OpenSSL; nil: none is at hand.
+	WeakKeys *WeakKeys
 	// HTTPPort is where plain HTTP is looked for; 0: 80.
 	HTTPPort int
 	// Resolver is a DNS server as "address:port"; "": the system's.
