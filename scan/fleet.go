@@ -2,6 +2,8 @@ package scan
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -144,5 +146,15 @@ func (sum *FleetSummary) count(r FleetResult) {
 	}
 	if !reached {
 		sum.Failed++
+	}
+}
+
+// errInternal is a mistake of ours that came to light at one target.
+var errInternal = errors.New("the scanner itself failed here")
+
+// rescue keeps a mistake of ours in a probe of one target from ending the scan of all others: the probe becomes a gap.
+func (h *host) rescue(name string) {
+	if r := recover(); r != nil {
+		h.gap(name, fmt.Errorf("%w: %v", errInternal, r))
 	}
 }

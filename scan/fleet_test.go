@@ -189,3 +189,16 @@ func TestHostileServersDoNotStopAFleet(t *testing.T) {
 		}
 	}
 }
+
+func TestAMistakeOfOursAtOneTargetIsAGap(t *testing.T) {
+	s := New(Options{Offline: true})
+	h := newHost(s, Target{Host: "127.0.0.1", Port: 1}, netip.MustParseAddr("127.0.0.1"))
+	h.run(t.Context(), []probe{
+		{name: "wrong", phase: phaseVersions, run: func(context.Context, *host) { panic("index out of range") }},
+		{name: "right", phase: phaseVersions, run: func(_ context.Context, h *host) { h.record(func(f *grade.Facts) { f.Software = "asked" }) }},
+	})
+	f := h.finished()
+	if len(f.Gaps) != 1 || f.Gaps[0].Probe != "wrong" || !strings.Contains(f.Gaps[0].Reason, "the scanner itself failed") || f.Software != "asked" {
+		t.Errorf("%+v", f)
+	}
+}

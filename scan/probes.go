@@ -73,6 +73,7 @@ func (h *host) run(ctx context.Context, probes []probe) {
 // runOne makes one probe, unless the time is up already.
 func (h *host) runOne(ctx context.Context, p probe) {
 	defer h.end(p.name)
+	defer h.rescue(p.name)
 	if err := ctx.Err(); err != nil {
 		h.gap(p.name, err)
 		return

@@ -109,7 +109,7 @@ func (s *Scanner) scanAddress(ctx context.Context, t Target, a netip.Addr) *grad
 	defer cancel()
 	h := newHost(s, t, a)
 	if s.o.Quick {
-		h.quick(ctx)
+		h.runOne(ctx, probe{name: "handshake", run: func(ctx context.Context, h *host) { h.quick(ctx) }})
 	} else {
 		h.run(ctx, allProbes())
 	}

@@ -41,6 +41,7 @@ func probeClients(ctx context.Context, h *host) {
 			continue
 		}
 		wg.Go(func() {
+			defer h.rescue(name + ": " + k.Name)
 			if err := k.try(ctx, h, result); err != nil {
 				h.gap(name+": "+k.Name, err)
 				result.OK, result.Problem = grade.Unknown, reasonOf(err)
