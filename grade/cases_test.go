@@ -376,8 +376,14 @@ func headerCases() map[string]ruleCase {
 		"header-referrer":    {fires: setHeader("Referrer-Policy", ""), silent: unchanged},
 		"header-permissions": {fires: setHeader("Permissions-Policy", ""), silent: unchanged},
 		"header-xss":         {fires: setHeader("X-XSS-Protection", "1; mode=block"), silent: setHeader("X-XSS-Protection", "0")},
-		"header-hpkp":        {fires: setHeader("Public-Key-Pins", "pin-sha256=x"), silent: setHeader("Public-Key-Pins-Report-Only", "x")},
-		"header-version":     {fires: setHeader("Server", "nginx/1.22.1"), silent: setHeader("Server", "nginx")},
+		"hpkp-invalid": {
+			fires:  setHeader("Public-Key-Pins", `pin-sha256="a"; max-age=1`),
+			silent: setHeader("Public-Key-Pins", `pin-sha256="a"; pin-sha256="b"; max-age=1`)},
+		"header-hpkp": {fires: setHeader("Public-Key-Pins", `pin-sha256="a"; pin-sha256="b"; max-age=1`), silent: setHeader("Public-Key-Pins-Report-Only", "x")},
+		"header-twice": {
+			fires:  func(f *Facts) { f.HTTP.Headers = append(f.HTTP.Headers, Header{"x-frame-options", "SAMEORIGIN"}) },
+			silent: func(f *Facts) { f.HTTP.Headers = append(f.HTTP.Headers, Header{"x-frame-options", "DENY"}) }},
+		"header-version": {fires: setHeader("Server", "nginx/1.22.1"), silent: setHeader("Server", "nginx")},
 	}
 }
 

@@ -2,10 +2,12 @@ package grade
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// headerRules judge the security headers of the lesson's checklist, with advice. None touches the grade.
+// headerRules judge the security headers of the lesson's checklist, with advice. Pins without a backup cost the plus, as the guide has it; the
+// others do not touch the grade.
 var headerRules = []rule{
 	{id: "header-csp", severity: Info, title: "No Content-Security-Policy", reference: []string{"W3C Content Security Policy Level 3", lesson12},
 		fix: "Send a policy that begins with default-src 'self'; try it first as Content-Security-Policy-Report-Only.", snippets: fixHeaders, check: checkNoCSP},
@@ -21,8 +23,12 @@ var headerRules = []rule{
 		fix: "Send Permissions-Policy and close what the site does not use, as camera=(), microphone=(), geolocation=().", snippets: fixHeaders, check: checkPermissions},
 	{id: "header-xss", severity: Info, title: "X-XSS-Protection is on", reference: []string{"the lesson's checklist of security headers"},
 		fix: "Send X-XSS-Protection: 0, or nothing: the filter of old browsers made holes of its own.", snippets: fixHeaders, check: checkXSSFilter},
-	{id: "header-hpkp", severity: Info, title: "Public-Key-Pins is obsolete", reference: []string{"RFC 7469, Section 2.1", lesson12}, number: 12,
+	{id: "hpkp-invalid", severity: Low, cap: "A", title: "Public-Key-Pins without a backup pin", reference: []string{guide, "RFC 7469, Section 4.3", lesson12}, number: 12,
+		fix: "Take the header out: no browser reads it any more; a valid one has two pins or more, one of them of a key that is not in use.", check: checkInvalidHPKP},
+	{id: "header-hpkp", severity: Info, title: "Public-Key-Pins is obsolete", reference: []string{"RFC 7469, Section 2.1"},
 		fix: "Take the header out: no browser reads it any more, and it could lock a site out of its own name.", check: checkHPKP},
+	{id: "header-twice", severity: Info, title: "A security header is sent twice, and says two things", reference: []string{"RFC 9110, Section 5.3", "RFC 6797, Section 8.1"},
+		fix: "Send it in one place alone: the application or the server in front of it. Browsers take the first, or neither.", check: checkTwice},
 	{id: "header-version", severity: Info, title: "The server tells its exact version", reference: []string{"RFC 9110, Section 10.2.4"},
 		fix: "Send the product's name alone: a version tells who is worth attacking.", snippets: fixVersion, check: checkVersion},
 }
@@ -142,15 +148,53 @@ func checkXSSFilter(s *subject) *hit {
 	return fired("The filter is gone from browsers, and where it is not it can be turned against the page.", "X-XSS-Protection: "+value)
 }
 
-func checkHPKP(s *subject) *hit {
+// pins finds the header with pins; valid: it has two pins at least and says how long they hold (RFC 7469, Sections 2.1.2 and
+// 4.3).
+func (s *subject) pins() (value string, valid, ok bool) {
 	if !s.seesHeaders() {
+		return "", false, false
+	}
+	value, ok = s.f.HTTP.header("Public-Key-Pins")
+	words := strings.ToLower(value)
+	return value, strings.Count(words, "pin-sha256=") >= 2 && strings.Contains(words, "max-age="), ok
+}
+
+func checkInvalidHPKP(s *subject) *hit {
+	value, valid, ok := s.pins()
+	if !ok || valid {
 		return nil
 	}
-	value, ok := s.f.HTTP.header("Public-Key-Pins")
+	return fired("A single pin, or none, is no valid header; if anything still honoured it, the next key would lock all visitors out.", "Public-Key-Pins: "+value)
+}
+
+func checkHPKP(s *subject) *hit {
+	value, _, ok := s.pins()
 	if !ok {
 		return nil
 	}
 	return fired("Pins in a header are ignored by every current browser; certificate transparency took their place.", "Public-Key-Pins: "+value)
+}
+
+// onceHeaders are those of which one value counts.
+var onceHeaders = [...]string{"Strict-Transport-Security", "X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy", "X-XSS-Protection"}
+
+func checkTwice(s *subject) *hit {
+	if !s.seesHeaders() {
+		return nil
+	}
+	var evidence []string
+	for _, name := range onceHeaders {
+		var values []string
+		for _, h := range s.f.HTTP.Headers {
+			if strings.EqualFold(h.Name, name) && !slices.Contains(values, h.Value) {
+				values = append(values, h.Value)
+			}
+		}
+		if len(values) > 1 {
+			evidence = append(evidence, name+": "+strings.Join(values, " and "))
+		}
+	}
+	return firedIf("Which of them counts depends on the browser.", evidence)
 }
 
 func checkVersion(s *subject) *hit {

@@ -153,10 +153,12 @@ func leafSubject(c *Chain) string {
 
 func checkUntrusted(s *subject) *hit {
 	var evidence []string
+	headless := false
 	for _, c := range s.chains {
 		if c.Trusted != No || c.SelfSigned {
 			continue
 		}
+		headless = headless || len(c.Missing) > 0 && c.Complete != Yes
 		line := describeChain(c) + ": no path to a trusted root"
 		if leaf := c.Leaf(); leaf != nil && leaf.Issuer != "" {
 			line += "; the issuer is \"" + leaf.Issuer + "\""
@@ -166,7 +168,12 @@ func checkUntrusted(s *subject) *hit {
 		}
 		evidence = append(evidence, line)
 	}
-	return firedIf("The chain leads to no root of the trust stores that were asked.", evidence)
+	h := firedIf("The chain leads to no root of the trust stores that were asked.", evidence)
+	if h != nil && headless {
+		h.fix = "The issuer's certificate was not sent and is in no store: if it is an intermediate of a trusted CA, send it along; if not, serve a certificate of a CA that your clients trust."
+		h.snippets = fixChain
+	}
+	return h
 }
 
 // orElse gives a text, or another where it is empty.

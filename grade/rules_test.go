@@ -95,7 +95,7 @@ func TestTheGuidesCapsAreAllThere(t *testing.T) {
 		"F12-heartbleed": "F", "F12-ccs-injection": "F", "F12-ticketbleed": "F", "F12-freak": "F", "F13": "F", "F14": "F",
 		"F15-zombie-poodle": "F", "F15-goldendoodle": "F", "F15-sleeping-poodle": "F", "F15-zero-length": "F",
 		"C1": "C", "C2": "C", "C3": "C", "C4": "C", "C5": "C", "B1": "B", "B2": "B", "B3": "B", "B4": "B", "B5": "B", "B6": "B", "B7": "B",
-		"A-1": "A-", "A-2": "A-", "A-3": "A-", "hsts-absent": "A", "hsts-short": "A",
+		"A-1": "A-", "A-2": "A-", "A-3": "A-", "hsts-absent": "A", "hsts-short": "A", "hpkp-invalid": "A",
 		"T-revoked": "T", "T-expired": "T", "T-not-yet-valid": "T", "T-self-signed": "T", "T-untrusted": "T", "T-sha1": "T", "T-invalid": "T", "M-name": "M",
 		"weak-key-known": "F",
 	}
@@ -131,7 +131,7 @@ func TestACapGivesExactlyItsLetter(t *testing.T) {
 	for _, id := range []string{
 		"F1", "F2", "F4", "F5", "F8", "F9", "F10", "F12-heartbleed", "F12-ccs-injection", "F12-ticketbleed", "F12-freak", "F14", "F15-zombie-poodle",
 		"F15-goldendoodle", "F15-sleeping-poodle", "F15-zero-length", "dh-composite", "winshock", "C2", "C5", "starttls-injection", "B2", "B3", "B4",
-		"B5", "B6", "A-1", "A-2", "A-3", "hsts-absent", "hsts-short", "hsts-unseen", "T-revoked", "T-expired", "T-self-signed", "T-untrusted", "T-sha1", "M-name",
+		"B5", "B6", "A-1", "A-2", "A-3", "hsts-absent", "hsts-short", "hpkp-invalid", "hsts-unseen", "T-revoked", "T-expired", "T-self-signed", "T-untrusted", "T-sha1", "M-name",
 	} {
 		f := goodFacts()
 		cases[id].fires(f)

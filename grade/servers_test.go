@@ -35,7 +35,7 @@ var twelve = []struct {
 	}, "M", 93, "M-name"},
 	{"no SAN", func(f *Facts) { f.chain().NameMatches, f.leaf().Names = No, nil }, "M", 93, "M-name"},
 	{"chain incomplete", func(f *Facts) {
-		f.chain().Complete, f.chain().Trusted, f.chain().Missing, f.chain().Sent = No, Unknown, []string{"CN=Good CA"}, f.chain().Sent[:1]
+		f.chain().Complete, f.chain().AIARepairs, f.chain().Missing, f.chain().Sent = No, Yes, []string{"CN=Good CA"}, f.chain().Sent[:1]
 	}, "B", 93, "B3"},
 	{"TLS 1.2 alone", func(f *Facts) { f.setProtocol(refused(wire.VersionTLS13)) }, "A-", 93, "A-2"},
 	{"TLS 1.3 alone", func(f *Facts) {
