@@ -110,3 +110,43 @@ func healthy(t *testing.T, f *grade.Facts, except []string) {
 		t.Errorf("gaps: %+v", f.Gaps)
 	}
 }
+
+// Real servers are healthy, each in several versions and with several suites.
+func TestOraclesFindNothingAtRealServers(t *testing.T) {
+	id := newOldIdentity(t)
+	cbc := []wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_CBC_SHA}
+	modern := []wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384, wire.TLS_RSA_WITH_AES_128_CBC_SHA}
+	old := map[wire.Version][]wire.CipherSuite{wire.VersionTLS10: append(cbc, wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA), wire.VersionTLS12: modern}
+	withSSL3 := map[wire.Version][]wire.CipherSuite{wire.VersionSSL30: cbc, wire.VersionTLS10: append(cbc, wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA), wire.VersionTLS12: modern}
+	for _, c := range []struct {
+		name    string
+		repeats int // few where the server takes its time: s_server sleeps for a second when it has refused to renegotiate
+		port    func() int
+		suites  map[wire.Version][]wire.CipherSuite
+		except  []string
+	}{
+		{"OpenSSL, with a page", 2, func() int { return oldOpenSSL(t, id, "-tls1_2 -cipher ALL:@SECLEVEL=0 -www") }, only(wire.VersionTLS12, modern...), nil},
+		{"OpenSSL", 20, func() int { return oldOpenSSL(t, id, "-tls1_2 -cipher ALL:@SECLEVEL=0") }, only(wire.VersionTLS12, modern...), nil},
+		{"OpenSSL, TLS 1.0, Camellia", 3, func() int { return oldOpenSSL(t, id, "-tls1 -cipher ALL:@SECLEVEL=0") },
+			only(wire.VersionTLS10, wire.TLS_RSA_WITH_CAMELLIA_256_CBC_SHA), nil},
+		{"GnuTLS", 20, func() int { return oldGnuTLS(t, id, "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:+3DES-CBC") }, old, []string{"client-renegotiation"}},
+		{"NSS", 20, func() int { return oldNSS(t, id, "-V ssl3:tls1.2 -H 1") }, withSSL3, []string{"client-renegotiation"}},
+		{"Java", 3, func() int { return oldJava(t, id, "SSLv3,TLSv1,TLSv1.1,TLSv1.2", "") }, withSSL3, []string{"client-renegotiation"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			port := c.port()
+			repeats := c.repeats
+			if testing.Short() {
+				repeats = 1
+			}
+			for i := range repeats {
+				began := time.Now()
+				h := knowing(t, port, c.suites)
+				healthy(t, askOracles(t, h), c.except)
+				if i == 0 {
+					t.Logf("%d connections, %v", h.door.made(), time.Since(began))
+				}
+			}
+		})
+	}
+}
