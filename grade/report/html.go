@@ -23,7 +23,9 @@ var pageFiles embed.FS
 
 // HTML writes one page for a browser that may have no network: its content security policy lets it load nothing and run
 // nothing, and it is printed with all that is folded.
-func HTML(w io.Writer, reports []Report, o Options) error {
+func HTML(w io.Writer, reports []Report, o Options) error { return writeHTML(w, cleanAll(reports), o) }
+
+func writeHTML(w io.Writer, reports []Report, o Options) error {
 	t, err := template.ParseFS(pageFiles, "html/*")
 	if err != nil {
 		return fmt.Errorf("report: the page's own template: %w", err)
@@ -116,7 +118,7 @@ type (
 const mostUnfolded = 250
 
 func pageOf(reports []Report, o Options) htmlPage {
-	servers := grouped(cleanAll(reports))
+	servers := grouped(reports)
 	p := htmlPage{Title: pki.Printable(o.Title), Foot: footOf(servers, o)}
 	if len(servers) > 1 {
 		servers = worstFirst(servers)

@@ -33,12 +33,7 @@ type line struct {
 
 // JSON writes one document with all reports. Strings of peers are in it exactly, with everything escaped that is not
 // printable.
-func JSON(w io.Writer, reports []Report) error {
-	if reports == nil {
-		reports = []Report{}
-	}
-	return writeJSON(w, document{documentFormat, Version, reports}, "  ")
-}
+func JSON(w io.Writer, reports []Report) error { return Write(w, FormatJSON, reports, Options{}) }
 
 // JSONLine writes one report as one line.
 func JSONLine(w io.Writer, r Report) error { return writeJSON(w, line{documentFormat, Version, r}, "") }
@@ -53,8 +48,24 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	out := make([]byte, 0, raw.Len())
-	for _, r := range raw.String() {
+	_, err := w.Write(escapeInvisible(raw.String()))
+	return err
+}
+
+// writeInDocument writes one report as a part of the list in a document: what stands before it begins with the comma
+// behind the last one.
+func writeInDocument(w io.Writer, before string, r Report) error {
+	raw, err := json.MarshalIndent(r, "    ", "  ")
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	_, err = w.Write(append([]byte(before+"    "), escapeInvisible(string(raw))...))
+	return err
+}
+
+func escapeInvisible(raw string) []byte {
+	out := make([]byte, 0, len(raw))
+	for _, r := range raw {
 		switch {
 		case r == '\n' || unicode.IsPrint(r):
 			out = append(out, string(r)...)
@@ -65,8 +76,7 @@ func writeJSON(w io.Writer, v any, indent string) error {
 			out = fmt.Appendf(out, `\u%04x`, r)
 		}
 	}
-	_, err := w.Write(out)
-	return err
+	return out
 }
 
 // Reader reads what JSON or JSON lines wrote, one report after the other.

@@ -56,8 +56,12 @@ type (
 // attack and each policy. A finding fails when it keeps the grade below Options.MinGrade; where nothing is asked for, when
 // it costs more than an A. A policy fails if it is in Options.Policies. What got no answer is skipped, a server that could not be reached is an error.
 func JUnit(w io.Writer, reports []Report, o Options) error {
+	return writeJUnit(w, cleanAll(reports), o)
+}
+
+func writeJUnit(w io.Writer, reports []Report, o Options) error {
 	all := junitSuites{Name: "tlswright scan"}
-	for _, r := range cleanAll(reports) {
+	for _, r := range reports {
 		s := junitSuiteOf(&r, o)
 		all.Tests, all.Failures, all.Errors, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors, all.Skipped+s.Skipped
 		all.Suites = append(all.Suites, s)

@@ -13,8 +13,12 @@ import (
 // Markdown writes the reports as GitHub shows them, for an issue or a pull request: grade, what to do, and tables. Strings
 // of peers are escaped, and no name of theirs becomes a link or calls a person.
 func Markdown(w io.Writer, reports []Report, o Options) error {
+	return writeMarkdown(w, cleanAll(reports), o)
+}
+
+func writeMarkdown(w io.Writer, reports []Report, o Options) error {
 	return joined(w, func(b *bytes.Buffer) error {
-		servers := grouped(cleanAll(reports))
+		servers := grouped(reports)
 		title := o.Title
 		if title == "" && len(servers) > 1 {
 			title = "TLS of " + plural(len(servers), "server")
@@ -23,9 +27,14 @@ func Markdown(w io.Writer, reports []Report, o Options) error {
 			fmt.Fprintf(b, "# %s\n\n", escapeMarkdown(printableLines(title)))
 		}
 		if len(servers) > 1 {
+			servers = worstFirst(servers)
 			markdownFleet(b, servers)
 		}
-		for _, s := range servers {
+		for i, s := range servers {
+			if i == mostUnfolded {
+				fmt.Fprintf(b, "The worst %d of %d servers are shown in full; all are in the table above.\n", i, len(servers))
+				break
+			}
 			if steps, _, _ := sorted(s[0].Result); len(servers) > 1 && len(steps) == 0 {
 				continue // its line in the table says it all
 			}
@@ -37,7 +46,7 @@ func Markdown(w io.Writer, reports []Report, o Options) error {
 
 func markdownFleet(b *bytes.Buffer, servers [][]Report) {
 	b.WriteString("| grade | server | first of all |\n|---|---|---|\n")
-	for _, s := range worstFirst(servers) {
+	for _, s := range servers {
 		steps, _, _ := sorted(s[0].Result)
 		first := "nothing to mend"
 		switch {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -89,62 +88,6 @@ func Write(w io.Writer, f Format, reports []Report, o Options) error {
 		}
 	}
 	return out.Close()
-}
-
-// Writer writes reports as they come. JSON lines and CSV go out with each Add; the other formats need all reports, and are
-// written by Close.
-type Writer struct {
-	w       io.Writer
-	format  Format
-	options Options
-	kept    []Report
-	begun   bool
-}
-
-// NewWriter begins a document. The caller closes it.
-func NewWriter(w io.Writer, f Format, o Options) *Writer { return &Writer{w: w, format: f, options: o} }
-
-// Add takes one report more.
-func (w *Writer) Add(r Report) error {
-	switch w.format {
-	case FormatJSONLines:
-		return JSONLine(w.w, r)
-	case FormatCSV:
-		isFirst := !w.begun
-		w.begun = true
-		return writeCSV(w.w, []Report{r}, isFirst)
-	}
-	w.kept = append(w.kept, r)
-	return nil
-}
-
-// Close writes what has not been written yet. It does not close the output.
-func (w *Writer) Close() error {
-	switch w.format {
-	case FormatText:
-		return Text(w.w, w.kept, w.options)
-	case FormatJSON:
-		return JSON(w.w, w.kept)
-	case FormatJSONLines:
-		return nil
-	case FormatHTML:
-		return HTML(w.w, w.kept, w.options)
-	case FormatCSV:
-		if w.begun {
-			return nil
-		}
-		return writeCSV(w.w, nil, true)
-	case FormatSARIF:
-		return SARIF(w.w, w.kept, w.options)
-	case FormatJUnit:
-		return JUnit(w.w, w.kept, w.options)
-	case FormatMarkdown:
-		return Markdown(w.w, w.kept, w.options)
-	case FormatBadge:
-		_, err := w.w.Write(Badge(Worst(w.kept)))
-		return err
-	}
-	return fmt.Errorf("report: no format %q", string(w.format))
 }
 
 // Worst is the worst grade of all reports: what could not be judged ("") does not count unless there is nothing else.

@@ -94,11 +94,15 @@ type (
 // to mend it as its help, and a result for each finding at each server. A server that could not be reached, and a question
 // without an answer, are notifications of the run.
 func SARIF(w io.Writer, reports []Report, o Options) error {
+	return writeSARIF(w, cleanAll(reports), o)
+}
+
+func writeSARIF(w io.Writer, reports []Report, o Options) error {
 	s := sarifWriter{index: make(map[string]int)}
 	s.run.Tool.Driver = sarifDriver{Name: "tlswright", Version: o.Tool, InformationURI: "https://github.com/tlswright/tlswright", Rules: []sarifRule{}}
 	s.run.Results, s.run.ColumnKind = []sarifResult{}, "utf16CodeUnits"
 	invocation := sarifInvocation{Successful: true}
-	for _, r := range cleanAll(reports) {
+	for _, r := range reports {
 		invocation.Notifications = append(invocation.Notifications, sarifGaps(&r)...)
 		if r.Result == nil {
 			continue

@@ -11,10 +11,12 @@ import (
 
 // Text writes the reports for a person: the grade first, then what is wrong and how to mend it, then the rest in short.
 // Several addresses of one server that come out alike are told once; many servers make a table, the worst first.
-func Text(w io.Writer, reports []Report, o Options) error {
+func Text(w io.Writer, reports []Report, o Options) error { return writeText(w, cleanAll(reports), o) }
+
+func writeText(w io.Writer, reports []Report, o Options) error {
 	return joined(w, func(b *bytes.Buffer) error {
 		p := newPage(b, o)
-		servers := grouped(cleanAll(reports))
+		servers := grouped(reports)
 		if len(servers) > 1 {
 			p.fleet(servers)
 			if o.Verbose == 0 {

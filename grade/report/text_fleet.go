@@ -106,18 +106,20 @@ func severityRank(s grade.Severity) int {
 // come first, for somebody should look; then those that can be attacked, whatever their certificate is worth.
 func worstFirst(servers [][]Report) [][]Report {
 	ordered := slices.Clone(servers)
-	place := func(s []Report) int {
-		l := letterOf(&s[0])
-		switch {
-		case l == "":
-			return 100
-		case s[0].Result.GradeIgnoringTrust == "F":
-			return 50 + rank(l)
-		}
-		return rank(l)
-	}
-	slices.SortStableFunc(ordered, func(a, b []Report) int { return place(b) - place(a) })
+	slices.SortStableFunc(ordered, func(a, b []Report) int { return placeOf(&b[0]) - placeOf(&a[0]) })
 	return ordered
+}
+
+// placeOf is higher for what should be looked at sooner.
+func placeOf(r *Report) int {
+	l := letterOf(r)
+	switch {
+	case l == "":
+		return 100
+	case r.Result.GradeIgnoringTrust == "F":
+		return 50 + rank(l)
+	}
+	return rank(l)
 }
 
 // fleet is the table of many servers: how they stand, what to do for most of them, and each in a line.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -101,7 +102,7 @@ func TestTheWorstGradeIsFound(t *testing.T) {
 }
 
 func TestWritersWriteAsTheyGo(t *testing.T) {
-	for _, f := range []Format{FormatJSONLines, FormatCSV} {
+	for _, f := range []Format{FormatJSON, FormatJSONLines, FormatCSV} {
 		var b bytes.Buffer
 		w := NewWriter(&b, f, Options{})
 		for i, r := range fleet() {
@@ -123,6 +124,44 @@ func TestWritersWriteAsTheyGo(t *testing.T) {
 	for _, f := range Formats() {
 		if got, ok := ParseFormat(strings.ToUpper(string(f))); !ok || got != f {
 			t.Errorf("%s is not found", f)
+		}
+	}
+}
+
+// TestAFleetIsKeptInOutline writes a fleet so large that not every server is kept whole: the worst ones are.
+func TestAFleetIsKeptInOutline(t *testing.T) {
+	for _, f := range []Format{FormatText, FormatHTML, FormatMarkdown} {
+		var b bytes.Buffer
+		w := NewWriter(&b, f, Options{})
+		for i := range 2 * mostUnfolded {
+			r := good()
+			if i >= 2*mostUnfolded-2 { // the last ones are the worst
+				r = old()
+			}
+			r.Facts.Host = fmt.Sprintf("host-%d.example", i)
+			if err := w.Add(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		whole := 0
+		for i := range w.kept {
+			if !isOutline(&w.kept[i]) {
+				whole++
+			}
+		}
+		if last := w.kept[len(w.kept)-1]; whole != mostUnfolded || len(w.kept) != 2*mostUnfolded || len(last.Facts.Protocols) == 0 {
+			t.Errorf("%s: %d of %d are whole", f, whole, len(w.kept))
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"host-499.example", "Heartbleed"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%s does not name %s", f, want)
+			}
+		}
+		if isCounted := strings.Contains(b.String(), "host-300.example") || strings.Contains(b.String(), "and 498 servers with nothing to mend"); !isCounted {
+			t.Errorf("%s leaves servers out", f)
 		}
 	}
 }
