@@ -21,6 +21,7 @@ type comparison struct {
 // today's rules. The facts are not changed.
 func Diff(old, new *Facts) []Change {
 	plain := Options{NoSnippets: true, Policies: []Policy{}}
+	old, new = bounded(old), bounded(new)
 	c := &comparison{old: old, new: new, before: newSubject(old, plain), after: newSubject(new, plain)}
 	a, b := Judge(old, plain), Judge(new, plain)
 	c.grades(a, b)

@@ -64,7 +64,7 @@ func (s *subject) apply(family []rule) []Finding {
 // finding words a hit. Facts may come from a file that somebody else wrote, so what is in them is made printable again.
 func (s *subject) finding(r *rule, h *hit) Finding {
 	f := Finding{
-		Rule: r.id, Severity: r.severity, Title: r.title, Reason: pki.Printable(h.reason), Cap: r.cap,
+		Rule: r.id, Severity: r.severity, Title: r.title, Reason: shorten(pki.Printable(h.reason)), Cap: r.cap,
 		Reference: r.reference, Misconfiguration: r.number,
 	}
 	if h.severity != "" {
@@ -97,8 +97,8 @@ func (s *subject) finding(r *rule, h *hit) Finding {
 	return f
 }
 
-// maxLine bounds a line of evidence, in bytes.
-const maxLine = 400
+// maxLine bounds a reason or a line of evidence, in bytes.
+const maxLine = 600
 
 // shorten cuts a line where it becomes too long to read, between characters.
 func shorten(line string) string {

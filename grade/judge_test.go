@@ -321,3 +321,58 @@ func TestJudgingDoesNotChangeTheFacts(t *testing.T) {
 		t.Error("the facts have changed")
 	}
 }
+
+func TestEveryFixHasSnippetsForWebAndMail(t *testing.T) {
+	webOnly := []fixKind{fixHSTS, fixRedirect, fixHeaders, fixCookies, fixVersion, fixHTTPCompression, fixHTTP2, fixEarlyData, fixStrict, fixStaple}
+	mail := goodFacts()
+	mail.StartTLS, mail.Port, mail.HTTP, mail.Software = "imap", 143, nil, "Dovecot"
+	for _, r := range rules() {
+		if r.snippets == fixNone {
+			continue
+		}
+		web := newSubject(goodFacts(), Options{}).snippets(r.snippets)
+		if len(web) == 0 || web[0].Server != nginx && web[0].Server != zone {
+			t.Errorf("%s: nothing for nginx: %+v", r.id, web)
+		}
+		if slices.Contains(webOnly, r.snippets) {
+			continue
+		}
+		forMail := newSubject(mail, Options{}).snippets(r.snippets)
+		if len(forMail) == 0 {
+			t.Errorf("%s: nothing for a mail server", r.id)
+		}
+		for _, s := range append(web, forMail...) {
+			if s.File == "" || s.Text == "" {
+				t.Errorf("%s: %+v", r.id, s)
+			}
+		}
+	}
+}
+
+func TestFactsBeyondAllMeasureAreJudgedInPart(t *testing.T) {
+	f := goodFacts()
+	for range 5000 {
+		p := offered(wire.VersionTLS12, wire.TLS_RSA_WITH_RC4_128_SHA)
+		p.Suites = slices.Repeat(p.Suites, 2000)
+		f.Protocols = append(f.Protocols, p)
+		f.Gaps = append(f.Gaps, Gap{Probe: strings.Repeat("x", 10), Reason: "y"})
+		f.HTTP.Headers = append(f.HTTP.Headers, Header{"X", "y"})
+		f.DNS.CAA = append(f.DNS.CAA, CAA{Tag: "issue", Value: "x"})
+		f.Chains = append(f.Chains, goodChain())
+	}
+	f.Chains[1].Sent = slices.Repeat(f.Chains[1].Sent, 1000)
+	f.Vulnerabilities[0].Verdict, f.Vulnerabilities[0].Text = Vulnerable, strings.Repeat("é", 10000)
+	r := Judge(f, Options{})
+	if r.Grade != "F" || len(r.Incomplete) > 20 {
+		t.Errorf("%s, %d lines of what is incomplete", r.Grade, len(r.Incomplete))
+	}
+	for _, x := range r.Findings {
+		if len(x.Reason) > maxLine+10 || len(x.Evidence) > maxEvidence+1 {
+			t.Errorf("%s says too much", x.Rule)
+		}
+	}
+	if len(f.Protocols) < 5000 {
+		t.Error("the facts have changed")
+	}
+	Diff(goodFacts(), f)
+}

@@ -18,11 +18,19 @@ type verdict struct {
 }
 
 func (v *verdict) fail(format string, args ...any) {
-	v.result.Failures = append(v.result.Failures, pki.Printable(fmt.Sprintf(format, args...)))
+	v.result.Failures = append(v.result.Failures, cutSentence(pki.Printable(fmt.Sprintf(format, args...))))
 }
 
 func (v *verdict) unsure(format string, args ...any) {
-	v.result.Uncertain = append(v.result.Uncertain, pki.Printable(fmt.Sprintf(format, args...)))
+	v.result.Uncertain = append(v.result.Uncertain, cutSentence(pki.Printable(fmt.Sprintf(format, args...))))
+}
+
+// cutSentence bounds a sentence about a policy, which may list a dozen suites.
+func cutSentence(s string) string {
+	if len(s) <= 4*maxLine {
+		return s
+	}
+	return shorten(s)
 }
 
 // policies holds the facts against all policies asked for.

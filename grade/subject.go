@@ -36,6 +36,7 @@ type usedSuite struct {
 const maxEvidence = 12
 
 func newSubject(f *Facts, o Options) *subject {
+	f = bounded(f)
 	s := &subject{f: f, options: o, now: f.Time}
 	known := make(map[wire.CipherSuite]ciphers.Parts)
 	for i := range f.Protocols {
