@@ -31,7 +31,7 @@ func bounded(f *Facts) *Facts {
 	c.Features.Tolerance = cut(f.Features.Tolerance, maxRows)
 	if f.HTTP != nil {
 		h := *f.HTTP
-		h.Headers, h.Cookies, h.Redirects = cut(h.Headers, maxRows), cut(h.Cookies, maxRows), cut(h.Redirects, maxSent)
+		h.Headers, h.Cookies, h.Redirects, h.Followed = cut(h.Headers, maxRows), cut(h.Cookies, maxRows), cut(h.Redirects, maxSent), cut(h.Followed, maxSent)
 		c.HTTP = &h
 	}
 	if f.DNS != nil {
@@ -62,7 +62,7 @@ func isBounded(f *Facts) bool {
 		ok = max(len(c.Sent), len(c.Path), len(c.Trust)) <= maxSent && max(len(c.Checks), len(c.SCTs), len(c.Lint)) <= maxRows
 	}
 	if ok && f.HTTP != nil {
-		ok = max(len(f.HTTP.Headers), len(f.HTTP.Cookies)) <= maxRows && len(f.HTTP.Redirects) <= maxSent
+		ok = max(len(f.HTTP.Headers), len(f.HTTP.Cookies)) <= maxRows && max(len(f.HTTP.Redirects), len(f.HTTP.Followed)) <= maxSent
 	}
 	if ok && f.DNS != nil {
 		ok = max(len(f.DNS.CAA), len(f.DNS.TLSA)) <= maxRows

@@ -332,6 +332,11 @@ func httpCases() map[string]ruleCase {
 			fires:  hsts(HSTS{Present: true, MaxAge: 63072000, Preload: true, Preloadble: No, Unfit: []string{"includeSubDomains is missing"}}),
 			silent: hsts(HSTS{Present: true, MaxAge: 63072000, Preloadble: No})},
 		"redirect-missing": {fires: func(f *Facts) { f.HTTP.RedirectsToHTTPS = No }, silent: func(f *Facts) { f.HTTP.PlainHTTP, f.HTTP.RedirectsToHTTPS = No, No }},
+		"redirect-downgrade": {
+			fires: func(f *Facts) {
+				f.HTTP.LeadsToHTTP, f.HTTP.Followed = Yes, []Redirect{{URL: "https://www.example.org/", Status: 301, To: "http://www.example.org/a"}}
+			},
+			silent: func(f *Facts) { f.HTTP.LeadsToHTTP = No }},
 		"redirect-temporary": {
 			fires:  func(f *Facts) { f.HTTP.Permanent, f.HTTP.Redirects[0].Status = No, 302 },
 			silent: func(f *Facts) { f.HTTP.Redirects[0].Status = 308 }},

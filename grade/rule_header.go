@@ -194,6 +194,9 @@ func checkTwice(s *subject) *hit {
 			evidence = append(evidence, name+": "+strings.Join(values, " and "))
 		}
 	}
+	if n := s.f.HTTP.HSTSFields; n > 1 && len(evidence) == 0 {
+		evidence = append(evidence, fmt.Sprintf("Strict-Transport-Security: %d times in one answer", n))
+	}
 	return firedIf("Which of them counts depends on the browser.", evidence)
 }
 

@@ -2,6 +2,7 @@ package grade
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,8 @@ var httpRules = []rule{
 		fix: "Mend what is named here, or take \"preload\" out of the header: it is a promise.", snippets: fixHSTS, check: checkPreload},
 	{id: "redirect-missing", severity: Low, title: "Plain HTTP does not lead to HTTPS", reference: []string{"RFC 6797, Section 7.2", lesson12}, number: 7,
 		fix: "Answer every request on port 80 with 301 and the same address in https.", snippets: fixRedirect, check: checkNoRedirect},
+	{id: "redirect-downgrade", severity: Medium, title: "HTTPS leads back to plain HTTP", reference: []string{"RFC 6797, Section 7.2", lesson12}, number: 7,
+		fix: "Take the redirect out, and serve the page over https.", snippets: fixRedirect, check: checkDowngrade},
 	{id: "redirect-temporary", severity: Info, title: "The redirect to HTTPS is a temporary one", reference: []string{"RFC 9110, Section 15.4.2", "RFC 6797, Section 7.2"}, number: 7,
 		fix: "Use 301 or 308 instead of 302 or 307; then clients remember.", snippets: fixRedirect, check: checkTemporary},
 	{id: "redirect-detour", severity: Info, title: "The redirect makes detours over plain HTTP", reference: []string{"RFC 6797, Section 7.2"},
@@ -98,6 +101,19 @@ func checkNoRedirect(s *subject) *hit {
 		return nil
 	}
 	return fired("A visitor who types the name stays on plain HTTP, where everybody on the way can read and change everything.", s.redirects()...)
+}
+
+func checkDowngrade(s *subject) *hit {
+	if s.f.HTTP == nil || s.f.HTTP.LeadsToHTTP != Yes {
+		return nil
+	}
+	evidence := []string{orElse(s.f.HTTP.URL, "an https address") + " leads to plain HTTP"}
+	for _, r := range append(slices.Clip(s.f.HTTP.Followed), s.f.HTTP.Redirects...) {
+		if strings.HasPrefix(r.URL, "https://") && strings.HasPrefix(strings.ToLower(r.To), "http://") {
+			evidence = []string{fmt.Sprintf("%s: %d to %s", r.URL, r.Status, r.To)}
+		}
+	}
+	return fired("Who came safely is sent away to where everybody on the way can read and change everything.", evidence...)
 }
 
 func checkTemporary(s *subject) *hit {

@@ -195,6 +195,9 @@ func (s *subject) computableKey() string {
 		if reason == "" {
 			reason = leaf.WeakKey
 		}
+		if reason == "" && leaf.KeyListed == Yes {
+			reason = "a list of keys that are known to everybody has it"
+		}
 	})
 	switch {
 	case reason != "":
