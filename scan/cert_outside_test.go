@@ -164,7 +164,7 @@ func TestRevocationIsAskedForByOCSPThenCRL(t *testing.T) {
 		{"revoked by OCSP", both, false, true, grade.Yes, "(OCSP)"},
 		{"good by CRL", both, true, false, grade.No, "(CRL)"},
 		{"revoked by CRL", both, true, true, grade.Yes, "(CRL)"},
-		{"nobody to ask", nil, false, true, grade.Unasked, "unknown"},
+		{"nobody to ask", nil, false, true, grade.Unasked, "names no"},
 		{"responder out of order", func(r *pki.Request) { r.OCSPServers = []string{o.url + "/nowhere"} }, false, true, grade.Unknown, "unknown"},
 	} {
 		leaf := o.issue(c.change)
@@ -175,7 +175,7 @@ func TestRevocationIsAskedForByOCSPThenCRL(t *testing.T) {
 			t.Errorf("%s: %s, %q", c.name, f.Revoked, f.Revocation)
 		}
 		at := slices.IndexFunc(f.Checks, func(k grade.CertCheck) bool { return k.Check == "revocation" })
-		want := map[grade.Answer]string{grade.Yes: "failed", grade.No: "undecided", grade.Unknown: "undecided", grade.Unasked: "undecided"}[c.want] // the intermediate has no status
+		want := map[grade.Answer]string{grade.Yes: "failed", grade.No: "undecided", grade.Unknown: "undecided", grade.Unasked: "not asked"}[c.want] // the intermediate has no status
 		if at < 0 || f.Checks[at].Outcome != want {
 			t.Errorf("%s: %+v", c.name, f.Checks)
 		}

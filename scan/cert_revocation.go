@@ -42,19 +42,28 @@ func (j *judge) judgeRevocation(ctx context.Context, q chainQuestion, c *judgedC
 		f.Revoked = grade.Unknown // else there is nobody to ask, and no gap in what is known
 	}
 	for _, r := range results {
-		f.Revocation = append(f.Revocation, revocationText(&r))
+		if r.Depth < len(c.path)-1 { // of a root nobody asks
+			f.Revocation = append(f.Revocation, revocationText(&r, c.path[r.Depth]))
+		}
 		switch {
 		case r.Status == pki.RevocationRevoked:
 			f.Revoked = grade.Yes
-		case r.Depth == 0 && f.Revoked != grade.Yes && r.Status != pki.RevocationUnknown:
+		case r.Depth == 0 && f.Revoked == grade.Unknown && r.Status != pki.RevocationUnknown:
 			f.Revoked = grade.No
 		}
 	}
 	f.Checks = withRevocation(f.Checks, results)
+	if f.Revoked == grade.Unasked {
+		f.Checks = withRow(f.Checks, grade.CertCheck{Check: pki.CheckRevocation.String(), Outcome: pki.NotAsked.String(), Section: "RFC 5280, Section 4.2.1.13",
+			Text: "the certificate names no OCSP responder and no CRL, so there is nobody to ask"})
+	}
 }
 
 // revocationText says in a line what is known about one certificate.
-func revocationText(r *pki.RevocationResult) string {
+func revocationText(r *pki.RevocationResult, c *x509.Certificate) string {
+	if r.Status == pki.RevocationUnknown && len(c.OCSPServer)+len(c.CRLDistributionPoints) == 0 && len(r.Tried) == 0 {
+		return shortened(r.Subject+": names no OCSP responder and no CRL", maxText)
+	}
 	text := r.Subject + ": " + r.Status.String()
 	if r.Source != "" {
 		text += " (" + r.Source + ")"
@@ -80,6 +89,11 @@ func withRevocation(checks []grade.CertCheck, results []pki.RevocationResult) []
 			break
 		}
 	}
+	return withRow(checks, row)
+}
+
+// withRow puts a row in the place of the one about the same check.
+func withRow(checks []grade.CertCheck, row grade.CertCheck) []grade.CertCheck {
 	for i := range checks {
 		if checks[i].Check == row.Check {
 			checks[i] = row

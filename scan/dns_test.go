@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -118,14 +121,93 @@ func TestNamesThatNobodyCanKnowAreNotAsked(t *testing.T) {
 	if len(f.Gaps) != 3 || f.DNS == nil || f.DNS.Authentic != grade.Unknown || f.DNS.CAAAllows != grade.Unasked {
 		t.Errorf("%+v, %+v", f.DNS, f.Gaps)
 	}
-	f = askNames(t, Options{Resolver: serveZone(t, true, `_mta-sts.lab.test. 60 IN TXT "v=STSv1; id=1;"`)}, Target{Host: "mx.lab.test", Port: 25, StartTLS: "smtp"}, leaf, ca)
-	if f.DNS == nil || f.DNS.MTASTS != "" { // the domain above is one that nobody can know
-		t.Errorf("%+v", f.DNS)
+}
+
+// policyHost serves an MTA-STS policy by TLS on loopback.
+func policyHost(t *testing.T, leaf *pkitest.Leaf, answer string) (addr string) {
+	t.Helper()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: leaf.Chain, PrivateKey: leaf.Key}}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	f = askNames(t, Options{Resolver: serveZone(t, true, `_mta-sts.lab.test. 60 IN TXT "v=STSv1; id=1;"`)}, Target{Host: "lab.test", Port: 25, StartTLS: "smtp"}, leaf, ca)
-	if f.DNS == nil || f.DNS.MTASTS != "announced" {
-		t.Errorf("%+v", f.DNS)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+				if n, err := c.Read(make([]byte, 4096)); err == nil && n > 0 {
+					_, _ = io.WriteString(c, answer)
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+func TestMTASTSPoliciesAreFetchedAndHeldAgainstTheHost(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	leaf := ca.Server(pkitest.P256, "mx.lab.test")
+	host := ca.Server(pkitest.P256, "mta-sts.lab.test")
+	const policy = "version: STSv1\r\nmode: enforce\r\nmx: *.lab.test\r\nmax_age: 86400\r\n"
+	ok := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+	zone := serveZone(t, true, `_mta-sts.lab.test. 60 IN TXT "v=STSv1; id=1;"`)
+	for _, c := range []struct {
+		name     string
+		leaf     *pkitest.Leaf
+		answer   string
+		mode     string
+		problems int
+		gap      string
+	}{
+		{"good", host, ok + policy, "enforce", 0, ""},
+		{"in chunks", host, fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(policy), policy), "enforce", 0, ""},
+		{"another host", host, ok + strings.Replace(policy, "*.lab", "mail.lab", 1), "enforce", 1, ""},
+		{"none", host, ok + "version: STSv1\nmode: none\nmax_age: 1\n", "none", 0, ""},
+		{"a wrong name", leaf, ok + policy, "", 0, "not trusted"},
+		{"a stranger", ca.WrongCA(pkitest.P256, "mta-sts.lab.test"), ok + policy, "", 0, "not trusted"},
+		{"expired", ca.Expired(pkitest.P256, "mta-sts.lab.test"), ok + policy, "", 0, "not trusted"},
+		{"a redirect", host, "HTTP/1.1 301 Moved\r\nLocation: /x\r\n\r\n", "", 0, "301"},
+		{"no policy", host, ok + "hello", "", 0, "STSv1"},
+		{"too long", host, ok + strings.Repeat("mx: a.test\n", 10000), "", 0, "64 KiB"},
+	} {
+		addr := policyHost(t, c.leaf, c.answer)
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			if !strings.HasSuffix(address, ":443") {
+				t.Errorf("%s: dialled %s", c.name, address)
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+		f := askNames(t, Options{Resolver: zone, Dial: dial, AllowPrivate: true}, Target{Host: "mx.lab.test", Port: 25, StartTLS: "smtp"}, leaf, ca)
+		if f.DNS.MTASTS != c.mode || len(f.DNS.Problems) != c.problems {
+			t.Errorf("%s: mode %q, problems %q, gaps %+v", c.name, f.DNS.MTASTS, f.DNS.Problems, f.Gaps)
+		}
+		if (len(f.Gaps) > 0) != (c.gap != "") || c.gap != "" && !strings.Contains(f.Gaps[0].Reason, c.gap) {
+			t.Errorf("%s: gaps %+v", c.name, f.Gaps)
+		}
 	}
+	f := askNames(t, Options{Resolver: zone}, Target{Host: "mx.lab.test", Port: 25, StartTLS: "smtp"}, leaf, ca)
+	if len(f.Gaps) != 1 || !strings.Contains(f.Gaps[0].Reason, "loopback") {
+		t.Errorf("at a private address: %+v", f.Gaps)
+	}
+}
+
+func FuzzMTASTS(f *testing.F) {
+	f.Add("version: STSv1\nmode: enforce\nmx: *.a.test\nmax_age: 1\n")
+	f.Add("mode:none\r\nversion:STSv1")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parsePolicy(text)
+		if (p == nil) == (err == nil) {
+			t.Errorf("%v, %v", p, err)
+		}
+		if p != nil {
+			p.covers("mx.a.test")
+		}
+	})
 }
 
 func TestCAARecordsAreHeldAgainstTheIssuer(t *testing.T) {

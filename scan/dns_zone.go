@@ -105,7 +105,7 @@ func (j *judge) askZone(ctx context.Context, h *host, name string) *zoneFacts {
 		return err
 	})
 	if h.target.StartTLS == "smtp" {
-		ask("MTA-STS", func() error { return j.askMTASTS(ctx, name, z, &mu) })
+		ask("MTA-STS", func() error { return j.askMTASTS(ctx, h, z) })
 	}
 	wg.Wait()
 	for _, v := range vouched {
@@ -117,35 +117,6 @@ func (j *judge) askZone(ctx context.Context, h *host, name string) *zoneFacts {
 		z.authentic = grade.Unknown
 	}
 	return z
-}
-
-// askMTASTS looks whether a mail domain announces a policy (RFC 8461, Section 3.1). Which mode it has stands at an https
-// address that is not asked for here.
-func (j *judge) askMTASTS(ctx context.Context, name string, z *zoneFacts, mu *sync.Mutex) error {
-	for _, domain := range mailDomains(name) {
-		texts, err := j.resolver.TXT(ctx, "_mta-sts."+domain)
-		if err != nil {
-			return err
-		}
-		for _, t := range texts {
-			if strings.HasPrefix(t, "v=STSv1") {
-				mu.Lock()
-				z.mtaSTS = "announced"
-				mu.Unlock()
-				return nil
-			}
-		}
-	}
-	return nil
-}
-
-// mailDomains are the domains that a mail host may serve: its own name, and the one above it.
-func mailDomains(host string) []string {
-	domains := []string{host}
-	if _, above, ok := strings.Cut(host, "."); ok && worthAsking(above) {
-		domains = append(domains, above)
-	}
-	return domains
 }
 
 // probeNames asks the DNS, and holds the answers against the certificates.
