@@ -13,6 +13,9 @@ import (
 // themselves (DER) are left out: no format but JSON shows them.
 func clean(r Report) Report {
 	out := reflect.New(reflect.TypeFor[Report]()).Elem()
+	if r.Facts != nil && r.Facts.Unreachable != "" {
+		r.Result = nil // there was nothing to judge, and the reason says it all
+	}
 	cleanInto(out, reflect.ValueOf(r))
 	return out.Interface().(Report)
 }

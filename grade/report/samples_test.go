@@ -197,7 +197,8 @@ func mismatch() Report {
 }
 
 func unreachable() Report {
-	return Report{Facts: &grade.Facts{Schema: grade.FactsSchema, Host: "2001:db8::dead", Port: 8443, Address: "2001:db8::dead", Time: scanned(), Seconds: 5, Connections: 1, Unreachable: "connection refused"}}
+	return Report{Facts: &grade.Facts{Schema: grade.FactsSchema, Host: "2001:db8::dead", Port: 8443, Address: "2001:db8::dead", Time: scanned(), Seconds: 5, Connections: 1, Unreachable: "connection refused"},
+		Result: &grade.Result{Schema: grade.FactsSchema, Rules: "2009r-1", Incomplete: []string{"everything"}, Findings: []grade.Finding{{Rule: "unreachable", Severity: grade.Info, Title: "There is nothing to judge"}}}}
 }
 
 // fleet is fifty servers of all kinds.

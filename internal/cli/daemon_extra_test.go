@@ -62,6 +62,7 @@ func prepareProsody(d *daemon) error {
 	}
 	return d.configure("prosody.cfg.lua", `data_path = "DIR/data"
 pidfile = "DIR/data/pid"
+run_as_root = true
 log = { { levels = { min = "warn" }, to = "console" } }
 interfaces = { "127.0.0.1" }
 c2s_ports = { PORT }
