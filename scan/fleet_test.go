@@ -3,12 +3,15 @@ package scan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -200,5 +203,36 @@ func TestAMistakeOfOursAtOneTargetIsAGap(t *testing.T) {
 	f := h.finished()
 	if len(f.Gaps) != 1 || f.Gaps[0].Probe != "wrong" || !strings.Contains(f.Gaps[0].Reason, "the scanner itself failed") || f.Software != "asked" {
 		t.Errorf("%+v", f)
+	}
+}
+
+func TestNamesOfOneServerShareItsConnections(t *testing.T) {
+	for _, quick := range []bool{true, false} {
+		var open, most atomic.Int64
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			defer open.Add(-1)
+			for now := open.Add(1); ; {
+				if was := most.Load(); now <= was || most.CompareAndSwap(was, now) {
+					break
+				}
+			}
+			runtime.Gosched() // let the others come
+			return nil, syscall.ECONNREFUSED
+		}
+		s := New(Options{Dial: dial, Offline: true, Quick: quick, Concurrency: 1,
+			LookUp: func(context.Context, string) ([]netip.Addr, error) {
+				return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+			}})
+		var words []string
+		for i := range 50 {
+			words = append(words, fmt.Sprintf("name%d.test", i))
+		}
+		sum, err := s.Fleet(t.Context(), TargetsOf(words), FleetOptions{Parallel: 20}, func(FleetResult) error { return nil })
+		if err != nil || sum.Addresses != 50 || most.Load() > 4 || !quick && most.Load() > 1 {
+			t.Errorf("quick %v: %d connections at once, %+v, %v", quick, most.Load(), sum, err)
+		}
+		if len(s.queue.places) != 0 {
+			t.Errorf("%d places are left", len(s.queue.places))
+		}
 	}
 }

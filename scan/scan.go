@@ -24,6 +24,7 @@ type Scanner struct {
 
 	mu     sync.Mutex
 	shares map[wire.Group]suite.KeyShare // one key pair a group: a scan has no secrets
+	queue  queue                         // before each address
 }
 
 // ErrNoAddress is what errors.Is finds in the error of Scan where a name has no address that may be used.
@@ -105,6 +106,8 @@ func (s *Scanner) lookUp(ctx context.Context, host string) ([]netip.Addr, error)
 
 // scanAddress scans one address to the end, or until its time is up.
 func (s *Scanner) scanAddress(ctx context.Context, t Target, a netip.Addr) *grade.Facts {
+	leave := s.queue.enter(ctx, netip.AddrPortFrom(a, uint16(t.Port)), s.atOnce())
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, s.o.HostTimeout)
 	defer cancel()
 	h := newHost(s, t, a)
