@@ -28,6 +28,7 @@ type scanFlags struct {
 	timeout, hostTimeout time.Duration
 	httpPort             int
 	resolver, logList    string
+	weakKeys             []string
 	resume               string
 	grade                string
 }
@@ -112,6 +113,7 @@ func newScan(a *app) *cobra.Command {
 	f.IntVar(&o.httpPort, "http-port", 80, "the `PORT` where plain HTTP is looked for")
 	f.StringVar(&o.resolver, "resolver", "", "ask this DNS server, as `ADDRESS[:PORT]` (default: the system's)")
 	f.StringVar(&o.logList, "log-list", "", "check timestamps of CT logs with the list in `FILE`, as published for Chrome")
+	f.StringSliceVar(&o.weakKeys, "weak-keys", nil, "report keys that are in the list in `FILE`, as in Debian's package openssl-blacklist")
 	f.BoolVar(&o.isOffline, "offline", false, "connect to the target only: no DNS records, CRLs, OCSP, missing issuers or port 80")
 	f.BoolVar(&o.allowsPrivate, "allow-private", false, "fetch CRLs, OCSP and issuers from private addresses, too")
 	f.BoolVar(&o.allClients, "all-clients", false, "simulate every client that is known, not only the telling ones")

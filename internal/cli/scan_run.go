@@ -222,6 +222,9 @@ func (r *scanRun) options(cmd *cobra.Command) (scan.Options, error) {
 	if s.CT, err = r.app.readLogList(o.logList); err != nil {
 		return s, err
 	}
+	if s.WeakKeys, err = r.app.readWeakKeys(o.weakKeys); err != nil {
+		return s, err
+	}
 	s.Stores, err = r.app.scanStores(o.ca, o.isQuick)
 	return s, err
 }

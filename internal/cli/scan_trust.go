@@ -75,3 +75,24 @@ func rootsOfStore(data []byte) []*x509.Certificate {
 	}
 	return roots
 }
+
+// readWeakKeys reads the lists of --weak-keys; nil where there are none.
+func (a *app) readWeakKeys(files []string) (*scan.WeakKeys, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	const bound = 256 << 20 // four million keys of 64 digits
+	var text []byte
+	for _, file := range files {
+		data, err := readFileWithin(file, bound)
+		if err != nil {
+			return nil, cannotRun(err, "--weak-keys")
+		}
+		text = append(append(text, data...), '\n')
+	}
+	list, err := scan.ParseWeakKeys(text)
+	if err != nil {
+		return nil, cannotRun(err, "--weak-keys")
+	}
+	return list, nil
+}
