@@ -38,16 +38,24 @@ type robotOracle struct {
 	offer *offer
 }
 
+func newRobot(h *host, o *offer) *robotOracle {
+	q := &robotOracle{offer: o}
+	q.h, q.ask = h, q.connect
+	return q
+}
+
 // probeROBOT asks in the highest version with RSA key exchange.
 func probeROBOT(ctx context.Context, h *host) {
 	isRSA := func(s *legacy.Suite) bool { return s.Exchange == legacy.ExchangeRSA && s.ExportBits == 0 }
-	q := &robotOracle{}
+	var o *offer
 	for _, v := range h.versions() {
-		if o := h.finishable(v, isRSA); v <= wire.VersionTLS12 && o != nil {
-			q.offer = o
+		if v <= wire.VersionTLS12 {
+			if better := h.finishable(v, isRSA); better != nil {
+				o = better
+			}
 		}
 	}
-	if q.offer == nil {
+	if o == nil {
 		if h.surelyWithout(wire.VersionSSL30) {
 			h.verdict(robot.is(grade.NotApplicable, "No suite with RSA key exchange is offered."))
 		} else {
@@ -55,9 +63,8 @@ func probeROBOT(ctx context.Context, h *host) {
 		}
 		return
 	}
-	q.offer.Suites = withoutSignals(q.offer.Suites)[:1]
-	q.h, q.ask = h, q.connect
-	verdict, err := q.judge(ctx)
+	o.Suites = withoutSignals(o.Suites)[:1]
+	verdict, err := newRobot(h, o).judge(ctx)
 	if err != nil {
 		h.gap("robot", err)
 		verdict = robot.unknown("Not all blocks got an answer: " + reasonOf(err) + ".")
