@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlswright/tlswright/grade"
@@ -25,6 +26,7 @@ type judge struct {
 	fetcher  *fetch.Fetcher    // nil: offline
 	resolver *resolve.Resolver // nil: offline
 	timeout  time.Duration
+	deaf     atomic.Int64 // Unix time in seconds until which the DNS server is not asked, for it does not answer
 
 	certs    certificates
 	verdicts memory[[sha256.Size]byte, *judgedChain]
@@ -35,7 +37,7 @@ type judge struct {
 
 // newJudge makes the judge of a scanner with these options, defaults filled in.
 func newJudge(o *Options) *judge {
-	j := &judge{stores: o.Stores, logs: o.CT, quick: o.Quick, weak: o.WeakKeys, timeout: 2 * o.Timeout}
+	j := &judge{stores: o.Stores, logs: o.CT, quick: o.Quick, weak: o.WeakKeys, timeout: o.Timeout}
 	if !o.Offline && !o.Quick {
 		j.fetcher = fetch.New(fetch.Options{AllowPrivate: o.AllowPrivate, Timeout: j.timeout, Now: o.Now, LookUp: o.LookUp})
 		j.resolver = resolve.New(resolve.Options{Server: o.Resolver, Timeout: o.Timeout / 2})

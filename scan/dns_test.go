@@ -123,6 +123,26 @@ func TestNamesThatNobodyCanKnowAreNotAsked(t *testing.T) {
 	}
 }
 
+func TestASilentDNSServerIsLeftAlone(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	s := New(Options{Resolver: silent.LocalAddr().String(), Timeout: 100 * time.Millisecond, Stores: []Store{{Name: "own CA", Roots: ca.Roots()}},
+		LookUp: func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		}})
+	for i, gaps := range []int{3, 1} {
+		h := newHost(s, Target{Host: fmt.Sprintf("host%d.lab.test", i), Port: 443}, netip.MustParseAddr("127.0.0.1"))
+		probeNames(t.Context(), h)
+		if f := h.facts(); len(f.Gaps) != gaps || f.DNS.Authentic != grade.Unknown {
+			t.Errorf("host %d: %+v", i, f.Gaps)
+		}
+	}
+}
+
 // policyHost serves an MTA-STS policy by TLS on loopback.
 func policyHost(t *testing.T, leaf *pkitest.Leaf, answer string) (addr string) {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/resolve"
@@ -25,6 +26,7 @@ type zoneFacts struct {
 	addresses []netip.Addr
 	problems  []string
 	gaps      []grade.Gap
+	silent    bool // not one question was answered
 }
 
 // worthAsking reports whether the public DNS can know a name: not those of RFC 6761, RFC 6762 and RFC 8375, and none of one
@@ -52,14 +54,24 @@ func (j *judge) zone(ctx context.Context, h *host) *zoneFacts {
 	if z, ok := j.zones.recall(key); ok {
 		return z
 	}
-	asking, cancel := context.WithTimeout(ctx, 2*h.o.Timeout)
+	if h.o.Now().Unix() < j.deaf.Load() {
+		return &zoneFacts{name: name, authentic: grade.Unknown, gaps: []grade.Gap{{Probe: "names in the DNS", Reason: "the DNS server does not answer"}}}
+	}
+	asking, cancel := context.WithTimeout(ctx, h.o.Timeout)
 	defer cancel()
 	z := j.askZone(asking, h, name)
-	if ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case z.silent:
+		j.deaf.Store(h.o.Now().Add(deafFor).Unix())
+	default:
 		j.zones.remember(key, z)
 	}
 	return z
 }
+
+// deafFor is how long a DNS server is left alone that answers nothing: a fleet would wait for it with every host.
+const deafFor = time.Minute
 
 // askZone asks all questions about a name at once.
 func (j *judge) askZone(ctx context.Context, h *host, name string) *zoneFacts {
@@ -108,6 +120,7 @@ func (j *judge) askZone(ctx context.Context, h *host, name string) *zoneFacts {
 		ask("MTA-STS", func() error { return j.askMTASTS(ctx, h, z) })
 	}
 	wg.Wait()
+	z.silent = vouched[0] == "" && vouched[1] == "" && vouched[2] == ""
 	for _, v := range vouched {
 		if z.authentic == "" || v == grade.No {
 			z.authentic = v
