@@ -17,7 +17,7 @@ var webSnippets = map[fixKind][]Snippet{
 	fixHSTS: {
 		{nginx, nginxSite, "add_header Strict-Transport-Security \"max-age=63072000\" always;\n"},
 		{apache, apacheSite + " (a2enmod headers)", "Header always set Strict-Transport-Security \"max-age=63072000\"\n"},
-		{haproxy, haproxyFront, "http-response set-header Strict-Transport-Security \"max-age=63072000\" if { ssl_fc }\n"},
+		{haproxy, haproxyFront, "http-after-response set-header Strict-Transport-Security \"max-age=63072000\" if { ssl_fc }\n"},
 		{caddy, caddySite, "header Strict-Transport-Security \"max-age=63072000\"\n"},
 		{goLang, "the Go source, in the handler", "w.Header().Set(\"Strict-Transport-Security\", \"max-age=63072000\")\n"},
 		{java, tomcatFile, tomcatHSTS},
@@ -33,7 +33,7 @@ var webSnippets = map[fixKind][]Snippet{
 	fixHeaders: {
 		{nginx, nginxSite, "add_header Content-Security-Policy \"default-src 'self'\" always;\nadd_header X-Content-Type-Options nosniff always;\nadd_header X-Frame-Options DENY always;\nadd_header Referrer-Policy strict-origin-when-cross-origin always;\nadd_header Permissions-Policy \"camera=(), microphone=(), geolocation=()\" always;\n"},
 		{apache, apacheSite + " (a2enmod headers)", "Header always set Content-Security-Policy \"default-src 'self'\"\nHeader always set X-Content-Type-Options nosniff\nHeader always set X-Frame-Options DENY\nHeader always set Referrer-Policy strict-origin-when-cross-origin\nHeader always set Permissions-Policy \"camera=(), microphone=(), geolocation=()\"\n"},
-		{haproxy, haproxyFront, "http-response set-header Content-Security-Policy \"default-src 'self'\"\nhttp-response set-header X-Content-Type-Options nosniff\nhttp-response set-header X-Frame-Options DENY\nhttp-response set-header Referrer-Policy strict-origin-when-cross-origin\nhttp-response set-header Permissions-Policy \"camera=(), microphone=(), geolocation=()\"\n"},
+		{haproxy, haproxyFront, "http-after-response set-header Content-Security-Policy \"default-src 'self'\"\nhttp-after-response set-header X-Content-Type-Options nosniff\nhttp-after-response set-header X-Frame-Options DENY\nhttp-after-response set-header Referrer-Policy strict-origin-when-cross-origin\nhttp-after-response set-header Permissions-Policy \"camera=(), microphone=(), geolocation=()\"\n"},
 		{caddy, caddySite, "header {\n\tContent-Security-Policy \"default-src 'self'\"\n\tX-Content-Type-Options nosniff\n\tX-Frame-Options DENY\n\tReferrer-Policy strict-origin-when-cross-origin\n\tPermissions-Policy \"camera=(), microphone=(), geolocation=()\"\n}\n"},
 		{goLang, "the Go source, in the handler", "w.Header().Set(\"Content-Security-Policy\", \"default-src 'self'\")\nw.Header().Set(\"X-Content-Type-Options\", \"nosniff\")\nw.Header().Set(\"X-Frame-Options\", \"DENY\")\nw.Header().Set(\"Referrer-Policy\", \"strict-origin-when-cross-origin\")\nw.Header().Set(\"Permissions-Policy\", \"camera=(), microphone=(), geolocation=()\")\n"},
 		{java, tomcatFile, tomcatHSTS},
