@@ -3,11 +3,14 @@ package report
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -125,4 +128,40 @@ func browse(t *testing.T, page []byte) (dom, console string) {
 		}
 	}
 	return out.String(), console
+}
+
+// TestWhiteLettersCanBeRead computes the contrast of white text on every colour that stands behind a grade, on the badge
+// and in both modes of the page (WCAG 2, at least 4.5 to 1).
+func TestWhiteLettersCanBeRead(t *testing.T) {
+	css, err := pageFiles.ReadFile("html/page.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	colors := map[string]string{}
+	for _, l := range letters {
+		colors["badge "+string(l)] = colorOf(l)
+	}
+	for i, m := range regexp.MustCompile(`--(good|ok|mid|low|bad|none): (#[0-9a-f]{6})`).FindAllStringSubmatch(string(css), -1) {
+		colors[fmt.Sprintf("%s (%d)", m[1], i)] = m[2]
+	}
+	if len(colors) < len(letters)+12 {
+		t.Errorf("only %d colours were found", len(colors))
+	}
+	for name, c := range colors {
+		var rgb [3]float64
+		for i := range rgb {
+			n, err := strconv.ParseUint(c[1+2*i:3+2*i], 16, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := float64(n) / 255; v <= 0.03928 {
+				rgb[i] = v / 12.92
+			} else {
+				rgb[i] = math.Pow((v+0.055)/1.055, 2.4)
+			}
+		}
+		if contrast := 1.05 / (0.2126*rgb[0] + 0.7152*rgb[1] + 0.0722*rgb[2] + 0.05); contrast < 4.5 {
+			t.Errorf("%s, %s: %.2f to 1", name, c, contrast)
+		}
+	}
 }
