@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/legacy"
@@ -86,16 +87,12 @@ func (h *host) emptyKeys(ctx context.Context, v wire.Version) (bool, error) {
 	if o == nil {
 		return false, nil // no suite that we could do it with: not proven
 	}
-	o.EMS, o.Until = false, untilFlight
-	l, err := h.dial(ctx)
+	o.EMS = false
+	l, a, _, err := h.flight(ctx, o)
 	if err != nil {
 		return false, err
 	}
 	defer l.Close()
-	a := l.exchange(o)
-	if a.Outcome != accepted || a.Err != nil {
-		return false, &refusedError{a}
-	}
 	s := &session12{link: l, messages: wire.Joiner{Max: maxMessage}}
 	hs, err := s.begin(o, a)
 	if err != nil {
@@ -165,20 +162,15 @@ func (r noiseResult) words() string {
 // noise sends a record that no server can make sense of behind the server's flight, with an early ChangeCipherSpec in front
 // or without.
 func (h *host) noise(ctx context.Context, v wire.Version, early bool) (noiseResult, error) {
-	l, err := h.dial(ctx)
-	if err != nil {
-		return noiseResult{}, err
-	}
-	defer l.Close()
 	o := h.working(v)
 	if o == nil {
 		return noiseResult{}, errNoOffer
 	}
-	o.Until = untilFlight
-	a := l.exchange(o)
-	if a.Outcome != accepted || a.Err != nil {
-		return noiseResult{}, &refusedError{a}
+	l, a, moment, err := h.flight(ctx, o)
+	if err != nil {
+		return noiseResult{}, err
 	}
+	defer l.Close()
 	if early {
 		if err := l.step(); err != nil {
 			return noiseResult{}, err
@@ -188,7 +180,7 @@ func (h *host) noise(ctx context.Context, v wire.Version, early bool) (noiseResu
 		}
 		// Whoever refuses it does so at once. Who says nothing may have taken it, or may be far away: the alert that comes in the
 		// end tells, however late.
-		if r, ended := l.awaitEnd(); ended {
+		if r, ended := l.awaitEnd(moment); ended {
 			return r, nil
 		}
 	}
@@ -204,8 +196,8 @@ func (h *host) noise(ctx context.Context, v wire.Version, early bool) (noiseResu
 }
 
 // awaitEnd waits a moment for the end of the connection; false: nothing came.
-func (l *link) awaitEnd() (noiseResult, bool) {
-	if err := l.patience(shortPatience); err != nil {
+func (l *link) awaitEnd(moment time.Duration) (noiseResult, bool) {
+	if err := l.patience(moment); err != nil {
 		return noiseResult{err: err}, true
 	}
 	r := l.readEnd()

@@ -91,6 +91,7 @@ func healthyNginx(t *testing.T, more string) int {
 func TestHealthyServersAreNotCalledVulnerable(t *testing.T) {
 	for name, start := range healthyServers() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			scanner := New(Options{Timeout: 5 * time.Second, HTTPPort: 1})
 			all, err := scanner.Scan(context.Background(), Target{Host: "127.0.0.1", Port: start(t), ServerName: "lab.test"})
 			if err != nil || len(all) != 1 || all[0].Unreachable != "" {

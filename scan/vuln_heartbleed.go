@@ -99,25 +99,26 @@ const (
 
 // beat sends the malformed request, with the others behind it if escorted.
 func (h *host) beat(ctx context.Context, v wire.Version, escorted bool) (beatResult, error) {
-	l, err := h.dial(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
 	o := h.working(v)
 	if o == nil {
 		return 0, errNoOffer
 	}
-	o.Heartbeat, o.Until = true, untilFlight
-	a := l.exchange(o)
-	if a.Outcome != accepted || a.Err != nil {
-		return 0, &refusedError{a}
+	o.Heartbeat = true
+	l, a, _, err := h.flight(ctx, o)
+	if err != nil {
+		return 0, err
 	}
+	defer l.Close()
 	if _, agreed := a.ext(wire.ExtHeartbeat); !agreed {
 		return beatNotAgreed, nil
 	}
 	if err := l.step(); err != nil {
 		return 0, err
+	}
+	if !escorted { // silence is an answer: the request was discarded
+		if err := l.patience(2 * shortPatience); err != nil {
+			return 0, err
+		}
 	}
 	marker := make([]byte, soundPayload)
 	if _, err := rand.Read(marker); err != nil {

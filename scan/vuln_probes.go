@@ -63,6 +63,33 @@ func (h *host) knowPrimes() []grade.DH {
 // shortPatience is how long silence is listened to where it is an answer.
 const shortPatience = time.Second
 
+// flight makes a connection and reads the server's whole flight, up to where the attack begins; it tries again where the
+// connection dies or stays silent. The caller closes the link. moment is how long to listen for silence on this
+// connection: some round trips, and at most shortPatience.
+func (h *host) flight(ctx context.Context, o *offer) (l *link, a *answer, moment time.Duration, err error) {
+	o.Until = untilFlight
+	backOff := firstBackOff
+	for try := 1; ; try++ {
+		if l, err = h.dial(ctx); err != nil {
+			return nil, nil, 0, err
+		}
+		began := time.Now()
+		a = l.exchange(o)
+		if a.Outcome == accepted && a.Err == nil {
+			const trips, least = 20, 200 * time.Millisecond
+			return l, a, min(max(trips*time.Since(began), least), shortPatience), nil
+		}
+		l.Close()
+		if a.Outcome == alerted || a.Outcome == notTLS || try == askTries {
+			return nil, nil, 0, &refusedError{a}
+		}
+		if err := wait(ctx, backOff); err != nil {
+			return nil, nil, 0, err
+		}
+		backOff *= 2
+	}
+}
+
 // isTimeout reports that nothing came in time.
 func isTimeout(err error) bool {
 	var netErr net.Error

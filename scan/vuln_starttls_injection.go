@@ -71,6 +71,8 @@ func probeStartTLSInjection(ctx context.Context, h *host) {
 	lines, err := h.inject(ctx, how)
 	var refusal *injectionRefused
 	switch {
+	case errors.As(err, &refusal) && !h.control(ctx): // it may be tired of connections
+		h.verdict(startTLSInjection.unknown("The server hung up: " + refusal.Error() + "."))
 	case errors.As(err, &refusal):
 		h.verdict(startTLSInjection.is(grade.NotVulnerable, "The server does not go over to TLS with something in the way: "+refusal.Error()+"."))
 	case err != nil:
