@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -120,6 +121,7 @@ func (j *judge) askZone(ctx context.Context, h *host, name string) *zoneFacts {
 		ask("MTA-STS", func() error { return j.askMTASTS(ctx, h, z) })
 	}
 	wg.Wait()
+	slices.SortFunc(z.gaps, func(a, b grade.Gap) int { return strings.Compare(a.Probe, b.Probe) })
 	z.silent = vouched[0] == "" && vouched[1] == "" && vouched[2] == ""
 	for _, v := range vouched {
 		if z.authentic == "" || v == grade.No {
