@@ -108,7 +108,9 @@ func (q *cbcOracle) connect(ctx context.Context, way string, patience time.Durat
 	if err := s.sendDamaged(content, damage(way, q.suite.BlockLen)); err != nil {
 		return reaction{}, err
 	}
+	began := time.Now()
 	r, err := s.react(patience, s.record)
+	q.took(time.Since(began), r)
 	if err != nil || !r.Open || len(r.Alerts) > 0 || r.Data {
 		return r, err
 	}

@@ -19,7 +19,7 @@ func judgePOODLETLS(ctx context.Context, q *cbcOracle) (grade.Vulnerability, err
 		if _, asked := q.seen[way]; !asked {
 			continue
 		}
-		took, err := q.took(ctx, way)
+		took, err := q.takes(ctx, way)
 		if err != nil {
 			return grade.Vulnerability{}, err
 		}
@@ -30,8 +30,8 @@ func judgePOODLETLS(ctx context.Context, q *cbcOracle) (grade.Vulnerability, err
 	return poodleTLS.is(grade.NotVulnerable, "In "+q.where()+" records with wrong padding are refused: "+q.seen[wrongFirst].String()+"."), nil
 }
 
-// took reports whether a damaged record was taken for right.
-func (q *cbcOracle) took(ctx context.Context, way string) (bool, error) {
+// takes reports whether a damaged record is taken for right.
+func (q *cbcOracle) takes(ctx context.Context, way string) (bool, error) {
 	r := q.seen[way]
 	switch {
 	case !q.differ(way, wrongMAC):

@@ -97,10 +97,38 @@ type oracle struct {
 	ask func(ctx context.Context, thing string, patience time.Duration) (reaction, error)
 
 	seen map[string]reaction
+
+	mu      sync.Mutex
+	slowest time.Duration // that the server took to react at all, so far
 }
 
-// How long silence is waited for: at first, and where it would make a difference the scan's whole timeout.
-const firstPatience = 400 * time.Millisecond
+// How long silence is waited for: at first several times what the server has needed to react, within these bounds;
+// where it would make a difference, the scan's whole timeout.
+const (
+	leastPatience  = 100 * time.Millisecond
+	firstPatience  = 400 * time.Millisecond
+	patienceFactor = 8
+)
+
+// took notes how long a reaction took, unless there was none.
+func (q *oracle) took(d time.Duration, r reaction) {
+	if len(r.Alerts) == 0 && !r.Data {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.slowest = max(q.slowest, d)
+}
+
+// patience is how long silence is waited for at first.
+func (q *oracle) patience() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.slowest == 0 {
+		return firstPatience
+	}
+	return min(max(patienceFactor*q.slowest, leastPatience), firstPatience)
+}
 
 // repeats is how often a difference is looked at again before it is believed.
 const repeats = 2
@@ -112,7 +140,7 @@ func (q *oracle) all(ctx context.Context, things ...string) error {
 		q.seen = make(map[string]reaction)
 	}
 	missing := slices.DeleteFunc(slices.Clone(things), func(t string) bool { _, ok := q.seen[t]; return ok })
-	got, err := q.round(ctx, missing, firstPatience)
+	got, err := q.round(ctx, missing, q.patience())
 	if err != nil {
 		return err
 	}
@@ -183,7 +211,7 @@ func (q *oracle) differ(a, b string) bool { return !q.seen[a].same(q.seen[b]) }
 // difference between them the server's doing.
 func (q *oracle) steady(ctx context.Context, things ...string) (bool, error) {
 	for range repeats {
-		patience := firstPatience
+		patience := q.patience()
 		if slices.ContainsFunc(things, func(t string) bool { return q.seen[t].waits() }) {
 			patience = q.h.o.Timeout
 		}

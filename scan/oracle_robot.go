@@ -147,7 +147,10 @@ func (q *robotOracle) connect(ctx context.Context, form string, patience time.Du
 	if _, err := l.Write(out); err != nil && !connectionReset(err) {
 		return reaction{}, err
 	}
-	return s.react(patience, s.record)
+	began := time.Now()
+	r, err := s.react(patience, s.record)
+	q.took(time.Since(began), r)
+	return r, err
 }
 
 // robotFlight makes the records that are sent: all at once, so that nothing depends on how far the server has come.

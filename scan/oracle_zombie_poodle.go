@@ -17,7 +17,7 @@ func judgeZombie(ctx context.Context, q *cbcOracle) (grade.Vulnerability, error)
 	if q.seen[wrongFirst].says(q.seen[wrongBoth]) && !silentEnd(q.seen[wrongFirst], q.seen[wrongBoth]) {
 		return q.healthy(zombiePOODLE, wrongBoth)
 	}
-	took, err := q.took(ctx, wrongFirst)
+	took, err := q.takes(ctx, wrongFirst)
 	if err != nil {
 		return grade.Vulnerability{}, err
 	}
