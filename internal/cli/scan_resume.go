@@ -20,7 +20,7 @@ type resumeFile struct {
 
 // openResume reads the results of the runs before, each handed to old, and gets ready to add to them. A result that was
 // broken off in the middle is cut away: its target is scanned again.
-func openResume(path string, old func(report.Report) error) (k *resumeFile, err error) {
+func openResume(path string, isQuick bool, old func(report.Report) error) (k *resumeFile, err error) {
 	const perm = 0o644
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, perm)
 	if err != nil {
@@ -41,8 +41,11 @@ func openResume(path string, old func(report.Report) error) (k *resumeFile, err 
 		if err != nil {
 			return nil, &failure{kind: kindLocal, text: path + ": " + err.Error(), hint: "--resume takes a file of JSON lines that a scan has written", err: err}
 		}
-		if one.Facts != nil {
-			k.done[keyOfFacts(one.Facts)] = true
+		if f := one.Facts; f != nil {
+			if f.Quick != isQuick && f.Unreachable == "" {
+				return nil, otherKind(path, isQuick)
+			}
+			k.done[keyOfFacts(f)] = true
 		}
 		if err := old(one); err != nil {
 			return nil, err
@@ -60,6 +63,15 @@ func openResume(path string, old func(report.Report) error) (k *resumeFile, err 
 		}
 	}
 	return k, nil
+}
+
+// otherKind refuses to mix results that tell little with such that tell all: what is in the file would count as done.
+func otherKind(path string, isQuick bool) *failure {
+	f := &failure{kind: kindLocal, text: path + " holds results of quick looks", hint: "scan with --quick again, or name another file"}
+	if isQuick {
+		f.text, f.hint = path+" holds results of full scans", "scan without --quick, or name another file"
+	}
+	return f
 }
 
 // has reports whether a target was scanned by a run before.

@@ -247,7 +247,7 @@ func (r *scanRun) runFleet(ctx context.Context, s *scan.Scanner, targets iter.Se
 	var kept *resumeFile
 	if r.o.resume != "" {
 		var err error
-		if kept, err = openResume(r.o.resume, func(old report.Report) error { return r.take(old, nil) }); err != nil {
+		if kept, err = openResume(r.o.resume, r.o.isQuick, func(old report.Report) error { return r.take(old, nil) }); err != nil {
 			return err
 		}
 		if n := len(kept.done); n > 0 {
