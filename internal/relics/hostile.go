@@ -23,82 +23,92 @@ type Hostile struct {
 
 // HostileServers lists them.
 func HostileServers() []Hostile {
-	raw := func(handle func(net.Conn)) func(testing.TB) *Server {
-		return func(t testing.TB) *Server { return Start(t, handle) }
+	return append(hostileFromTheStart(), hostileBehindTheHello()...)
+}
+
+// hostileFromTheStart are those that do not look at what they are sent.
+func hostileFromTheStart() []Hostile {
+	raw := func(name string, handle func(net.Conn)) Hostile {
+		return Hostile{Name: name, Start: func(t testing.TB) *Server { return Start(t, handle) }}
 	}
-	behind := func(f func(c *Talk)) func(testing.TB) *Server {
-		return func(t testing.TB) *Server {
+	return []Hostile{
+		raw("silence", func(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }),
+		raw("immediate reset", reset),
+		raw("immediate end", func(net.Conn) {}),
+		raw("garbage", garbage),
+		raw("plain HTTP", plainHTTP),
+		raw("plain SMTP", func(nc net.Conn) {
+			fmt.Fprint(nc, "220 mail.test ESMTP\r\n")
+			_, _ = io.Copy(io.Discard, nc)
+		}),
+	}
+}
+
+// hostileBehindTheHello are those that read the ClientHello first.
+func hostileBehindTheHello() []Hostile {
+	behind := func(name string, saysNo bool, f func(c *Talk)) Hostile {
+		return Hostile{Name: name, SaysNo: saysNo, Start: func(t testing.TB) *Server {
 			s := Sound()
 			s.Refuse = func(c *Talk) bool {
 				f(c)
 				return true
 			}
 			return s.Start(t)
-		}
+		}}
 	}
 	return []Hostile{
-		{Name: "silence", Start: raw(func(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) })},
-		{Name: "immediate reset", Start: raw(reset)},
-		{Name: "reset behind the hello", Start: behind(func(c *Talk) { reset(c.Conn) })},
-		{Name: "immediate end", Start: raw(func(net.Conn) {})},
-		{Name: "garbage", Start: raw(func(nc net.Conn) { garbage(nc) })},
-		{Name: "garbage that begins as TLS", Start: behind(func(c *Talk) {
+		behind("reset behind the hello", false, func(c *Talk) { reset(c.Conn) }),
+		behind("garbage that begins as TLS", false, func(c *Talk) {
 			noise := make([]byte, 1<<14)
 			_, _ = rand.Read(noise)
 			noise[32] = 0xff // no session id is so long
 			c.Send(wire.ContentHandshake, append([]byte{2, 0, 0, 70, 3, 3}, noise...))
-		})},
-		{Name: "alert only", Start: behind(func(c *Talk) { c.Alert(wire.AlertLevelFatal, wire.AlertInternalError) })},
-		{Name: "warnings without end", Start: behind(func(c *Talk) {
+		}),
+		behind("alert only", false, func(c *Talk) { c.Alert(wire.AlertLevelFatal, wire.AlertInternalError) }),
+		behind("warnings without end", false, func(c *Talk) {
 			for c.Send(wire.ContentAlert, []byte{1, byte(wire.AlertUnrecognizedName)}) {
 			}
-		})},
-		{Name: "plain HTTP", Start: raw(plainHTTP)},
-		{Name: "plain SMTP", Start: raw(func(nc net.Conn) {
-			fmt.Fprint(nc, "220 mail.test ESMTP\r\n")
-			_, _ = io.Copy(io.Discard, nc)
-		})},
-		{Name: "slow drip", Start: behind(drip), SaysNo: true},
-		{Name: "records without end", Start: behind(func(c *Talk) {
-			piece := make([]byte, 1<<14)
-			for c.Send(wire.ContentApplicationData, piece) {
-			}
-		})},
-		{Name: "empty records without end", Start: behind(func(c *Talk) {
+		}),
+		behind("slow drip", true, drip),
+		behind("records without end", false, func(c *Talk) { flood(c, wire.ContentApplicationData, nil) }),
+		behind("empty records without end", false, func(c *Talk) {
 			many := strings.Repeat("\x16\x03\x03\x00\x00", 1000)
 			for {
 				if _, err := io.WriteString(c, many); err != nil {
 					return
 				}
 			}
-		})},
-		{Name: "a message without end", Start: behind(func(c *Talk) {
-			piece := make([]byte, 1<<14)
-			copy(piece, []byte{byte(wire.TypeServerHello), 0xff, 0xff, 0xff, 3, 3})
-			for c.Send(wire.ContentHandshake, piece) {
-			}
-		})},
-		{Name: "a chain of 16 MB", Start: behind(bigChain), SaysNo: true},
-		{Name: "HelloRetryRequest without end", Start: behind(retryForEver), SaysNo: true},
-		{Name: "hellos without end", Start: behind(func(c *Talk) {
+		}),
+		behind("a message without end", false, func(c *Talk) {
+			flood(c, wire.ContentHandshake, []byte{byte(wire.TypeServerHello), 0xff, 0xff, 0xff, 3, 3})
+		}),
+		behind("a chain of 16 MB", true, bigChain),
+		behind("HelloRetryRequest without end", true, retryForEver),
+		behind("hellos without end", true, func(c *Talk) {
 			c.choose()
 			hello := wire.AppendMessage(nil, c.serverHello())
 			for c.Send(wire.ContentHandshake, hello) {
 			}
-		}), SaysNo: true},
-		{Name: "a suite that was not offered", Start: behind(func(c *Talk) {
-			c.choose()
-			m := c.serverHello()
-			m.CipherSuite = 0xfefe
-			c.Send(wire.ContentHandshake, wire.AppendMessage(nil, m))
-		}), SaysNo: true},
-		{Name: "a version that was not offered", Start: behind(func(c *Talk) {
-			c.choose()
-			m := c.serverHello()
-			m.LegacyVersion = 0x0305
-			c.Send(wire.ContentHandshake, wire.AppendMessage(nil, m))
-		})},
+		}),
+		behind("a suite that was not offered", true, func(c *Talk) { c.wrongHello(func(m *wire.ServerHello) { m.CipherSuite = 0xfefe }) }),
+		behind("a version that was not offered", false, func(c *Talk) { c.wrongHello(func(m *wire.ServerHello) { m.LegacyVersion = 0x0305 }) }),
 	}
+}
+
+// flood sends records that begin with some bytes until nobody wants them any more.
+func flood(c *Talk, typ wire.ContentType, begin []byte) {
+	piece := make([]byte, 1<<14)
+	copy(piece, begin)
+	for c.Send(typ, piece) {
+	}
+}
+
+// wrongHello sends a ServerHello that was changed.
+func (c *Talk) wrongHello(change func(*wire.ServerHello)) {
+	c.choose()
+	m := c.serverHello()
+	change(m)
+	c.Send(wire.ContentHandshake, wire.AppendMessage(nil, m))
 }
 
 // garbage sends noise until nobody wants it any more.
