@@ -119,28 +119,32 @@ const (
 )
 
 // ask makes a connection for one offer and reads the answer. The error is not nil only where no answer could be had: then
-// the question is a gap. A close or reset without an alert is an answer when it happens again while the server accepts,
-// right afterwards, what it has accepted before.
+// the question is a gap. A close or reset without an alert is an answer where it happens again and again, while the server
+// accepts in between what it has accepted before.
 func (h *host) ask(ctx context.Context, o *offer) (*answer, error) {
+	return h.insist(ctx, func() (*answer, error) { return h.askOnce(ctx, o) })
+}
+
+// insist is ask for any way to ask.
+func (h *host) insist(ctx context.Context, askOnce func() (*answer, error)) (*answer, error) {
 	var a *answer
 	backOff, tries := firstBackOff, askTries
 	if !h.seen.hasAnswered() {
 		tries = firstTries
 	}
-	for try := 1; try <= tries; try++ {
+	for try := 1; ; try++ {
 		var err error
-		if a, err = h.askOnce(ctx, o); err != nil {
+		if a, err = askOnce(); err != nil {
 			return nil, err
 		}
 		switch a.Outcome {
-		case accepted, alerted:
+		case accepted:
 			return a, nil
-		case closed, reset:
-			if h.seen.refusesSilently() && h.control(ctx) {
-				return a, nil
-			}
+		case alerted:
+			h.seen.refusedAloud()
+			return a, nil
 		}
-		if try == tries || (a.Outcome == timedOut || a.Outcome == notTLS) && try > 1 {
+		if try == tries || (a.Outcome == timedOut || a.Outcome == notTLS) && try > 1 || a.wordless() && h.isSilent() {
 			break
 		}
 		if h.seen.hasAnswered() {
@@ -151,11 +155,59 @@ func (h *host) ask(ctx context.Context, o *offer) (*answer, error) {
 			backOff *= 2
 		}
 	}
-	if (a.Outcome == closed || a.Outcome == reset) && h.control(ctx) {
-		h.seen.refusedSilently()
-		return a, nil
+	if !a.wordless() {
+		return nil, &silenceError{a}
+	}
+	return h.judgeSilence(ctx, a, askOnce)
+}
+
+// wordless reports that the server closed or reset the connection without an alert.
+func (a *answer) wordless() bool { return a.Outcome == closed || a.Outcome == reset }
+
+// judgeSilence finds out whether a server that closes or resets every connection with an offer refuses the offer, or is
+// tired of us: it must accept what it accepted before and refuse this, several times in turn and with the same pause
+// before each.
+func (h *host) judgeSilence(ctx context.Context, a *answer, askOnce func() (*answer, error)) (*answer, error) {
+	const rounds = 6
+	need, pause := h.seen.manners()
+	for range rounds {
+		if len(h.versionsSeen()) == 0 {
+			break // nothing to compare with
+		}
+		if err := wait(ctx, pause); err != nil {
+			return nil, err
+		}
+		isAlive := h.control(ctx)
+		if err := wait(ctx, pause); err != nil {
+			return nil, err
+		}
+		pause *= 2
+		if !isAlive {
+			continue
+		}
+		again, err := askOnce()
+		if err != nil {
+			return nil, err
+		}
+		switch a = again; {
+		case a.Outcome == accepted || a.Outcome == alerted:
+			return a, nil
+		case !a.wordless():
+			return nil, &silenceError{a}
+		}
+		if need--; need == 0 {
+			h.seen.refusedSilently()
+			h.door.reopen() // it was not the number of connections
+			return a, nil
+		}
 	}
 	return nil, &silenceError{a}
+}
+
+// isSilent reports whether the server was caught refusing without words.
+func (h *host) isSilent() bool {
+	need, _ := h.seen.manners()
+	return need == 1
 }
 
 // silenceError is the lack of an answer.
@@ -171,16 +223,19 @@ func hangs(err error) bool {
 
 // control reports whether the server accepts, now, what it has accepted before.
 func (h *host) control(ctx context.Context) bool {
-	for _, v := range h.versionsSeen() {
-		o := h.working(v)
-		if o == nil {
-			continue
-		}
-		o.Until = untilHello
-		a, err := h.askOnce(ctx, o)
-		return err == nil && a.Outcome == accepted
+	h.mu.Lock()
+	var o *offer
+	for v := wire.VersionTLS13; v >= wire.VersionSSL30 && o == nil; v-- {
+		o = h.offers[v]
 	}
-	return false
+	h.mu.Unlock()
+	if o == nil {
+		return false
+	}
+	o = o.clone()
+	o.Until = untilHello
+	a, err := h.askOnce(ctx, o)
+	return err == nil && a.Outcome == accepted
 }
 
 // versionsSeen are those in which an offer was accepted.

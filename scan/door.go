@@ -10,6 +10,7 @@ import (
 type door struct {
 	mu      sync.Mutex
 	limit   int // connections at once
+	full    int // what limit was at first
 	open    int
 	waiting []chan struct{}
 	pace    time.Duration
@@ -17,7 +18,9 @@ type door struct {
 	count   int       // begun so far
 }
 
-func newDoor(limit int, pace time.Duration) *door { return &door{limit: limit, pace: pace} }
+func newDoor(limit int, pace time.Duration) *door {
+	return &door{limit: limit, full: limit, pace: pace}
+}
 
 // enter waits for a free place and for the pace. Each enter that succeeds wants a leave.
 func (d *door) enter(ctx context.Context) error {
@@ -40,7 +43,7 @@ func (d *door) enter(ctx context.Context) error {
 		d.leave()
 		return err
 	}
-	return ctx.Err()
+	return nil
 }
 
 // giveUp takes a waiter out of the queue; if its turn has come in the meantime it passes it on.
@@ -63,7 +66,7 @@ func (d *door) keepPace(ctx context.Context) error {
 	d.count++
 	if d.pace <= 0 {
 		d.mu.Unlock()
-		return nil
+		return ctx.Err()
 	}
 	now := time.Now()
 	at := d.next
@@ -93,6 +96,13 @@ func (d *door) slow() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.limit = max(1, d.limit/2)
+}
+
+// reopen allows as many connections at once as at first.
+func (d *door) reopen() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.limit = d.full
 }
 
 // made is how many connections were begun.

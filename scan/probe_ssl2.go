@@ -104,32 +104,31 @@ type ssl2Result struct {
 	err     error
 }
 
-// askSSL2 asks for SSL 2.0. A server that closes or resets says no here: it read the hello, and this is how software
-// without SSL 2.0 takes leave of what it cannot read; but only if it answers TLS afterwards as before.
+// askSSL2 asks for SSL 2.0. To close or reset the connection is how software without it takes leave of what it cannot read.
 func (h *host) askSSL2(ctx context.Context) *ssl2Result {
-	const tries = 2
 	r := &ssl2Result{offered: grade.Unknown}
-	for range tries {
+	var hello *serverHello2
+	a, err := h.insist(ctx, func() (*answer, error) {
 		l, err := h.dial(ctx)
 		if err != nil {
-			r.err = err
-			return r
+			return nil, err
 		}
-		outcome, hello, _ := l.exchange2()
-		l.Close()
-		switch {
-		case hello != nil:
-			h.seen.answered()
-			h.foundSSL2(r, hello)
-			return r
-		case outcome == alerted, outcome == notTLS:
-			r.offered = grade.No
-			return r
-		case (outcome == closed || outcome == reset) && h.control(ctx):
-			r.offered = grade.No
-			return r
+		defer l.Close()
+		var what outcome
+		what, hello, _ = l.exchange2()
+		if what == notTLS {
+			what = alerted // by an alert of TLS mostly: whatever it is, it is no SERVER-HELLO
 		}
-		r.err = errors.New(outcome.String())
+		return &answer{Outcome: what}, nil
+	})
+	switch {
+	case err != nil:
+		r.err = err
+	case hello != nil:
+		h.seen.answered()
+		h.foundSSL2(r, hello)
+	case a.refused():
+		r.offered = grade.No
 	}
 	return r
 }

@@ -31,8 +31,24 @@ func (e *refusedError) Error() string {
 }
 
 // finish makes a handshake to its end, with whatever of the offer the server chooses. The error is a *refusedError where
-// the server refuses.
+// the server refuses. Where it hangs up without a word, it is asked again.
 func (h *host) finish(ctx context.Context, o *offer) (session, error) {
+	const tries = 5
+	backOff := firstBackOff
+	for try := 1; ; try++ {
+		s, err := h.finishOnce(ctx, o)
+		if a, refused := refusal(err); err == nil || try == tries || !refused || !a.wordless() || !h.seen.hasAnswered() {
+			return s, err
+		}
+		h.door.slow()
+		if err := wait(ctx, backOff); err != nil {
+			return nil, err
+		}
+		backOff *= 2
+	}
+}
+
+func (h *host) finishOnce(ctx context.Context, o *offer) (session, error) {
 	o = o.clone()
 	o.Until = untilFlight
 	l, err := h.dial(ctx)
@@ -118,7 +134,8 @@ func (s *sharedSession) close() {
 type observations struct {
 	mu       sync.Mutex
 	any      bool
-	silently bool
+	silently int // how often that was made sure of
+	aloud    bool
 }
 
 // answered notes that the server has said something in TLS.
@@ -138,13 +155,33 @@ func (o *observations) hasAnswered() bool {
 func (o *observations) refusedSilently() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.silently = true
+	o.silently++
 }
 
-func (o *observations) refusesSilently() bool {
+// manners says how sure it must be made of a refusal without words: how often the server must refuse again what it
+// refused, and accept what it accepted before, and how long to wait in between. Who was caught at it needs less, who sends
+// alerts as a rule needs more.
+func (o *observations) manners() (times int, pause time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.silently
+	switch {
+	case o.silently > 0 && !o.aloud:
+		return 1, 0
+	case o.silently > 2:
+		return 1, firstBackOff / 4
+	case o.silently > 0:
+		return 2, firstBackOff / 2
+	case o.aloud:
+		return 3, firstBackOff
+	}
+	return 2, firstBackOff
+}
+
+// refusedAloud notes that the server refused with an alert.
+func (o *observations) refusedAloud() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.aloud = true
 }
 
 // tickets13 gives the tickets of the shared session, and ends that: there are servers that serve one connection after the
