@@ -28,6 +28,7 @@ func (a *app) commands() []*cobra.Command {
 		newScan(a),
 		newCA(a),
 		newCert(a),
+		newACME(a),
 		newCiphers(a),
 		newTrace(a),
 		newLearn(a),

@@ -62,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"server":     startServer,
 			"lesson":     startLesson,
 			"office":     startOffice,
+			"port":       freePort,
 			"halt":       haltServer,
 			"tcp":        startTCP,
 			"big":        makeBig,
@@ -135,6 +136,16 @@ func startOffice(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("the office does not say where its plain side is")
+}
+
+// freePort is `port NAME`: $NAME_PORT is one that is free now.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(err)
+	ts.Check(l.Close())
+	ts.Setenv(args[0]+"_PORT", port)
 }
 
 // startOurs runs tlswright in the background, and sets $NAME to the address that it says it listens on.
