@@ -78,10 +78,10 @@ func prosody(d *daemon, program string) *exec.Cmd {
 }
 
 func prepareMariaDB(d *daemon) error {
-	if err := d.folderOf("data", "mysql"); err != nil {
+	if err := d.folderOf("data", "nobody"); err != nil {
 		return err
 	}
-	return d.giveTo("key.pem", "mysql")
+	return d.giveTo("key.pem", "nobody")
 }
 
 // mariaDB has no accounts, for nobody logs in.
@@ -91,7 +91,7 @@ func mariaDB(d *daemon, program string) *exec.Cmd {
 		"--ssl-cert=" + d.path("cert.pem"), "--ssl-key=" + d.path("key.pem"), "--pid-file=" + d.path("data/pid"), "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
 	}
 	if os.Getuid() == 0 {
-		args = append(args, "--user=mysql")
+		args = append(args, "--user=nobody")
 	}
 	return exec.Command(program, args...)
 }

@@ -27,6 +27,7 @@ type kind struct {
 	program      string
 	talksOnStdin bool // it says there why it does not start
 	needsRoot    bool
+	needs        string                // another program that it runs; may be empty
 	isExtra      bool                  // it may be missing where CI=true, unless scripts/peers.sh lists its program
 	prepare      func(d *daemon) error // may be nil
 	command      func(d *daemon, program string) *exec.Cmd
@@ -42,7 +43,7 @@ func kinds() map[string]kind {
 		"slapd":    {program: "slapd", prepare: prepareSlapd, command: slapd},
 		"postgres": {program: "postgres", prepare: preparePostgres, command: postgres},
 
-		"dovecot-delivery": {program: "/usr/lib/dovecot/managesieve-login", isExtra: true, needsRoot: true, prepare: prepareDelivery, command: deliveryDovecot},
+		"dovecot-delivery": {program: "/usr/lib/dovecot/managesieve-login", needs: "/usr/lib/dovecot/lmtp", isExtra: true, needsRoot: true, prepare: prepareDelivery, command: deliveryDovecot},
 		"prosody":          {program: "prosody", isExtra: true, prepare: prepareProsody, command: prosody},
 		"mariadb":          {program: "mariadbd", isExtra: true, prepare: prepareMariaDB, command: mariaDB},
 		"xrdp":             {program: "xrdp", isExtra: true, needsRoot: true, prepare: prepareXRDP, command: xrdp},
@@ -51,6 +52,11 @@ func kinds() map[string]kind {
 
 // find looks for a program where Debian puts servers, too.
 func (k kind) find() (string, error) {
+	if k.needs != "" {
+		if _, err := exec.LookPath(k.needs); err != nil {
+			return "", fmt.Errorf("%s is missing", k.needs)
+		}
+	}
 	if path, err := exec.LookPath(k.program); err == nil {
 		return path, nil
 	}
@@ -370,6 +376,7 @@ func prepareINN(d *daemon) error {
 	err := d.configure("inn.conf", `domain: news.test
 pathhost: news.test
 mta: "/bin/true %s"
+nnrpdloadlimit: 0
 hismethod: hisv6
 ovmethod: tradindexed
 pathnews: /usr/lib/news
