@@ -1,3 +1,5 @@
+//go:build unix
+
 package grade_test
 
 import (
@@ -12,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,16 +91,24 @@ func (b *bench) judge(kind, program string, args ...string) *grade.Result {
 	var out strings.Builder
 	cmd := exec.Command(path, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a server's workers end with it
+	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
 	defer func() {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
 	}()
-	b.await(&out)
+	if !b.await(ended) {
+		<-ended
+		b.t.Fatalf("%s does not stay up: %s", program, out.String())
+	}
 	s := scan.New(scan.Options{
 		Offline: true, Simulate: true, HostTimeout: time.Minute,
 		Stores: []scan.Store{{Name: "test", Roots: []*x509.Certificate{b.root}, Intermediates: []*x509.Certificate{b.inter}}},
@@ -112,8 +123,8 @@ func (b *bench) judge(kind, program string, args ...string) *grade.Result {
 	return grade.Judge(all[0], grade.Options{ServerKind: kind, Policies: []grade.Policy{}})
 }
 
-// await asks until somebody answers.
-func (b *bench) await(out fmt.Stringer) {
+// await asks until somebody answers; false: the server has ended instead.
+func (b *bench) await(ended <-chan struct{}) bool {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
 	defer cancel()
@@ -123,11 +134,13 @@ func (b *bench) await(out fmt.Stringer) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(b.port))
 		if err == nil {
 			conn.Close()
-			return
+			return true
 		}
 		select {
 		case <-ctx.Done():
 			b.t.Fatalf("nobody answers: %v", err)
+		case <-ended:
+			return false
 		case <-again.C:
 		}
 	}
@@ -227,5 +240,32 @@ func TestAnOldHAProxyWithAllItsFixesGetsAPlus(t *testing.T) {
 	}
 	if after := judge(); after.Grade != "A+" {
 		t.Errorf("with all fixes it has %s: %q\n%s\n%s", after.Grade, after.Missing, strings.Join(global, "\n"), strings.Join(front, "\n"))
+	}
+}
+
+func TestAnOldApacheWithAllItsFixesGetsAPlus(t *testing.T) {
+	b := newBench(t, "apache2")
+	var modules strings.Builder
+	for _, m := range []string{"mpm_event", "authz_core", "alias", "headers", "socache_shmcb", "ssl"} {
+		fmt.Fprintf(&modules, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", m, m)
+	}
+	site := configuration{
+		"SSLProtocol -all +TLSv1 +TLSv1.1 +TLSv1.2", "SSLCipherSuite ALL:COMPLEMENTOFALL:@SECLEVEL=0", "SSLCompression off",
+		"SSLCertificateFile " + b.dir + "/cert.pem", "SSLCertificateKeyFile " + b.dir + "/privkey.pem",
+	}
+	judge := func() *grade.Result {
+		text := fmt.Sprintf("ServerRoot %[1]s\nServerName base.example\nPidFile %[1]s/pid\nErrorLog /dev/stderr\nDefaultRuntimeDir %[1]s\nListen 127.0.0.1:%[2]d\n%[3]s<IfModule unixd_module>\nUser nobody\nGroup nogroup\n</IfModule>\n<VirtualHost *:%[2]d>\nServerName %[4]s\nSSLEngine on\n%[5]s\n</VirtualHost>\n",
+			b.dir, b.port, modules.String(), mendedHost, strings.Join(site, "\n"))
+		return b.judge("Apache", "apache2", "-DFOREGROUND", "-f", b.write("apache.conf", text))
+	}
+	before := judge()
+	if before.Grade != "B" { // Apache never offers suites without encryption or authentication
+		t.Fatalf("the old server has %s", before.Grade)
+	}
+	for _, s := range fixes(t, before, "Apache") {
+		site = site.apply(strings.ReplaceAll(s.Text, "/etc/letsencrypt/live/"+mendedHost, b.dir), "Header")
+	}
+	if after := judge(); after.Grade != "A+" {
+		t.Errorf("with all fixes it has %s: %q\n%s", after.Grade, after.Missing, strings.Join(site, "\n"))
 	}
 }

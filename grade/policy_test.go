@@ -171,6 +171,7 @@ func TestPolicyFilesAreReadStrictly(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		``: "cannot read", `[]`: "cannot read", `{}`: "needs a name", `{"name": "a b"}`: "needs a name", `{"name": "a", "vresions": []}`: "unknown field",
+		`{"name": "a", "aead": true, "AEAD": false}`: "twice", `null`: "needs a name",
 		`{"name": "a"} {}`: "something follows", `{"name": "a", "versions": ["TLS 1.4"]}`: "no version", `{"name": "a", "suites": ["ECDHE+NONSENSE"]}`: "suites",
 		`{"name": "a", "groups": ["x25518"]}`: "no group", `{"name": "a", "minGrade": "G"}`: "no grade", `{"name": "a", "forbiddenRules": ["B99"]}`: "no rule",
 		`{"name": "a", "minRSABits": -1}`: "between", `{"name": "a", "hstsMinAge": -1}`: "negative", `{"name": "a", "certificateTypes": ["x"]}`: "no kind",
