@@ -59,6 +59,10 @@ func TestKeysThatCanBeComputedAreTold(t *testing.T) {
 	rsa := func(weak string) *grade.Facts {
 		return &grade.Facts{Chains: []grade.Chain{{KeyType: "RSA", Sent: []grade.Certificate{{Key: "RSA 2048 bits", SHA256: "ab", WeakKey: weak}}}}}
 	}
+	listed := rsa("")
+	listed.Chains[0].Sent[0].KeyListed = grade.No
+	published := rsa("the private key is published")
+	published.Chains[0].Sent[0].KeyListed = grade.Yes
 	for name, c := range map[string]struct {
 		got  grade.Vulnerability
 		want grade.Verdict
@@ -68,6 +72,8 @@ func TestKeysThatCanBeComputedAreTold(t *testing.T) {
 		"other":        {judgeROCA(rsa("Debian OpenSSL flaw")), grade.NotVulnerable},
 		"debian":       {judgeDebianKey(rsa("Debian OpenSSL flaw")), grade.Vulnerable},
 		"debian list":  {judgeDebianKey(rsa("")), grade.Inconclusive},
+		"published":    {judgeDebianKey(published), grade.Vulnerable},
+		"not listed":   {judgeDebianKey(listed), grade.NotVulnerable},
 		"empty chains": {judgeROCA(&grade.Facts{Chains: []grade.Chain{{}}}), grade.NotApplicable},
 	} {
 		if c.got.Verdict != c.want {
