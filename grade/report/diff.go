@@ -153,6 +153,9 @@ func (p *page) diff(d *Diff) {
 	}
 	p.line(p.paint(Bold, d.New.Name()) + at(d.New) + "  " + text)
 	for _, c := range d.Changes {
+		if c.Area == "grade" && c.Old == string(before) && c.New == string(after) {
+			continue // the first line says so
+		}
 		word, style := string(c.Direction), Plain
 		switch c.Direction {
 		case grade.Worse:

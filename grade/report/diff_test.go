@@ -13,6 +13,7 @@ func someChanges(old, new *grade.Facts) []grade.Change {
 		return nil
 	}
 	return []grade.Change{
+		{Area: "grade", Direction: grade.Worse, Text: "The grade went from A+ to F.", Old: "A+", New: "F"},
 		{Area: "http", Direction: grade.Neutral, Text: "the server calls itself otherwise", Old: old.Software, New: new.Software},
 		{Area: "protocols", Direction: grade.Better, Text: "TLS 1.1 could not be asked about", Old: "no", New: "unknown"},
 		{Area: "protocols", Direction: grade.Worse, Text: "SSL 2.0 is offered now", Old: "no", New: "yes"},
