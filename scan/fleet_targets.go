@@ -8,6 +8,8 @@ import (
 	"iter"
 	"net/netip"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // What a list of targets may hold.
@@ -79,7 +81,7 @@ func targetsOf(line string) iter.Seq2[Target, error] {
 		}
 		for t, err := range expand(words[0]) {
 			if err == nil && len(words) == 2 {
-				t.ServerName = strings.TrimSuffix(strings.ToLower(words[1]), ".")
+				t.ServerName = strings.TrimSuffix(strings.ToLower(asciiTarget(words[1])), ".")
 				if err = checkHost(t.ServerName); err != nil {
 					err = fmt.Errorf("%w: %q: %w", ErrTarget, clip(words[1]), err)
 				}
@@ -93,6 +95,7 @@ func targetsOf(line string) iter.Seq2[Target, error] {
 
 // expand gives the targets that one word stands for: itself, or each address of a block.
 func expand(word string) iter.Seq2[Target, error] {
+	word = asciiTarget(word)
 	return func(yield func(Target, error) bool) {
 		block, rest, isBlock := cutPrefix(word)
 		if !isBlock {
@@ -130,6 +133,29 @@ func cutPrefix(word string) (block netip.Prefix, rest string, ok bool) {
 	address = strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
 	block, err := netip.ParsePrefix(address + "/" + after[:end])
 	return block, after[end:], err == nil
+}
+
+// asciiTarget gives the name in a target its ASCII form, where it has letters beyond ASCII: "bücher.example:8443". What has no such
+// form stays as it is, and is refused later.
+func asciiTarget(word string) string {
+	if !strings.ContainsFunc(word, func(r rune) bool { return r >= 0x80 }) {
+		return word
+	}
+	scheme, rest, found := strings.Cut(word, "://")
+	if !found {
+		scheme, rest = "", word
+	} else {
+		scheme += "://"
+	}
+	end := strings.IndexAny(rest, ":/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	ascii, err := idna.Lookup.ToASCII(rest[:end])
+	if err != nil {
+		return word
+	}
+	return scheme + ascii + rest[end:]
 }
 
 // clip bounds what a message repeats of a line.

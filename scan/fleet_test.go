@@ -39,17 +39,18 @@ func gather(list iter.Seq2[Target, error]) (targets []string, bad []string) {
 
 func TestListsOfTargetsAreRead(t *testing.T) {
 	list := "# hosts\n\nexample.com\n  example.org:8443  # two\r\n192.0.2.0/30:8443\nmail.example:25/smtp\n127.0.0.1:1 App.Test.\n" +
-		"one two three\nno host\n[2001:db8::]/127\nhttps://example.net/path\n" + strings.Repeat("x", 10000) + "\n192.0.2.0/30/smtp\nlast"
+		"one two three\nno host\n[2001:db8::]/127\nhttps://example.net/path\n" + strings.Repeat("x", 10000) + "\n192.0.2.0/30/smtp\nlast\nhttps://bücher.example:8443/x\nb\u200d.example\n127.0.0.1:1 BÜCHER.example"
 	got, bad := gather(Targets(strings.NewReader(list)))
 	want := []string{
 		"example.com:443", "example.org:8443", "192.0.2.0:8443", "192.0.2.1:8443", "192.0.2.2:8443", "192.0.2.3:8443", "mail.example:25/smtp",
 		"127.0.0.1:1 as app.test", "no:443 as host", "[2001:db8::]:443", "[2001:db8::1]:443", "example.net:443",
 		"192.0.2.0:25/smtp", "192.0.2.1:25/smtp", "192.0.2.2:25/smtp", "192.0.2.3:25/smtp", "last:443",
+		"xn--bcher-kva.example:8443", "127.0.0.1:1 as xn--bcher-kva.example",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if len(bad) != 2 || !strings.HasPrefix(bad[0], "line 8: ") || !strings.HasPrefix(bad[1], "line 12: ") {
+	if len(bad) != 3 || !strings.HasPrefix(bad[0], "line 8: ") || !strings.HasPrefix(bad[1], "line 12: ") {
 		t.Errorf("%q", bad)
 	}
 }

@@ -25,6 +25,8 @@ type Scanner struct {
 	mu     sync.Mutex
 	shares map[wire.Group]suite.KeyShare // one key pair a group: a scan has no secrets
 	queue  queue                         // before each address
+
+	clients func() ([]*knownClient, error) // read once
 }
 
 // ErrNoAddress is what errors.Is finds in the error of Scan where a name has no address that may be used.
@@ -36,9 +38,10 @@ const addressesAtOnce = 4
 // New makes a Scanner.
 func New(o Options) *Scanner {
 	s := &Scanner{
-		o:      o.filled(),
-		parts:  make(map[wire.CipherSuite]ciphers.Parts, 512),
-		shares: make(map[wire.Group]suite.KeyShare),
+		o:       o.filled(),
+		parts:   make(map[wire.CipherSuite]ciphers.Parts, 512),
+		shares:  make(map[wire.Group]suite.KeyShare),
+		clients: sync.OnceValues(knownClients),
 	}
 	s.judge = newJudge(&s.o)
 	for _, p := range ciphers.All() {

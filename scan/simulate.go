@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 
 	"github.com/tlswright/tlswright/grade"
@@ -23,7 +24,7 @@ func simulationProbes() []probe {
 // version in common with the server needs no connection: the answer follows from what was found out about the versions.
 func probeClients(ctx context.Context, h *host) {
 	const name = "well-known clients"
-	all, err := knownClients()
+	all, err := h.scanner.clients()
 	if err != nil {
 		h.gap(name, err)
 		return
@@ -76,6 +77,9 @@ func (k *knownClient) try(ctx context.Context, h *host, s *grade.Simulation) err
 	if p := h.facts().Protocol(wire.VersionTLS13); k.highest() >= wire.VersionTLS13 && (p == nil || p.Offered != grade.No) {
 		o.Until = untilHello // what follows is encrypted
 	}
+	if !h.speaksHTTP() {
+		k = k.withoutHTTP()
+	}
 	var err error
 	if o.Raw, err = k.hello(h.target.name(), h.scanner.share); err != nil {
 		return err
@@ -86,6 +90,20 @@ func (k *knownClient) try(ctx context.Context, h *host, s *grade.Simulation) err
 	}
 	k.judge(a, s)
 	return nil
+}
+
+// withoutHTTP is the client as another program would use it, which speaks no HTTP and asks for none: mail servers refuse who
+// does.
+func (k *knownClient) withoutHTTP() *knownClient {
+	other := *k
+	other.Extensions = slices.DeleteFunc(slices.Clone(k.Extensions), func(e uint16) bool {
+		switch wire.ExtensionType(e) {
+		case wire.ExtALPN, wire.ExtNextProtocolNegotiation, wire.ExtApplicationSettings, wire.ExtApplicationSettingsOld:
+			return true
+		}
+		return false
+	})
+	return &other
 }
 
 // judge notes what the client would make of the server's answer.

@@ -249,3 +249,20 @@ func TestMistakesInClientFilesAreFound(t *testing.T) {
 		}
 	}
 }
+
+func TestClientsAskMailServersForNoHTTP(t *testing.T) {
+	all, err := knownClients()
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := testShares()
+	for _, k := range all {
+		body, err := k.withoutHTTP().hello("mail.test", share)
+		if err != nil || bytes.Contains(body, []byte("http/1.1")) || bytes.Contains(body, []byte("\x02h2")) {
+			t.Errorf("%s: %v", k.Name, err)
+		}
+		if with, err := k.hello("mail.test", share); err != nil || len(k.ALPN) > 0 && !bytes.Contains(with, []byte("http/1.1")) {
+			t.Errorf("%s: %v", k.Name, err)
+		}
+	}
+}
