@@ -112,6 +112,13 @@ func (o *scanFlags) check(cmd *cobra.Command, args []string) error {
 	case o.resume != "" && o.resume == o.output:
 		return usagef(cmd, "--resume keeps results in %s already; name another file with -o", o.resume)
 	}
+	if o.serverName != "" {
+		name, err := asciiName(strings.ToLower(strings.TrimSuffix(o.serverName, ".")))
+		if err != nil || strings.ContainsFunc(name, isNoHostRune) || isAddress(name) {
+			return usagef(cmd, "--servername %q is no host name", o.serverName)
+		}
+		o.serverName = name
+	}
 	if o.starttls != "" {
 		if _, ok := starttls.Parse(o.starttls); !ok {
 			f := usagef(cmd, "--starttls %q is not a protocol we know", o.starttls)
@@ -200,7 +207,7 @@ func (o *scanFlags) apply(t scan.Target) scan.Target {
 		}
 	}
 	if o.serverName != "" {
-		t.ServerName = strings.ToLower(strings.TrimSuffix(o.serverName, "."))
+		t.ServerName = o.serverName
 	}
 	return t
 }
