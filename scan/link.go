@@ -131,7 +131,7 @@ func (l *link) upgrade() error {
 	if err := l.step(); err != nil {
 		return err
 	}
-	u, err := starttls.Negotiate(l.Conn, p, ownName(l.Conn))
+	u, err := starttls.NegotiateFor(l.Conn, p, ownName(l.Conn), l.host.target.name())
 	if err != nil {
 		return err
 	}
