@@ -111,7 +111,7 @@ func (q *cbcOracle) connect(ctx context.Context, way string, patience time.Durat
 	began := time.Now()
 	r, err := s.react(patience, s.record)
 	q.took(time.Since(began), r)
-	if err != nil || !r.Open || len(r.Alerts) > 0 || r.Data {
+	if err != nil || !r.Open || len(r.Alerts) > 0 || r.Data || r.Other != "" {
 		return r, err
 	}
 	// Nothing: either the record was taken and the application waits for more, or the server is stuck. A goodbye tells.

@@ -18,7 +18,9 @@ import (
 type reaction struct {
 	Alerts []wire.Alert
 	Data   bool // application data came: what was wrong was taken for right
-	Open   bool // the connection was still open when our patience ended
+	// Other is what came that is no record that can be opened, in a word: some servers go on in plain text.
+	Other string
+	Open  bool // the connection was still open when our patience ended
 	// Farewell is the reaction to a close_notify of ours that was sent where nothing at all had come; nil: none was sent.
 	Farewell *reaction
 }
@@ -31,6 +33,9 @@ func (r reaction) String() string {
 	}
 	if r.Data {
 		words = append(words, "application data")
+	}
+	if r.Other != "" {
+		words = append(words, r.Other)
 	}
 	switch {
 	case r.Farewell != nil:
@@ -48,7 +53,9 @@ func (r reaction) String() string {
 func (r reaction) same(o reaction) bool { return r.says(o) && r.ends(o) }
 
 // says compares what was said.
-func (r reaction) says(o reaction) bool { return slices.Equal(r.Alerts, o.Alerts) && r.Data == o.Data }
+func (r reaction) says(o reaction) bool {
+	return slices.Equal(r.Alerts, o.Alerts) && r.Data == o.Data
+}
 
 // ends compares how the connection went on.
 func (r reaction) ends(o reaction) bool {
@@ -81,6 +88,12 @@ func (l *link) react(d time.Duration, record func() (wire.ContentType, []byte, e
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			r.Open = true
 			return r, nil
+		case errors.Is(err, errNotTLS):
+			r.Other = "plain text"
+			return r, nil
+		case errors.Is(err, errHandshake12):
+			r.Other = "a record that cannot be opened"
+			return r, nil
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), connectionReset(err):
 			return r, nil
 		default:
@@ -112,7 +125,7 @@ const (
 
 // took notes how long a reaction took, unless there was none.
 func (q *oracle) took(d time.Duration, r reaction) {
-	if len(r.Alerts) == 0 && !r.Data {
+	if len(r.Alerts) == 0 && !r.Data && r.Other == "" {
 		return
 	}
 	q.mu.Lock()

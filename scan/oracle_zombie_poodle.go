@@ -30,5 +30,5 @@ func judgeZombie(ctx context.Context, q *cbcOracle) (grade.Vulnerability, error)
 // silentEnd reports whether of two connections on which nothing was said one ended and the other did not: to end it is to
 // say something.
 func silentEnd(a, b reaction) bool {
-	return len(a.Alerts) == 0 && len(b.Alerts) == 0 && !a.Data && !b.Data && !a.ends(b)
+	return len(a.Alerts) == 0 && len(b.Alerts) == 0 && !a.Data && !b.Data && a.Other == "" && b.Other == "" && !a.ends(b)
 }

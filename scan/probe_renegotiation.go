@@ -140,7 +140,7 @@ var (
 )
 
 // enoughRenegotiations is how many in a row show that nobody counts them.
-const enoughRenegotiations = 4
+const enoughRenegotiations = 10
 
 // askSecure asks for protected renegotiations on a session whose server knows RFC 5746, and ends it.
 func (s *session12) askSecure() (grade.Answer, grade.Vulnerability) {
@@ -158,10 +158,11 @@ func (s *session12) askSecure() (grade.Answer, grade.Vulnerability) {
 	}
 	switch {
 	case made == enoughRenegotiations || r.BrokeOff:
-		return grade.Yes, clientRenegotiation.is(grade.Vulnerable, fmt.Sprintf("In %s the client may begin another handshake, which costs the server "+
-			"more than the client: %d in a row were accepted.", v, made))
+		return grade.Yes, clientRenegotiation.is(grade.Vulnerable, "In "+v+" the client may begin another handshake, which costs the server "+
+			"more than the client, as often as it likes.", fmt.Sprintf("%d in a row were accepted", made))
 	case made > 0:
-		return grade.Yes, clientRenegotiation.is(grade.Potential, fmt.Sprintf("In %s the client may begin another handshake, but not often: after %d %s.", v, made, r.Text))
+		return grade.Yes, clientRenegotiation.is(grade.Potential, "In "+v+" the client may begin another handshake, but not often.",
+			fmt.Sprintf("%d accepted; then %s", made, r.Text))
 	case r.Answer == grade.No:
 		return grade.No, clientRenegotiation.is(grade.NotVulnerable, "In "+v+" "+r.Text+".")
 	}

@@ -45,19 +45,19 @@ func OldCases() []Case {
 			s := soundOld()
 			s.NoRenegotiationInfo, s.Insecure = true, sick
 			if sick {
-				s.Renegotiations = 10
+				s.Renegotiations = 100
 			}
 			return s
 		}),
 		old("insecure-renegotiation", "protected for those who ask", false, func(sick bool) *Old {
 			s := soundOld()
-			s.Insecure, s.Renegotiations = sick, 10
+			s.Insecure, s.Renegotiations = sick, 100
 			return s
 		}),
 		old("client-renegotiation", "", false, func(sick bool) *Old {
 			s := soundOld()
 			if sick {
-				s.Renegotiations = 10
+				s.Renegotiations = 100
 			} else {
 				s.IgnoreRenegotiation = true
 			}
