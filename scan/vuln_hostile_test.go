@@ -19,12 +19,12 @@ const (
 )
 
 // scanHostile scans a server that means harm to the end.
-func scanHostile(t *testing.T, s *relics.Server, httpPort int) *grade.Facts {
+func scanHostile(t *testing.T, s *relics.Server, startTLS string, httpPort int) *grade.Facts {
 	t.Helper()
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	f := scanBounded(t, s, httpPort)
+	f := scanBounded(t, s, startTLS, httpPort)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > hostileHeap {
@@ -34,10 +34,10 @@ func scanHostile(t *testing.T, s *relics.Server, httpPort int) *grade.Facts {
 }
 
 // scanBounded scans a server, and looks at how many connections and bytes that took.
-func scanBounded(t *testing.T, s *relics.Server, httpPort int) *grade.Facts {
+func scanBounded(t *testing.T, s *relics.Server, startTLS string, httpPort int) *grade.Facts {
 	t.Helper()
 	o := Options{Timeout: 150 * time.Millisecond, HostTimeout: 20 * time.Second, HTTPPort: httpPort}
-	all, err := New(o).Scan(context.Background(), Target{Host: "127.0.0.1", Port: s.Port, ServerName: "localhost"})
+	all, err := New(o).Scan(context.Background(), Target{Host: "127.0.0.1", Port: s.Port, ServerName: "localhost", StartTLS: startTLS})
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%v, %v", all, err)
 	}
@@ -55,7 +55,7 @@ func scanBounded(t *testing.T, s *relics.Server, httpPort int) *grade.Facts {
 func TestHostileServersAreBoundedAndReported(t *testing.T) {
 	for _, c := range relics.HostileServers() {
 		t.Run(c.Name, func(t *testing.T) {
-			f := scanHostile(t, c.Start(t), 1)
+			f := scanHostile(t, c.Start(t), "", 1)
 			if f.Unreachable == "" && len(f.Gaps) == 0 {
 				t.Error("neither a gap nor a reason why the server cannot be reached")
 			}
@@ -75,20 +75,20 @@ func TestHostileServersAreBoundedAndReported(t *testing.T) {
 
 func TestHostileWebServersAreBounded(t *testing.T) {
 	t.Run("header bomb", func(t *testing.T) {
-		f := scanHostile(t, relics.HeaderBomb(t), 1)
+		f := scanHostile(t, relics.HeaderBomb(t), "", 1)
 		if f.HTTP == nil || f.HTTP.Problem == "" || len(f.HTTP.Headers) > 100 {
 			t.Errorf("%+v", f.HTTP)
 		}
 	})
 	t.Run("body without end", func(t *testing.T) {
-		f := scanHostile(t, relics.BodyWithoutEnd(t), 1)
+		f := scanHostile(t, relics.BodyWithoutEnd(t), "", 1)
 		if f.HTTP == nil || f.HTTP.Status != 200 {
 			t.Errorf("%+v", f.HTTP)
 		}
 	})
 	t.Run("redirect loop", func(t *testing.T) {
 		secure, plain := relics.RedirectLoop(t)
-		f := scanHostile(t, secure, plain.Port)
+		f := scanHostile(t, secure, "", plain.Port)
 		if f.HTTP == nil || len(f.HTTP.Redirects) > 20 || plain.Connections() > 30 {
 			t.Errorf("%+v, %d connections", f.HTTP, plain.Connections())
 		}
@@ -113,7 +113,7 @@ func TestIntolerantServersAreSeenThrough(t *testing.T) {
 			}
 			t.Run(kind+" "+name, func(t *testing.T) {
 				t.Parallel()
-				f := scanBounded(t, make(way).Start(t), 1)
+				f := scanBounded(t, make(way).Start(t), "", 1)
 				p := f.Protocol(wire.VersionTLS12)
 				if p == nil || p.Offered != grade.Yes || p.Complete && len(p.Suites) != len(relics.Sound().Suites) {
 					t.Errorf("TLS 1.2: %+v", p)
@@ -132,5 +132,15 @@ func TestIntolerantServersAreSeenThrough(t *testing.T) {
 				t.Logf("not tolerated: %q", not)
 			})
 		}
+	}
+}
+
+func TestHostileMailServersAreBounded(t *testing.T) {
+	for _, c := range relics.HostileMail() {
+		t.Run(c.Name, func(t *testing.T) {
+			if f := scanHostile(t, c.Start(t), "smtp", 1); f.Unreachable == "" {
+				t.Errorf("it was reached: %+v", f.Protocols)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,5 +116,29 @@ func TestInjectedCommandsAreFound(t *testing.T) {
 				return relicHost(t, relics.StartTLSInjection(t, protocol, sick), protocol, Options{})
 			})
 		})
+	}
+}
+
+// The whole scan, and not the last phase alone, comes to the same verdicts again and again.
+func TestVerdictsAreTheSameAgain(t *testing.T) {
+	t.Parallel()
+	const repeats = 20
+	s := relics.Rotten().Start(t)
+	var first []string
+	for i := range repeats {
+		h := relicHost(t, s, "", Options{})
+		h.run(context.Background(), allProbes())
+		f := h.finished()
+		var verdicts []string
+		for _, v := range f.Vulnerabilities {
+			verdicts = append(verdicts, v.ID+": "+string(v.Verdict)+" "+v.Strength)
+		}
+		if i == 0 {
+			first = verdicts
+			t.Logf("%d connections: %q", f.Connections, verdicts)
+		}
+		if !slices.Equal(first, verdicts) {
+			t.Fatalf("round %d: %q, and before %q; gaps %v", i, verdicts, first, f.Gaps)
+		}
 	}
 }

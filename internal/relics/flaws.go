@@ -197,6 +197,17 @@ func ALPACA(sick bool) *Script {
 	return s
 }
 
+// Rotten has all the flaws at once that one old server can have.
+func Rotten() *Script {
+	s := with(Sound(), true, wire.TLS_RSA_WITH_RC4_128_SHA, wire.TLS_RSA_WITH_3DES_EDE_CBC_SHA, wire.TLS_RSA_WITH_NULL_SHA,
+		wire.TLS_RSA_EXPORT_WITH_RC4_40_MD5, wire.TLS_DHE_RSA_EXPORT_WITH_DES40_CBC_SHA, wire.TLS_DH_anon_WITH_AES_128_CBC_SHA)
+	s.Versions = append([]wire.Version{wire.VersionSSL30}, s.Versions...)
+	s.SSL2 = append(SSL2Strong(), SSL2Weak()...)
+	s.Prime, s.FixedDH, s.Compression = Modp1024(), true, []byte{1}
+	s.Heartbeat, s.Heartbleed, s.EarlyCCS, s.NoSCSV, s.NoSecureRenego, s.NoEMS, s.LaxALPN = true, true, true, true, true, true, true
+	return s
+}
+
 // with adds suites to a script that is to be sick.
 func with(s *Script, sick bool, suites ...wire.CipherSuite) *Script {
 	if sick {

@@ -111,6 +111,43 @@ func (c *Talk) wrongHello(change func(*wire.ServerHello)) {
 	c.Send(wire.ContentHandshake, wire.AppendMessage(nil, m))
 }
 
+// HostileMail are servers of mail that never come to STARTTLS.
+func HostileMail() []Hostile {
+	mail := func(name string, handle func(net.Conn)) Hostile {
+		return Hostile{Name: name, Start: func(t testing.TB) *Server { return Start(t, handle) }}
+	}
+	repeat := func(nc net.Conn, text string) {
+		for {
+			if _, err := io.WriteString(nc, text); err != nil {
+				return
+			}
+		}
+	}
+	return []Hostile{
+		mail("a greeting without end", func(nc net.Conn) { repeat(nc, "220-mail.test is glad to see you\r\n") }),
+		mail("a line without end", func(nc net.Conn) { repeat(nc, "220 mail.test ") }),
+		mail("a list without end", func(nc net.Conn) {
+			fmt.Fprint(nc, "220 mail.test\r\n")
+			repeat(nc, "250-SOMETHING\r\n")
+		}),
+		mail("no STARTTLS", func(nc net.Conn) {
+			fmt.Fprint(nc, "220 mail.test\r\n")
+			_, _ = nc.Read(make([]byte, 512))
+			fmt.Fprint(nc, "250-mail.test\r\n250 SIZE\r\n")
+			_, _ = io.Copy(io.Discard, nc)
+		}),
+		mail("silence behind STARTTLS", func(nc net.Conn) {
+			fmt.Fprint(nc, "220 mail.test\r\n")
+			_, _ = nc.Read(make([]byte, 512))
+			fmt.Fprint(nc, "250-mail.test\r\n250 STARTTLS\r\n")
+			_, _ = nc.Read(make([]byte, 512))
+			fmt.Fprint(nc, "220 go ahead\r\n")
+			_, _ = io.Copy(io.Discard, nc)
+		}),
+		mail("too many connections", func(nc net.Conn) { fmt.Fprint(nc, "421 mail.test is too busy\r\n") }),
+	}
+}
+
 // garbage sends noise until nobody wants it any more.
 func garbage(nc net.Conn) {
 	noise := make([]byte, 1<<14)
