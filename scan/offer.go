@@ -122,7 +122,7 @@ func (h *host) hello(o *offer) (*sentHello, error) {
 		return nil, err
 	}
 	const header = 4
-	if n := o.padTo - len(raw) - header; o.padTo > 0 && n >= 0 && o.Resume13 == nil {
+	if n := o.paddedTo(len(raw)) - len(raw) - header; n >= 0 {
 		m.Extensions = append(m.Extensions, wire.Extension{Type: wire.ExtPadding, Data: make([]byte, n)})
 		if raw, err = wire.TryAppendMessage(nil, &m); err != nil {
 			return nil, err
@@ -133,6 +133,21 @@ func (h *host) hello(o *offer) (*sentHello, error) {
 		sent.setBinder(o.Resume13, o.before)
 	}
 	return sent, nil
+}
+
+// paddedTo is the length that a hello is brought to by padding; 0: it stays as it is. Without a wish it is brought past the
+// lengths from 256 to 511 bytes, as browsers do, because there are servers that hang on these (RFC 7685, Section 1).
+func (o *offer) paddedTo(length int) int {
+	const from, to = 256, 512
+	switch {
+	case o.Resume13 != nil || o.Version <= wire.VersionSSL30 || slices.Contains(o.Drop, wire.ExtPadding):
+		return 0 // the pre_shared_key must stay last
+	case o.padTo > 0:
+		return o.padTo
+	case length >= from && length < to:
+		return max(to, length+4)
+	}
+	return 0
 }
 
 // raw takes a body that was given as it is. Its random is where it stands in every hello.
