@@ -18,6 +18,7 @@ import (
 )
 
 func TestNegativeSerialNumbersAreJudged(t *testing.T) {
+	t.Parallel()
 	p := newPaper(t)
 	p.key("odd", "EC", "ec_paramgen_curve:P-256")
 	p.run("req", "-new", "-key", "odd.key", "-subj", "/CN=lab.test", "-out", "odd.csr")

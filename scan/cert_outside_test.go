@@ -136,6 +136,11 @@ func TestMissingIssuersAreFetched(t *testing.T) {
 	if f := o.ask(o.judge(func(o *Options) { o.Stores = []Store{{Name: "empty"}} }), alone); f.Trusted != grade.No || f.Complete != grade.No || f.AIARepairs != grade.No {
 		t.Errorf("of a stranger: trusted %s, complete %s, repaired %s", f.Trusted, f.Complete, f.AIARepairs)
 	}
+	// What a store knows stands in where there is nothing to fetch; that is no repair that browsers can make.
+	knowing := func(options *Options) { options.Stores[0].Intermediates = []*x509.Certificate{o.Intermediate} }
+	if f := o.ask(o.judge(knowing), &sentChain{DER: o.issue(nil).Chain[:1]}); f.Trusted != grade.Yes || f.Complete != grade.No || f.AIARepairs != grade.No {
+		t.Errorf("known, without an address: trusted %s, complete %s, repaired %s", f.Trusted, f.Complete, f.AIARepairs)
+	}
 	before := o.asked.Load()
 	for name, j := range map[string]*judge{"offline": o.judge(func(o *Options) { o.Offline = true }), "private addresses closed": o.judge(func(o *Options) { o.AllowPrivate = false })} {
 		if f := o.ask(j, alone); f.Trusted != grade.No || f.Complete != grade.Unknown || o.asked.Load() != before {

@@ -47,6 +47,7 @@ func (p *paper) respond(w http.ResponseWriter, r *http.Request) {
 
 // An answer of openssl's responder and a list of openssl's CA are understood.
 func TestOpensslRevokes(t *testing.T) {
+	t.Parallel()
 	p := newPaper(t)
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ocsp" {

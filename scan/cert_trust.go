@@ -63,16 +63,17 @@ func (j *judge) judgeTrust(ctx context.Context, q chainQuestion, c *judgedChain)
 	case rootedPath(verdicts) != nil, last.facts.IsSelfSigned:
 		c.facts.Complete = grade.Yes
 	case last.parsed != nil:
-		more := j.findMissing(ctx, c, last.parsed)
+		more, fetched := j.findMissing(ctx, c, last.parsed)
 		if len(more) == 0 {
 			break
 		}
 		again := j.askStores(&q, c, append(heap, more...))
-		if rootedPath(again) != nil {
+		isWhole := rootedPath(again) != nil
+		if isWhole {
 			verdicts = again
-			if c.facts.Complete == grade.No {
-				c.facts.AIARepairs = grade.Yes
-			}
+		}
+		if c.facts.Complete == grade.No && j.fetcher != nil {
+			c.facts.AIARepairs = grade.AnswerOf(isWhole && fetched)
 		}
 	}
 	c.report(verdicts)
@@ -156,16 +157,18 @@ func (c *judgedChain) report(verdicts []verdict) {
 // maxIssuersFetched bounds how many missing issuers are looked for, one above the other.
 const maxIssuersFetched = 6
 
-// findMissing looks for what a chain lacks above its last certificate: among the intermediates of the stores, and where the
-// certificates say. It says whether the chain is complete: a root may be left out, an intermediate may not (RFC 8446, Section 4.4.2).
-func (j *judge) findMissing(ctx context.Context, c *judgedChain, last *x509.Certificate) (more [][]byte) {
+// findMissing looks for what a chain lacks above its last certificate: where the certificates say, and among the intermediates of
+// the stores. fetched: all of it came from where they say. It says whether the chain is complete: a root may be left out, an
+// intermediate may not (RFC 8446, Section 4.4.2).
+func (j *judge) findMissing(ctx context.Context, c *judgedChain, last *x509.Certificate) (more [][]byte, fetched bool) {
+	fetched = true
 	for range maxIssuersFetched {
-		issuer := j.knownIssuer(last)
+		issuer := j.fetchIssuer(ctx, c, last)
 		if issuer == nil {
-			issuer = j.fetchIssuer(ctx, c, last)
-		}
-		if issuer == nil {
-			break
+			if issuer = j.knownIssuer(last); issuer == nil {
+				break
+			}
+			fetched = false
 		}
 		isRoot := bytes.Equal(issuer.RawSubject, issuer.RawIssuer)
 		if len(more) == 0 {
@@ -178,10 +181,7 @@ func (j *judge) findMissing(ctx context.Context, c *judgedChain, last *x509.Cert
 		}
 		last = issuer
 	}
-	if len(more) > 0 && c.facts.Complete == grade.No {
-		c.facts.AIARepairs = grade.No // until a root is found
-	}
-	return more
+	return more, fetched
 }
 
 // knownIssuer looks for the issuer of a certificate among the intermediates of the stores.

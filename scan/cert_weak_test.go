@@ -51,6 +51,7 @@ func rocaPrime(t *testing.T, n int, bits int) *big.Int {
 
 // The library took the product of the first 39, 71, 126 and 225 primes for keys from 512, 992, 1984 and 3968 bits on.
 func TestKeysOfTheROCALibraryAreFound(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ primes, bits int }{{39, 512}, {71, 1024}, {126, 2048}} {
 		n := new(big.Int).Mul(rocaPrime(t, c.primes, c.bits/2), rocaPrime(t, c.primes, c.bits/2))
 		k := publicKey{modulus: n, exponent: big.NewInt(65537), bits: n.BitLen()}
@@ -75,6 +76,7 @@ func mustPrime(t *testing.T, bits int) *big.Int {
 }
 
 func TestHonestKeysAreNotWeak(t *testing.T) {
+	t.Parallel()
 	for range 20 {
 		key, err := rsa.GenerateKey(rand.Reader, 1024)
 		if err != nil {
