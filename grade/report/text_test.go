@@ -165,3 +165,21 @@ func TestAFleetIsKeptInOutline(t *testing.T) {
 		}
 	}
 }
+
+// TestAnIncompleteGradeSaysSoAtOnce looks at the second line, and at the page: a good grade that rests on little must not
+// look like one that rests on everything.
+func TestAnIncompleteGradeSaysSoAtOnce(t *testing.T) {
+	quick, gaps := good(), good()
+	quick.Facts.Quick = true
+	gaps.Result.Incomplete = []string{"the suites of TLS 1.2"}
+	for want, r := range map[string]Report{"As good as it gets, as far as one handshake tells.": quick, "As good as it gets, as far as there were answers.": gaps} {
+		if lines := strings.Split(string(written(t, FormatText, []Report{r}, Options{})), "\n"); strings.TrimSpace(lines[1]) != want {
+			t.Errorf("%q, want %q", lines[1], want)
+		}
+		for _, f := range []Format{FormatHTML, FormatMarkdown} {
+			if out := string(written(t, f, []Report{r}, Options{})); !strings.Contains(out, want) {
+				t.Errorf("%s does not say %q", f, want)
+			}
+		}
+	}
+}

@@ -94,6 +94,13 @@ func verdictOf(r *Report) string {
 		return filesVerdict(r)
 	}
 	text := meaningOf(r.Result.Grade)
+	switch { // nothing that is still unknown could mend the worst grades
+	case rank(r.Result.Grade) >= rank("F"):
+	case r.Facts.Quick:
+		text += ", as far as one handshake tells"
+	case len(r.Result.Incomplete) > 0:
+		text += ", as far as there were answers"
+	}
 	if steps, _, _ := sorted(r.Result); len(steps) > 0 && r.Result.Grade == "A+" {
 		text += "; " + plural(len(steps), "thing") + " could be better"
 	} else if len(steps) > 0 && rank(r.Result.Grade) <= rank("F") {
