@@ -23,7 +23,7 @@ var exchangeRules = []rule{
 	{id: "dh-prime-unsafe", severity: Low, title: "The Diffie-Hellman prime is not a safe one", reference: []string{"RFC 7919, Appendix A"},
 		fix: "Use a group of RFC 7919, or do without DHE.", snippets: fixDH, check: checkUnsafePrime},
 	{id: "dh-common", severity: Info, title: "A Diffie-Hellman prime that many share", reference: []string{guide, "RFC 7919, Section 1"},
-		fix: "Nothing has to be done at 2048 bits and more; ECDHE is better and faster anyway.", snippets: fixDH, check: checkCommonPrime},
+		fix: "Nothing has to be done at 2048 bits and more; ECDHE is better and faster anyway.", check: checkCommonPrime},
 	{id: "dh-reuse", severity: Low, title: "The ephemeral Diffie-Hellman key is not ephemeral", reference: []string{"RFC 9325, Section 7.4", "CVE-2016-0701"},
 		fix: "Have the server make a new key for each connection (SSL_OP_SINGLE_DH_USE in old OpenSSL), or do without DHE.", snippets: fixDH, check: checkDHReuse},
 	{id: "ecdh-reuse", severity: Info, title: "The ephemeral elliptic key is used again", reference: []string{"RFC 9325, Section 7.4"},
