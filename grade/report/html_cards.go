@@ -12,6 +12,7 @@ import (
 // htmlFleet is the head of a page about many servers.
 type htmlFleet struct {
 	Title    string
+	Note     string
 	Parts    []htmlPart
 	Problems []htmlProblem
 	Rows     []htmlRow
@@ -39,7 +40,7 @@ type htmlRow struct {
 const mostProblems = 10
 
 func fleetOf(servers [][]Report, title string) *htmlFleet {
-	f := &htmlFleet{Title: title}
+	f := &htmlFleet{Title: title, Note: fleetNote(servers)}
 	if title == "" {
 		f.Title = "TLS of " + plural(len(servers), "server")
 	}

@@ -45,6 +45,9 @@ func writeMarkdown(w io.Writer, reports []Report, o Options) error {
 }
 
 func markdownFleet(b *bytes.Buffer, servers [][]Report) {
+	if note := fleetNote(servers); note != "" {
+		fmt.Fprintf(b, "%s\n\n", escapeMarkdown(note))
+	}
 	b.WriteString("| grade | server | first of all |\n|---|---|---|\n")
 	for _, s := range servers {
 		steps, _, _ := sorted(s[0].Result)

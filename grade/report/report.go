@@ -111,9 +111,9 @@ func rank(l grade.Letter) int {
 	return 0
 }
 
-// letterOf is the grade of a report; "" if there is none.
+// letterOf is the grade of a report; "" if there is none: files have none, nor has a server that did not answer.
 func letterOf(r *Report) grade.Letter {
-	if r.Result == nil || r.Facts != nil && r.Facts.Unreachable != "" {
+	if r.Result == nil || r.Facts == nil || r.Facts.Unreachable != "" {
 		return ""
 	}
 	return r.Result.Grade

@@ -122,6 +122,31 @@ func placeOf(r *Report) int {
 	return rank(l)
 }
 
+// fleetNote says what the grades of a fleet rest on, where that is not everything.
+func fleetNote(servers [][]Report) string {
+	quick, incomplete := 0, 0
+	for _, s := range servers {
+		switch {
+		case letterOf(&s[0]) == "":
+		case s[0].Facts.Quick:
+			quick++
+		case len(s[0].Result.Incomplete) > 0:
+			incomplete++
+		}
+	}
+	var parts []string
+	if quick > 0 {
+		parts = append(parts, plural(quick, "grade")+" from one handshake alone")
+	}
+	if incomplete > 0 {
+		parts = append(parts, plural(incomplete, "grade")+" with questions left open")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return sentence(strings.Join(parts, ", ") + ": the best they can be")
+}
+
 // fleet is the table of many servers: how they stand, what to do for most of them, and each in a line.
 func (p *page) fleet(servers [][]Report) {
 	var parts []string
@@ -133,6 +158,9 @@ func (p *page) fleet(servers [][]Report) {
 		parts = append(parts, fmt.Sprintf("%d × ", t.Count)+p.letter(t.Letter))
 	}
 	p.line(p.paint(Bold, plural(len(servers), "server")) + ": " + strings.Join(parts, ", "))
+	if note := fleetNote(servers); note != "" {
+		p.wrapped("  ", note, Caution)
+	}
 	if all := spreads(servers); len(all) > 0 {
 		p.heading("Mend this first")
 		for i, s := range all {

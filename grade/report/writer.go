@@ -132,7 +132,7 @@ func outline(f *grade.Facts) *grade.Facts {
 	}
 	return &grade.Facts{
 		Host: f.Host, Port: f.Port, Address: f.Address, StartTLS: f.StartTLS, Time: f.Time, Seconds: f.Seconds, Connections: f.Connections, Unreachable: f.Unreachable, Gaps: f.Gaps,
-		Software: f.Software,
+		Software: f.Software, Quick: f.Quick,
 	}
 }
 
@@ -146,7 +146,7 @@ func lineOf(r Report) Report {
 	if r.Result == nil {
 		return line
 	}
-	result := grade.Result{Grade: r.Result.Grade, GradeIgnoringTrust: r.Result.GradeIgnoringTrust, Mismatch: r.Result.Mismatch}
+	result := grade.Result{Grade: r.Result.Grade, GradeIgnoringTrust: r.Result.GradeIgnoringTrust, Mismatch: r.Result.Mismatch, Incomplete: r.Result.Incomplete}
 	for _, f := range r.Result.Findings {
 		if f.Severity == grade.Info || f.Severity == grade.Good {
 			continue
