@@ -38,6 +38,7 @@ type judge struct {
 // newJudge makes the judge of a scanner with these options, defaults filled in.
 func newJudge(o *Options) *judge {
 	j := &judge{stores: o.Stores, logs: o.CT, quick: o.Quick, weak: o.WeakKeys, timeout: o.Timeout}
+	j.lists.limit = maxListsKept
 	if !o.Offline && !o.Quick {
 		j.fetcher = fetch.New(fetch.Options{AllowPrivate: o.AllowPrivate, Timeout: j.timeout, Now: o.Now, LookUp: o.LookUp})
 		j.resolver = resolve.New(resolve.Options{Server: o.Resolver, Timeout: o.Timeout / 2})
@@ -50,10 +51,19 @@ func newJudge(o *Options) *judge {
 type memory[K comparable, V any] struct {
 	mu       sync.Mutex
 	new, old map[K]V
+	limit    int // of a generation; 0: maxRemembered
 }
 
-// maxRemembered is the size of a generation.
-const maxRemembered = 512
+// What is remembered at most. What is larger than usual is judged each time, so that servers cannot fill the memory.
+const (
+	maxRemembered = 512      // answers of a generation
+	maxChainKept  = 64 << 10 // bytes of a chain
+	maxCertKept   = 16 << 10 // bytes of a certificate
+	maxListKept   = 1 << 20  // bytes of a CRL
+	maxListsKept  = 64       // CRLs of a generation
+	maxKnown      = 1024     // certificates of a generation
+	maxBesideKept = 16 << 10 // bytes of staple and timestamps together
+)
 
 func (m *memory[K, V]) recall(key K) (V, bool) {
 	m.mu.Lock()
@@ -74,7 +84,11 @@ func (m *memory[K, V]) remember(key K, v V) {
 }
 
 func (m *memory[K, V]) put(key K, v V) {
-	if m.new == nil || len(m.new) >= maxRemembered {
+	limit := m.limit
+	if limit == 0 {
+		limit = maxRemembered
+	}
+	if m.new == nil || len(m.new) >= limit {
 		m.old, m.new = m.new, make(map[K]V)
 	}
 	m.new[key] = v
@@ -117,13 +131,22 @@ func (q *chainQuestion) key() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
+// isUsual reports whether a question is of a size that is worth remembering.
+func (q *chainQuestion) isUsual() bool {
+	size := 0
+	for _, der := range q.sent.DER {
+		size += len(der)
+	}
+	return size <= maxChainKept && len(q.sent.Staple)+len(q.sent.SCTs) <= maxBesideKept
+}
+
 // chain judges a chain, or remembers the judgement.
 func (j *judge) chain(ctx context.Context, q chainQuestion) *judgedChain {
 	key := q.key()
 	c, ok := j.verdicts.recall(key)
 	if !ok {
 		c = j.judgeAnew(ctx, q)
-		if ctx.Err() == nil { // else something may have been left out
+		if ctx.Err() == nil && q.isUsual() { // else something may have been left out
 			j.verdicts.remember(key, c)
 		}
 	}

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -134,10 +135,7 @@ type certificates struct {
 	new, old map[[sha256.Size]byte]*knownCert
 }
 
-// maxKnown is the size of a generation.
-const maxKnown = 1024
-
-// of reads a certificate, or remembers it. The bytes are kept and must not change.
+// of reads a certificate, or remembers it. The bytes are copied.
 func (c *certificates) of(der []byte) *knownCert {
 	sum := sha256.Sum256(der)
 	c.mu.Lock()
@@ -151,7 +149,10 @@ func (c *certificates) of(der []byte) *knownCert {
 	if k != nil {
 		return k
 	}
-	k = newKnownCert(der)
+	k = newKnownCert(bytes.Clone(der)) // what it is part of may be large
+	if len(der) > maxCertKept {
+		return k
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keep(k)

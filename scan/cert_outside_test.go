@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
@@ -394,5 +395,30 @@ func TestRubbishIsNoCertificateAndNoPanic(t *testing.T) {
 		if f.Trusted == grade.Yes || len(f.Sent) > maxSent {
 			t.Errorf("%s: trusted %s, %d certificates", name, f.Trusted, len(f.Sent))
 		}
+	}
+}
+
+func TestWhatIsRememberedIsBounded(t *testing.T) {
+	o := newOffice(t)
+	j := o.judge(func(o *Options) { o.Offline, o.Quick = true, true })
+	leaf := o.issue(nil)
+	for i := range 3 * maxRemembered {
+		c := j.chain(t.Context(), chainQuestion{sent: &sentChain{DER: leaf.Chain}, name: "lab.test", now: o.Now.Add(time.Duration(i) * time.Minute)})
+		if c.facts.Trusted != grade.Yes {
+			t.Fatalf("minute %d: %s", i, c.facts.Trusted)
+		}
+	}
+	if n := len(j.verdicts.new) + len(j.verdicts.old); n > 2*maxRemembered {
+		t.Errorf("%d verdicts are kept", n)
+	}
+	big := bytes.Repeat([]byte{0x30}, maxChainKept+1)
+	before := len(j.verdicts.new)
+	j.chain(t.Context(), chainQuestion{sent: &sentChain{DER: [][]byte{big}}, name: "lab.test", now: o.Now})
+	if len(j.verdicts.new) != before || j.certs.new[sha256.Sum256(big)] != nil {
+		t.Error("a chain of unusual size is kept")
+	}
+	again := j.chain(t.Context(), chainQuestion{sent: &sentChain{DER: leaf.Chain, SNI: true}, name: "lab.test", now: o.Now.Add((3*maxRemembered - 1) * time.Minute)})
+	if !again.facts.SNI {
+		t.Error("what belongs to one host is remembered for another")
 	}
 }

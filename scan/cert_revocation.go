@@ -17,8 +17,6 @@ import (
 const (
 	maxResponders = 2 // of a certificate that are asked
 	maxListsRead  = 3 // CRLs of a certificate that are fetched
-	// maxListKept is the largest CRL that is remembered for other hosts, in bytes.
-	maxListKept = 8 << 20
 )
 
 // judgeRevocation asks for every certificate of a trusted path whether it was revoked: by the staple, the OCSP responder, and
