@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"context"
 	"slices"
 
 	"github.com/tlswright/tlswright/grade"
@@ -11,10 +12,36 @@ import (
 //
 // Sent: nothing of its own; a CLIENT-HELLO of SSL 2.0 was, and its answer lists the kinds. Concluded: with a kind of 40 or 56
 // bits the server is the oracle that decrypts what was recorded from TLS with the same RSA key. SSL 2.0 with strong kinds
-// alone, or with none, is an oracle only with the further bugs CVE-2016-0703 and CVE-2015-3197 of OpenSSL, which are not
-// tried. Other hosts with the same key are not looked for: a key that is used twice shows when both hosts are scanned.
+// alone, or with none, is an oracle only with two further bugs of OpenSSL; for these see vuln_drown_keys.go. Other hosts with the same key are not looked for: a key that is used twice shows when both hosts are scanned.
 
 var drown = attack{"drown", "DROWN", []string{"CVE-2016-0800"}, "https://drownattack.com/"}
+
+// probeDROWN tries the bugs where the list of kinds does not settle it.
+func probeDROWN(ctx context.Context, h *host) {
+	f := h.facts()
+	row := judgeDROWN(f)
+	if row.Verdict != grade.Potential {
+		h.verdict(row)
+		return
+	}
+	var listed []wire.SSL2CipherKind
+	for _, k := range f.SSL2Kinds {
+		listed = append(listed, wire.SSL2CipherKind(k.ID))
+	}
+	for _, bug := range drownBugs(listed) {
+		has, err := h.hasDrownBug(ctx, bug)
+		if err != nil {
+			h.gap("drown", err)
+			continue
+		}
+		if has {
+			row = drown.is(grade.Vulnerable, "SSL 2.0 with a bug by which short keys are taken though they are switched off: with it connections of TLS that were recorded can be decrypted, on every host with this key.",
+				append([]string{bug.name}, row.Evidence...)...)
+			break
+		}
+	}
+	h.verdict(row)
+}
 
 func judgeDROWN(f *grade.Facts) grade.Vulnerability {
 	weak := []wire.SSL2CipherKind{wire.SSL_CK_RC4_128_EXPORT40_WITH_MD5, wire.SSL_CK_RC2_128_CBC_EXPORT40_WITH_MD5,
@@ -36,5 +63,5 @@ func judgeDROWN(f *grade.Facts) grade.Vulnerability {
 	if len(breakable) > 0 {
 		return drown.is(grade.Vulnerable, "SSL 2.0 with a key of 40 or 56 bits: with it connections of TLS that were recorded can be decrypted, on every host with this key.", breakable...)
 	}
-	return drown.is(grade.Potential, "SSL 2.0 is offered, if without the short keys that the attack needs; with the bugs CVE-2016-0703 or CVE-2015-3197 of OpenSSL it works all the same.", all...)
+	return drown.is(grade.Potential, "SSL 2.0 is offered, if without the short keys that the attack needs; the bugs of OpenSSL that would make up for that did not show.", all...)
 }

@@ -83,7 +83,7 @@ func TestKeysThatCanBeComputedAreTold(t *testing.T) {
 }
 
 func TestEvidenceIsBounded(t *testing.T) {
-	v := rc4.is(grade.Vulnerable, "text", slices.Repeat([]string{strings.Repeat("ä", 200)}, 100)...)
+	v := rc4Suites.is(grade.Vulnerable, "text", slices.Repeat([]string{strings.Repeat("ä", 200)}, 100)...)
 	if len(v.Evidence) != maxEvidenceRows || v.Evidence[maxEvidenceRows-1] != "and 89 more" {
 		t.Errorf("%d rows, the last is %q", len(v.Evidence), v.Evidence[len(v.Evidence)-1])
 	}
@@ -96,7 +96,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 
 func TestVerdictsStandInOrder(t *testing.T) {
 	h := newHost(New(Options{}), Target{Host: "127.0.0.1", Port: 1}, netip.MustParseAddr("127.0.0.1"))
-	for _, a := range []attack{rc4, alpaca, heartbleed, drown} {
+	for _, a := range []attack{rc4Suites, alpaca, heartbleed, drown} {
 		h.verdict(a.unknown("x"))
 	}
 	if !slices.IsSortedFunc(h.f.Vulnerabilities, func(a, b grade.Vulnerability) int { return strings.Compare(a.ID, b.ID) }) {

@@ -19,6 +19,7 @@ import (
 func vulnerabilityProbes() []probe {
 	return []probe{
 		{name: "known attacks", phase: phaseAttacks, run: probeKnownAttacks},
+		{name: "drown", phase: phaseAttacks, run: probeDROWN},
 		{name: "heartbleed", phase: phaseAttacks, run: probeHeartbleed},
 		{name: "ccs-injection", phase: phaseAttacks, run: probeCCSInjection},
 		{name: "fallback-scsv", phase: phaseAttacks, run: probeFallback},
@@ -31,7 +32,7 @@ func vulnerabilityProbes() []probe {
 // judges give the verdicts that follow from facts alone, one for each attack.
 func judges() []func(*grade.Facts) grade.Vulnerability {
 	return []func(*grade.Facts) grade.Vulnerability{
-		judgePOODLE, judgeFREAK, judgeLogjam, judgeWeakDH, judgeSharedDH, judgeRaccoon, judgeDROWN, judgeSweet32, judgeBEAST,
+		judgePOODLE, judgeFREAK, judgeLogjam, judgeWeakDH, judgeSharedDH, judgeRaccoon, judgeSweet32, judgeBEAST,
 		judgeCRIME, judgeBREACH, judgeLucky13, judgeRC4, judgeALPACA, judgeROCA, judgeDebianKey,
 	}
 }

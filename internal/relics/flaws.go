@@ -37,6 +37,16 @@ func Cases() []Case {
 		scripted("raccoon", "", true, ReusedDH),
 		scripted("drown", "40 bits", false, DROWN),
 		scripted("drown", "strong kinds alone", true, SSL2Beside),
+		scripted("drown", "a kind that is not listed", false, func(sick bool) *Script {
+			s := SSL2Beside(sick)
+			s.SSL2Unlisted = true
+			return s
+		}),
+		scripted("drown", "bytes in the clear", false, func(sick bool) *Script {
+			s := SSL2Beside(sick)
+			s.SSL2ExtraClear = true
+			return s
+		}),
 		scripted("sweet32", "", true, SWEET32),
 		scripted("beast", "", true, BEAST),
 		scripted("crime", "", false, CRIME),

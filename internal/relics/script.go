@@ -20,8 +20,11 @@ type Script struct {
 	Only        map[wire.Version][]wire.CipherSuite
 	ClientOrder bool                  // the client's order of suites counts
 	SSL2        []wire.SSL2CipherKind // with at least one of them SSL 2.0 is spoken, too
-	Compression []byte                // methods that are taken beside null
-	Groups      []wire.Group          // for ECDHE, in the server's order
+	// SSL2Unlisted takes a kind of 40 bits that was not listed (CVE-2015-3197), SSL2ExtraClear bytes in the clear in the place of
+	// encrypted ones (CVE-2016-0703).
+	SSL2Unlisted, SSL2ExtraClear bool
+	Compression                  []byte       // methods that are taken beside null
+	Groups                       []wire.Group // for ECDHE, in the server's order
 	// Prime and Generator of DHE; nil: those of RFC 3526, group 14.
 	Prime, Generator *big.Int
 	// ExportPrime is that of export suites; nil: one of 512 bits.
