@@ -35,13 +35,18 @@ type judge struct {
 	zones    memory[string, *zoneFacts]
 }
 
-// newJudge makes the judge of a scanner with these options, defaults filled in.
+// newJudge makes the judge of a scanner with these options, defaults filled in. Where they name a DNS server, it becomes the
+// one that finds addresses, too.
 func newJudge(o *Options) *judge {
 	j := &judge{stores: o.Stores, logs: o.CT, quick: o.Quick, weak: o.WeakKeys, timeout: o.Timeout}
 	j.lists.limit = maxListsKept
+	resolver := resolve.New(resolve.Options{Server: o.Resolver, Timeout: o.Timeout / 2})
+	if o.LookUp == nil && o.Resolver != "" {
+		o.LookUp = resolver.Addresses
+	}
 	if !o.Offline && !o.Quick {
 		j.fetcher = fetch.New(fetch.Options{AllowPrivate: o.AllowPrivate, Timeout: j.timeout, Now: o.Now, LookUp: o.LookUp})
-		j.resolver = resolve.New(resolve.Options{Server: o.Resolver, Timeout: o.Timeout / 2})
+		j.resolver = resolver
 	}
 	return j
 }

@@ -123,6 +123,20 @@ func TestNamesThatNobodyCanKnowAreNotAsked(t *testing.T) {
 	}
 }
 
+func TestTheNamedDNSServerFindsAddresses(t *testing.T) {
+	server := serveZone(t, false, `lab.test. 60 IN A 127.0.0.9`)
+	for _, quick := range []bool{false, true} {
+		s := New(Options{Resolver: server, Quick: quick, Offline: quick})
+		list, err := s.addresses(t.Context(), "lab.test")
+		if err != nil || len(list) != 1 || list[0].String() != "127.0.0.9" {
+			t.Errorf("%v, %v", list, err)
+		}
+		if list, err := s.addresses(t.Context(), "nowhere.test"); err == nil {
+			t.Errorf("a name without an address has %v", list)
+		}
+	}
+}
+
 func TestASilentDNSServerIsLeftAlone(t *testing.T) {
 	ca := pkitest.New(t, pkitest.P256)
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
