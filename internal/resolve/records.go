@@ -22,6 +22,10 @@ func (r *Resolver) Addresses(ctx context.Context, host string) ([]netip.Addr, er
 		return []netip.Addr{a.Unmap()}, nil
 	}
 	var found []netip.Addr
+	if name := strings.ToLower(strings.TrimSuffix(host, ".")); !r.system && (name == "localhost" || strings.HasSuffix(name, ".localhost")) {
+		// RFC 6761, Section 6.3: resolvers SHOULD answer such queries themselves, with the loopback address.
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
+	}
 	if r.system {
 		list, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		if err != nil {

@@ -260,6 +260,9 @@ func TestAddressesTextsAndExchangers(t *testing.T) {
 	if mx, err := r.MX(t.Context(), "null.test"); err != nil || len(mx) != 1 || mx[0].Host != "" {
 		t.Errorf("null MX %v, %v", mx, err)
 	}
+	if a, err := r.Addresses(t.Context(), "LOCALHOST."); err != nil || len(a) != 2 || !a[0].IsLoopback() {
+		t.Errorf("of this machine: %v, %v", a, err)
+	}
 	if a, err := resolve.New(resolve.Options{}).Addresses(t.Context(), "localhost"); err != nil || !a[0].IsLoopback() {
 		t.Errorf("of the system: %v, %v", a, err)
 	}
