@@ -115,7 +115,7 @@ type (
 )
 
 // mostUnfolded is how many servers of a fleet get a section of their own: more would make a page that no browser likes.
-const mostUnfolded = 250
+const mostUnfolded = 100
 
 func pageOf(reports []Report, o Options) htmlPage {
 	servers := grouped(reports)
@@ -216,7 +216,9 @@ func htmlServerOf(addresses []Report) htmlServer {
 	}
 	if r.Result != nil && letterOf(r) != "" {
 		s.About = strings.Join(append(aboutServer(r, addresses), scanLabel(r.Facts).Value), " · ")
-		s.Bars = barsOf(r.Result)
+		if !isOutline(r) {
+			s.Bars = barsOf(r.Result)
+		}
 	}
 	s.Gaps = r.Facts.Gaps
 	if r.Facts.Unreachable == "" {

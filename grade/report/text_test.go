@@ -155,12 +155,12 @@ func TestAFleetIsKeptInOutline(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"host-499.example", "Heartbleed"} {
+		for _, want := range []string{fmt.Sprintf("host-%d.example", 2*mostUnfolded-1), "Heartbleed"} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("%s does not name %s", f, want)
 			}
 		}
-		if isCounted := strings.Contains(b.String(), "host-300.example") || strings.Contains(b.String(), "and 498 servers with nothing to mend"); !isCounted {
+		if isCounted := strings.Contains(b.String(), fmt.Sprintf("host-%d.example", mostUnfolded+2)) || strings.Contains(b.String(), fmt.Sprintf("and %d servers with nothing to mend", 2*mostUnfolded-2)); !isCounted {
 			t.Errorf("%s leaves servers out", f)
 		}
 	}
@@ -179,6 +179,30 @@ func TestAnIncompleteGradeSaysSoAtOnce(t *testing.T) {
 		for _, f := range []Format{FormatHTML, FormatMarkdown} {
 			if out := string(written(t, f, []Report{r}, Options{})); !strings.Contains(out, want) {
 				t.Errorf("%s does not say %q", f, want)
+			}
+		}
+	}
+}
+
+// TestAnOutlineClaimsNothing writes a fleet of servers with many addresses, of which some are known in outline alone: no
+// score of zero and no missing protocol may be read out of that.
+func TestAnOutlineClaimsNothing(t *testing.T) {
+	for _, f := range []Format{FormatText, FormatHTML, FormatMarkdown} {
+		var b bytes.Buffer
+		w := NewWriter(&b, f, Options{Verbose: 1})
+		for i := range 3 * mostUnfolded {
+			r := good()
+			r.Facts.Host, r.Facts.Address = fmt.Sprintf("host-%d.example", i/3), fmt.Sprintf("192.0.2.%d", i%3)
+			if err := w.Add(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, lie := range []string{"0: protocol 0", "<b>0</b>", "TLS 1.3  no"} {
+			if strings.Contains(b.String(), lie) {
+				t.Errorf("%s says %q", f, lie)
 			}
 		}
 	}

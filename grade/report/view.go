@@ -202,7 +202,7 @@ func summaryOf(r *Report) []label {
 
 // scoreLabel is the score with its parts, rounded down.
 func scoreLabel(r *Report) label {
-	if r.Result == nil || letterOf(r) == "" {
+	if letterOf(r) == "" || isOutline(r) {
 		return label{}
 	}
 	x := r.Result
