@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -38,7 +39,7 @@ type judge struct {
 // newJudge makes the judge of a scanner with these options, defaults filled in. Where they name a DNS server, it becomes the
 // one that finds addresses, too.
 func newJudge(o *Options) *judge {
-	j := &judge{stores: o.Stores, logs: o.CT, quick: o.Quick, weak: o.WeakKeys, timeout: o.Timeout}
+	j := &judge{stores: sortedStores(o.Stores), logs: o.CT, quick: o.Quick, weak: o.WeakKeys, timeout: o.Timeout}
 	j.lists.limit = maxListsKept
 	resolver := resolve.New(resolve.Options{Server: o.Resolver, Timeout: o.Timeout / 2})
 	if o.LookUp == nil && o.Resolver != "" {
@@ -49,6 +50,30 @@ func newJudge(o *Options) *judge {
 		j.resolver = resolver
 	}
 	return j
+}
+
+// sortedStores takes the intermediates out of the roots of each store.
+func sortedStores(stores []Store) []Store {
+	sorted := make([]Store, 0, len(stores))
+	for _, s := range stores {
+		names := make(map[string][]*x509.Certificate, len(s.Roots))
+		for _, r := range s.Roots {
+			names[string(r.RawSubject)] = append(names[string(r.RawSubject)], r)
+		}
+		isBelow := func(c *x509.Certificate) bool {
+			return !bytes.Equal(c.RawSubject, c.RawIssuer) && slices.ContainsFunc(names[string(c.RawIssuer)], func(r *x509.Certificate) bool {
+				return c.CheckSignatureFrom(r) == nil
+			})
+		}
+		for _, c := range s.Roots {
+			if isBelow(c) {
+				s.Intermediates = append(slices.Clip(s.Intermediates), c)
+			}
+		}
+		s.Roots = slices.DeleteFunc(slices.Clone(s.Roots), isBelow)
+		sorted = append(sorted, s)
+	}
+	return sorted
 }
 
 // memory remembers answers by their questions, up to a bound: two generations, so that what is used stays. The zero value is

@@ -142,6 +142,14 @@ func TestMissingIssuersAreFetched(t *testing.T) {
 	if f := o.ask(o.judge(knowing), &sentChain{DER: o.issue(nil).Chain[:1]}); f.Trusted != grade.Yes || f.Complete != grade.No || f.AIARepairs != grade.No {
 		t.Errorf("known, without an address: trusted %s, complete %s, repaired %s", f.Trusted, f.Complete, f.AIARepairs)
 	}
+	whole := func(options *Options) { options.Stores[0].Roots = []*x509.Certificate{o.Intermediate, o.Root} }
+	if f := o.ask(o.judge(whole), &sentChain{DER: o.issue(nil).Chain[:1]}); f.Trusted != grade.Yes || f.Complete != grade.No || len(f.Path) != 3 {
+		t.Errorf("with the intermediate among the roots: trusted %s, complete %s, path %q", f.Trusted, f.Complete, f.Path)
+	}
+	lone := func(options *Options) { options.Stores[0].Roots = []*x509.Certificate{o.Intermediate} }
+	if f := o.ask(o.judge(lone), &sentChain{DER: o.issue(nil).Chain[:1]}); f.Trusted != grade.Yes || f.Complete != grade.Yes || len(f.Path) != 2 {
+		t.Errorf("with the intermediate as the root: trusted %s, complete %s, path %q", f.Trusted, f.Complete, f.Path)
+	}
 	before := o.asked.Load()
 	for name, j := range map[string]*judge{"offline": o.judge(func(o *Options) { o.Offline = true }), "private addresses closed": o.judge(func(o *Options) { o.AllowPrivate = false })} {
 		if f := o.ask(j, alone); f.Trusted != grade.No || f.Complete != grade.Unknown || o.asked.Load() != before {

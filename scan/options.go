@@ -56,7 +56,9 @@ type Options struct {
 
 // Store is a trust store.
 type Store struct {
-	Name  string
+	Name string
+	// Roots are trusted. Those that another one of them has signed count as Intermediates: a file with a whole chain says which
+	// root is trusted, and not that servers may leave the rest out.
 	Roots []*x509.Certificate
 	// System is a pool whose certificates cannot be listed; nil: Roots are all there is.
 	System *x509.CertPool
