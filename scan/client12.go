@@ -3,12 +3,15 @@ package scan
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/legacy"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -348,8 +351,9 @@ func (h *host) finishable(v wire.Version, only func(*legacy.Suite) bool) *offer 
 		s, ok := legacy.ByID(id)
 		return !ok || v < s.Since() || only != nil && !only(s)
 	})
-	o.Groups = slices.DeleteFunc(o.Groups, func(g wire.Group) bool { return h.scanner.share(g) == nil })
-	if len(o.Groups) == 0 {
+	ours, foreign := h.groupsFor(v, o.Groups)
+	o.Groups = append(ours, foreign...)
+	if len(ours) == 0 {
 		o.Suites = slices.DeleteFunc(o.Suites, func(id wire.CipherSuite) bool {
 			s, _ := legacy.ByID(id)
 			return s.Exchange == legacy.ExchangeECDHE
@@ -366,4 +370,42 @@ func (h *host) finishable(v wire.Version, only func(*legacy.Suite) bool) *offer 
 		o.Suites = append(o.Suites, wire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV)
 	}
 	return o
+}
+
+// groupsFor gives the groups of ours among those that were accepted, without those that the server is known not to take;
+// and those of others that must be named all the same, because a certificate lies on them (RFC 8422, Section 5.1).
+func (h *host) groupsFor(v wire.Version, accepted []wire.Group) (ours, foreign []wire.Group) {
+	taken := func(wire.Group) bool { return true }
+	groups := h.facts().Groups
+	isOf := func(g grade.Group) bool { return slices.Contains(g.Versions, v) }
+	if slices.ContainsFunc(groups, isOf) {
+		taken = func(id wire.Group) bool {
+			return slices.ContainsFunc(groups, func(g grade.Group) bool { return g.ID == id && isOf(g) })
+		}
+	}
+	odd := slices.ContainsFunc(h.chains(), (*sentChain).isOnOddCurve)
+	for _, g := range accepted {
+		switch {
+		case h.scanner.share(g) == nil:
+			if odd {
+				foreign = append(foreign, g)
+			}
+		case taken(g):
+			ours = append(ours, g)
+		}
+	}
+	return ours, foreign
+}
+
+// isOnOddCurve reports whether the certificate's key lies on a curve that is none of our groups.
+func (c *sentChain) isOnOddCurve() bool {
+	if c.KeyType != "ECDSA" || len(c.DER) == 0 {
+		return false
+	}
+	leaf, err := cert.Parse(c.DER[0])
+	if err != nil {
+		return false
+	}
+	key, ok := leaf.PublicKey.(*ecdsa.PublicKey)
+	return !ok || key.Params().BitSize < 256
 }

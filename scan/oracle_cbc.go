@@ -173,7 +173,7 @@ func probeCBC(ctx context.Context, h *host) {
 		h.gap("padding oracles", err)
 		verdicts = verdicts[:0]
 		for _, a := range cbcAttacks() {
-			verdicts = append(verdicts, a.unknown("Not all damaged records got an answer: "+reasonOf(err)+"."))
+			verdicts = append(verdicts, a.unknown("The server could not be asked: "+reasonOf(err)+"."))
 		}
 	}
 	for _, v := range verdicts {

@@ -181,9 +181,9 @@ func (q *oracle) all(ctx context.Context, things ...string) error {
 // round asks about each thing once.
 func (q *oracle) round(ctx context.Context, things []string, patience time.Duration) (map[string]reaction, error) {
 	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		errs []error
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		first error
 	)
 	got := make(map[string]reaction, len(things))
 	for _, t := range things {
@@ -191,15 +191,15 @@ func (q *oracle) round(ctx context.Context, things []string, patience time.Durat
 			r, err := q.askPatiently(ctx, t, patience)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, err)
-				return
+			if err == nil {
+				got[t] = r
+			} else if first == nil {
+				first = err
 			}
-			got[t] = r
 		})
 	}
 	wg.Wait()
-	return got, errors.Join(errs...)
+	return got, first
 }
 
 // askPatiently asks once more where no reaction could be had at all, which says nothing about the server.

@@ -67,7 +67,7 @@ func probeROBOT(ctx context.Context, h *host) {
 	verdict, err := newRobot(h, o).judge(ctx)
 	if err != nil {
 		h.gap("robot", err)
-		verdict = robot.unknown("Not all blocks got an answer: " + reasonOf(err) + ".")
+		verdict = robot.unknown("The server could not be asked: " + reasonOf(err) + ".")
 	}
 	h.verdict(verdict)
 }

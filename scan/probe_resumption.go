@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/wire"
@@ -48,7 +49,7 @@ func probeOldSessions(ctx context.Context, h *host) {
 			}
 		})
 		if h.facts().Vulnerability(ticketbleed.id) == nil {
-			h.verdict(ticketbleed.unknown("No handshake could be finished: " + reasonOf(err) + "."))
+			h.verdict(ticketbleed.unknown("The server could not be asked: " + reasonOf(err) + "."))
 		}
 	}
 	p.concludeRenegotiation()
@@ -163,15 +164,21 @@ func (p *oldSessions) byID(ctx context.Context) error {
 	return nil
 }
 
-// resume asks to resume a session, and once more if the server begins a new one: behind a balancer of load one of several
-// machines may know it.
+// resume asks to resume a session, and again if the server begins a new one: behind a balancer of load one of several
+// machines may know it, and some servers put a session away only after they have told the client that it is made.
 func (p *oldSessions) resume(ctx context.Context, o *offer, st *state12) (*session12, error) {
 	s, err := p.h.finish12(ctx, o, st)
-	if err != nil || s.resumed {
-		return s, err
+	for _, pause := range []time.Duration{firstBackOff / 2, 4 * firstBackOff} {
+		if err != nil || s.resumed {
+			break
+		}
+		s.Close()
+		if err := wait(ctx, pause); err != nil {
+			return nil, err
+		}
+		s, err = p.h.finish12(ctx, o, st)
 	}
-	s.Close()
-	return p.h.finish12(ctx, o, st)
+	return s, err
 }
 
 func (p *oldSessions) askSecure(s *session12) {
