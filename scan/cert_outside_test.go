@@ -245,21 +245,27 @@ func TestStaplesAreJudged(t *testing.T) {
 	}
 }
 
-// logOf makes a CT log and a list that has it.
-func logOf(t *testing.T) (crypto.Signer, *ct.LogList) {
+// logsOf makes CT logs of different operators, and a list that has them.
+func logsOf(t *testing.T, operators ...string) ([]crypto.Signer, *ct.LogList) {
 	t.Helper()
-	key, err := pki.GenerateKey(pki.P256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := sha256.Sum256(der)
 	type object = map[string]any
-	data, err := json.Marshal(object{"version": "1.0", "log_list_timestamp": time.Unix(0, 0).UTC(), "operators": []object{{"name": "Lab", "logs": []object{{
-		"description": "Lab log", "log_id": id[:], "key": der, "mmd": 60, "url": "https://log.test/", "state": object{"usable": object{"timestamp": time.Unix(0, 0).UTC()}}}}}}})
+	var keys []crypto.Signer
+	var entries []object
+	for _, operator := range operators {
+		key, err := pki.GenerateKey(pki.P256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := sha256.Sum256(der)
+		keys = append(keys, key)
+		entries = append(entries, object{"name": operator, "logs": []object{{"description": operator + " log", "log_id": id[:], "key": der, "mmd": 60, "url": "https://log.test/",
+			"state": object{"usable": object{"timestamp": time.Unix(0, 0).UTC()}}}}})
+	}
+	data, err := json.Marshal(object{"version": "1.0", "log_list_timestamp": time.Unix(0, 0).UTC(), "operators": entries})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,18 +273,24 @@ func logOf(t *testing.T) (crypto.Signer, *ct.LogList) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key, list
+	return keys, list
 }
 
 func TestTimestampsAreJudged(t *testing.T) {
 	o := newOffice(t)
 	leaf := o.issue(nil)
-	key, logs := logOf(t)
-	stranger, _ := logOf(t)
-	entry, err := ct.EntryOf(leaf.Certificate, o.Intermediate, ct.Extension)
-	if err != nil {
-		t.Fatal(err)
+	keys, logs := logsOf(t, "Lab", "Other")
+	key := keys[0]
+	strangers, _ := logsOf(t, "Strange")
+	stranger := strangers[0]
+	about := func(c *x509.Certificate) ct.Entry {
+		entry, err := ct.EntryOf(c, o.Intermediate, ct.Extension)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry
 	}
+	entry := about(leaf.Certificate)
 	sign := func(k crypto.Signer) ct.SCT {
 		s, err := ct.Sign(entry, o.Now.Add(-time.Minute), nil, k)
 		if err != nil {
@@ -320,12 +332,18 @@ func TestTimestampsAreJudged(t *testing.T) {
 	system := func(logs *ct.LogList) *judge {
 		return o.judge(func(o *Options) { o.CT, o.Offline, o.Stores = logs, true, []Store{{Name: "system", System: pool}} })
 	}
+	entry = about(public.Certificate)
+	enough, err := ct.AppendList(nil, []ct.SCT{sign(keys[0]), sign(keys[1])})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		leaf *pkitest.Leaf
 		scts []byte
 		logs *ct.LogList
 		want grade.Answer
 	}{
+		"enough":              {public, enough, logs, grade.Yes},
 		"no timestamp":        {public, nil, logs, grade.No},
 		"too few":             {public, list, logs, grade.No},
 		"no list at hand":     {public, list, nil, grade.Unknown},
@@ -333,7 +351,7 @@ func TestTimestampsAreJudged(t *testing.T) {
 		"nothing and no list": {public, nil, nil, grade.No},
 	} {
 		f := o.ask(system(c.logs), &sentChain{DER: c.leaf.Chain, SCTs: c.scts})
-		if f.CTPolicy != c.want || f.Trusted != grade.Yes || (f.CTReason == "") != (c.want == grade.Unasked) {
+		if f.CTPolicy != c.want || f.Trusted != grade.Yes || (f.CTReason == "") != (c.want == grade.Unasked || c.want == grade.Yes) {
 			t.Errorf("%s: %s, %q", name, f.CTPolicy, f.CTReason)
 		}
 	}
