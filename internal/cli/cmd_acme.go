@@ -25,7 +25,7 @@ func newACME(a *app) *cobra.Command {
 		Long: `Certificates by ACME (RFC 8555), kept as certbot keeps them: live/NAME/ has
 links to the newest cert.pem, chain.pem, fullchain.pem and privkey.pem.
 Everything is below acme/ in --home, or in --dir.`,
-		Example: "  tlswright acme obtain www.example.org --email me@example.org\n  tlswright acme obtain '*.example.org' example.org --rfc2136 ns1.example.org --tsig-key key.conf\n" +
+		Example: "  tlswright acme obtain www.example.org --email me@example.org\n  tlswright acme obtain '*.example.org' --rfc2136 ns1.example.org\n" +
 			"  tlswright acme renew\n  tlswright acme list",
 	}, newACMEObtain(a), newACMERenew(a), newACMEList(a), newACMERevoke(a), newACMEDelete(a), newACMEAccount(a), newACMESnippet(a))
 }
@@ -253,6 +253,7 @@ func newACMEList(a *app) *cobra.Command {
 
 func newACMEDelete(a *app) *cobra.Command {
 	f := &acmeFlags{}
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "delete NAME",
 		Short:             "Remove a certificate with its keys from this machine; it stays valid",
@@ -264,15 +265,20 @@ func newACMEDelete(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return acmeFailure(t.Delete(args[0]))
+			if err := t.Delete(args[0]); err != nil {
+				return acmeFailure(err)
+			}
+			return a.tellDone(asJSON, args[0], "deleted")
 		},
 	}
 	f.registerDir(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
 func newACMESnippet(a *app) *cobra.Command {
 	f := &acmeFlags{}
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "snippet SERVER NAME",
 		Short:   "Show how a server uses a certificate: " + strings.Join(acmeclient.SnippetServers(), ", "),
@@ -293,12 +299,37 @@ func newACMESnippet(a *app) *cobra.Command {
 			if err != nil {
 				return acmeFailure(err)
 			}
+			if asJSON {
+				return a.ui.printJSON(snippetReport{Server: args[0], Name: args[1], Text: text})
+			}
 			a.ui.write(&a.ui.out, text)
 			return nil
 		},
 	}
 	f.registerDir(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// snippetReport is `acme snippet --json`.
+type snippetReport struct {
+	Server string `json:"server"`
+	Name   string `json:"name"`
+	Text   string `json:"text"`
+}
+
+// doneReport says in --json that something was done to something.
+type doneReport struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`
+}
+
+// tellDone says so; for people silence is enough.
+func (a *app) tellDone(asJSON bool, name, outcome string) error {
+	if !asJSON {
+		return nil
+	}
+	return a.ui.printJSON(doneReport{Name: name, Outcome: outcome})
 }
 
 // completeACME completes the names of certificates.

@@ -58,8 +58,8 @@ func newACMEObtain(a *app) *cobra.Command {
 		Use:   "obtain NAME...",
 		Short: "Get a certificate",
 		Long:  acmeObtainLong,
-		Example: "  tlswright acme obtain www.example.org example.org --email me@example.org\n  tlswright acme obtain www.example.org --webroot /var/www/html --deploy-hook 'systemctl reload nginx'\n" +
-			"  tlswright acme obtain '*.example.org' --rfc2136 ns1.example.org --tsig-key key.conf\n  tlswright acme obtain app.corp.test --server own --listen 127.0.0.1:5002",
+		Example: "  tlswright acme obtain www.example.org example.org --email me@example.org\n  tlswright acme obtain www.example.org --webroot /var/www/html\n" +
+			"  tlswright acme obtain '*.example.org' --rfc2136 ns1 --tsig-key key.conf\n  tlswright acme obtain app.corp.test --server own --listen 127.0.0.1:5002",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				f := usagef(cmd, "a certificate for which names?")
@@ -378,10 +378,11 @@ func (a *app) renewOnce(ctx context.Context, t *acmeclient.Tree, o acmeclient.Re
 func newACMERevoke(a *app) *cobra.Command {
 	f := &acmeFlags{}
 	var file, keyFile, reason string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "revoke NAME | --cert FILE",
 		Short:             "Revoke a certificate",
-		Long:              "Revoke a certificate of the tree by its own key, or one in a file: by --key, or by\nthe account that ordered it.",
+		Long:              "Revoke a certificate of the tree by its own key, or one in a file: by --key, or\nby the account that ordered it.",
 		Example:           "  tlswright acme revoke www.example.org --reason keyCompromise\n  tlswright acme revoke --cert cert.pem --key key.pem --server letsencrypt",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeACME(f),
@@ -406,15 +407,22 @@ func newACMERevoke(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return acmeFailure(c.Revoke(cmd.Context(), args[0], int(code)))
+				if err := c.Revoke(cmd.Context(), args[0], int(code)); err != nil {
+					return acmeFailure(err)
+				}
+				return a.tellDone(asJSON, args[0], "revoked")
 			}
-			return a.revokeFile(cmd, t, f, file, keyFile, int(code))
+			if err := a.revokeFile(cmd, t, f, file, keyFile, int(code)); err != nil {
+				return err
+			}
+			return a.tellDone(asJSON, file, "revoked")
 		},
 	}
 	f.register(cmd)
 	cmd.Flags().StringVar(&file, "cert", "", "the certificate in `FILE`")
 	cmd.Flags().StringVar(&keyFile, "key", "", "its private key in `FILE` (default: the account revokes)")
 	cmd.Flags().StringVar(&reason, "reason", "unspecified", "`WHY`: unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	complete(cmd, "reason", []string{"unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation"})
 	return cmd
 }

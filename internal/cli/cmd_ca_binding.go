@@ -54,7 +54,7 @@ func newCABindingAdd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "add NAME",
 		Short:             "Make a key",
-		Example:           "  tlswright ca binding add alice --allow-name alice.corp.example\n  certbot register --eab-kid alice --eab-hmac-key KEY --server https://ca.corp.example/acme/directory",
+		Example:           "  tlswright ca binding add alice --allow-name alice.corp.example\n  certbot register --eab-kid alice --eab-hmac-key KEY --server URL",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -142,7 +142,8 @@ func newCABindingList(a *app) *cobra.Command {
 }
 
 func newCABindingRemove(a *app) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:               "remove NAME",
 		Short:             "Take a key back; an account that was made with it stays",
 		Example:           "  tlswright ca binding remove alice",
@@ -160,9 +161,14 @@ func newCABindingRemove(a *app) *cobra.Command {
 				f.hint = "see: tlswright ca binding list"
 				return f
 			}
-			return caFailureOrNil(err, "taking the key back")
+			if err != nil {
+				return caFailure(err, "taking the key back")
+			}
+			return a.tellDone(asJSON, args[0], "removed")
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }
 
 // listed is a list in one cell; names of a CA's own records, which are printable already.
@@ -175,11 +181,4 @@ func listed(words []string) string {
 		text += pki.Printable(w)
 	}
 	return text
-}
-
-func caFailureOrNil(err error, doing string) error {
-	if err == nil {
-		return nil
-	}
-	return caFailure(err, doing)
 }

@@ -70,10 +70,10 @@ or "--chaos wild", or single ones such as
 "nonces=15,unavailable=5,drop=2,slow=300ms".`
 
 const caServeExample = `  tlswright ca serve
-  tlswright ca serve --listen 0.0.0.0:443 --http 0.0.0.0:80 --url https://ca.corp.example --allow-network 10.0.0.0/8
+  tlswright ca serve --listen :443 --http :80 --allow-network 10.0.0.0/8
   tlswright ca serve --allow-name corp.example --require-binding
   tlswright ca serve --http01-port 5002 --allow-network 127.0.0.0/8 --chaos mild
-  certbot certonly --standalone -d www.corp.example --server https://ca.corp.example/acme/directory`
+  certbot certonly --standalone -d NAME --server https://CA/acme/directory`
 
 func newCAServe(a *app) *cobra.Command {
 	o := &caServeFlags{}

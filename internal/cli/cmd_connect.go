@@ -60,9 +60,9 @@ none is. In a script, "</dev/null" keeps connect from reading what is meant for
 another command.
 
 --starttls PROTOCOL begins in plain text and has the server go over to TLS:
-smtp, lmtp, imap, pop3, sieve, ftp, nntp, ldap, xmpp, xmpp-server, irc, postgres,
-mysql, rdp or telnet. It never goes on without TLS. The ports 465, 563, 636, 990,
-992, 993, 995, 5223, 5270 and 6697 get TLS at once.
+smtp, lmtp, imap, pop3, sieve, ftp, nntp, ldap, xmpp, xmpp-server, irc,
+postgres, mysql, rdp or telnet. It never goes on without TLS. The ports 465,
+563, 636, 990, 992, 993, 995, 5223, 5270 and 6697 get TLS at once.
 
 With --max 1.1, or --ciphers of which none is spoken here (RC4, say), the server
 is shown such a hello, its answer is told, and the connection ends: a failed
