@@ -56,7 +56,7 @@ func newOldIdentity(t *testing.T) *oldIdentity {
 // p12 gives the identity as a PKCS #12 file with the password "changeit".
 func (id *oldIdentity) p12(t *testing.T) string {
 	t.Helper()
-	file := filepath.Join(id.dir, "id.p12")
+	file := filepath.Join(t.TempDir(), "id.p12")
 	out, err := pkitest.Run(t, pkitest.Program(t, "openssl"), "pkcs12", "-export", "-in", id.cert, "-inkey", id.key, "-name", "rsa", "-out", file, "-passout", "pass:changeit")
 	if err != nil {
 		t.Fatal(out)

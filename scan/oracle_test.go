@@ -121,20 +121,21 @@ func TestOraclesFindNothingAtRealServers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		repeats int // few where the server takes its time: s_server sleeps for a second when it has refused to renegotiate
-		port    func() int
+		port    func(*testing.T) int
 		suites  map[wire.Version][]wire.CipherSuite
 		except  []string
 	}{
-		{"OpenSSL, with a page", 2, func() int { return oldOpenSSL(t, id, "-tls1_2 -cipher ALL:@SECLEVEL=0 -www") }, only(wire.VersionTLS12, modern...), nil},
-		{"OpenSSL", 20, func() int { return oldOpenSSL(t, id, "-tls1_2 -cipher ALL:@SECLEVEL=0") }, only(wire.VersionTLS12, modern...), nil},
-		{"OpenSSL, TLS 1.0, Camellia", 3, func() int { return oldOpenSSL(t, id, "-tls1 -cipher ALL:@SECLEVEL=0") },
+		{"OpenSSL, with a page", 2, func(t *testing.T) int { return oldOpenSSL(t, id, "-tls1_2 -cipher ALL:@SECLEVEL=0 -www") }, only(wire.VersionTLS12, modern...), nil},
+		{"OpenSSL", 20, func(t *testing.T) int { return oldOpenSSL(t, id, "-tls1_2 -cipher ALL:@SECLEVEL=0") }, only(wire.VersionTLS12, modern...), nil},
+		{"OpenSSL, TLS 1.0, Camellia", 3, func(t *testing.T) int { return oldOpenSSL(t, id, "-tls1 -cipher ALL:@SECLEVEL=0") },
 			only(wire.VersionTLS10, wire.TLS_RSA_WITH_CAMELLIA_256_CBC_SHA), nil},
-		{"GnuTLS", 20, func() int { return oldGnuTLS(t, id, "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:+3DES-CBC") }, old, []string{"client-renegotiation"}},
-		{"NSS", 20, func() int { return oldNSS(t, id, "-V ssl3:tls1.2 -H 1") }, withSSL3, []string{"client-renegotiation"}},
-		{"Java", 3, func() int { return oldJava(t, id, "SSLv3,TLSv1,TLSv1.1,TLSv1.2", "") }, withSSL3, []string{"client-renegotiation"}},
+		{"GnuTLS", 20, func(t *testing.T) int { return oldGnuTLS(t, id, "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:+3DES-CBC") }, old, []string{"client-renegotiation"}},
+		{"NSS", 20, func(t *testing.T) int { return oldNSS(t, id, "-V ssl3:tls1.2 -H 1") }, withSSL3, []string{"client-renegotiation"}},
+		{"Java", 3, func(t *testing.T) int { return oldJava(t, id, "SSLv3,TLSv1,TLSv1.1,TLSv1.2", "") }, withSSL3, []string{"client-renegotiation"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			port := c.port()
+			t.Parallel()
+			port := c.port(t)
 			repeats := c.repeats
 			if testing.Short() {
 				repeats = 1

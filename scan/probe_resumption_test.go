@@ -21,31 +21,34 @@ func TestOldSessionsOfRealServers(t *testing.T) {
 		wire.VersionTLS11: {wire.TLS_RSA_WITH_AES_128_CBC_SHA}, wire.VersionTLS12: {wire.TLS_RSA_WITH_AES_128_CBC_SHA}}
 	for _, c := range []struct {
 		name             string
-		port             func() int
+		port             func(*testing.T) int
 		suites           map[wire.Version][]wire.CipherSuite
 		ids, tickets     grade.Answer
 		client, insecure grade.Answer
 		ticketbleed      grade.Verdict
 	}{
-		{"OpenSSL", func() int { return oldOpenSSL(t, id, "-tls1_2 -www") }, tls12, grade.Yes, grade.Yes, grade.No, grade.No, grade.NotVulnerable},
-		{"OpenSSL, client renegotiation", func() int { return oldOpenSSL(t, id, "-tls1_2 -client_renegotiation") }, tls12,
+		{"OpenSSL", func(t *testing.T) int { return oldOpenSSL(t, id, "-tls1_2 -www") }, tls12, grade.Yes, grade.Yes, grade.No, grade.No, grade.NotVulnerable},
+		{"OpenSSL, client renegotiation", func(t *testing.T) int { return oldOpenSSL(t, id, "-tls1_2 -client_renegotiation") }, tls12,
 			grade.Yes, grade.Yes, grade.Yes, grade.No, grade.NotVulnerable},
-		{"OpenSSL, legacy renegotiation", func() int { return oldOpenSSL(t, id, "-tls1_2 -client_renegotiation -legacy_renegotiation") }, tls12,
+		{"OpenSSL, legacy renegotiation", func(t *testing.T) int {
+			return oldOpenSSL(t, id, "-tls1_2 -client_renegotiation -legacy_renegotiation")
+		}, tls12,
 			grade.Yes, grade.Yes, grade.Yes, grade.Yes, grade.NotVulnerable},
-		{"OpenSSL, no sessions", func() int { return oldOpenSSL(t, id, "-tls1_2 -www -no_ticket -no_cache") }, tls12,
+		{"OpenSSL, no sessions", func(t *testing.T) int { return oldOpenSSL(t, id, "-tls1_2 -www -no_ticket -no_cache") }, tls12,
 			grade.No, grade.No, grade.No, grade.No, grade.NotApplicable},
-		{"OpenSSL, TLS 1.0", func() int {
+		{"OpenSSL, TLS 1.0", func(t *testing.T) int {
 			return oldOpenSSL(t, id, "-tls1 -client_renegotiation -legacy_renegotiation -cipher ALL:@SECLEVEL=0")
 		},
 			only(wire.VersionTLS10, wire.TLS_RSA_WITH_AES_128_CBC_SHA), grade.Yes, grade.Yes, grade.Yes, grade.Yes, grade.NotVulnerable},
-		{"GnuTLS", func() int { return oldGnuTLS(t, id, "NORMAL") }, tls12, grade.Yes, grade.Yes, grade.Yes, grade.No, grade.NotVulnerable},
-		{"GnuTLS, unsafe", func() int { return oldGnuTLS(t, id, "NORMAL:%UNSAFE_RENEGOTIATION") }, tls12, grade.Yes, grade.Yes, grade.Yes, grade.Yes, grade.NotVulnerable},
-		{"GnuTLS, safe alone", func() int { return oldGnuTLS(t, id, "NORMAL:%SAFE_RENEGOTIATION") }, tls12, grade.Yes, grade.Yes, grade.Yes, grade.No, grade.NotVulnerable},
-		{"NSS", func() int { return oldNSS(t, id, "-V ssl3:tls1.2 -H 1") }, everywhere, grade.Yes, grade.No, grade.Yes, grade.No, grade.NotApplicable},
-		{"Java", func() int { return oldJava(t, id, "SSLv3,TLSv1,TLSv1.1,TLSv1.2", "") }, everywhere, grade.Yes, grade.Yes, grade.Yes, grade.No, grade.NotVulnerable},
+		{"GnuTLS", func(t *testing.T) int { return oldGnuTLS(t, id, "NORMAL") }, tls12, grade.Yes, grade.Yes, grade.Yes, grade.No, grade.NotVulnerable},
+		{"GnuTLS, unsafe", func(t *testing.T) int { return oldGnuTLS(t, id, "NORMAL:%UNSAFE_RENEGOTIATION") }, tls12, grade.Yes, grade.Yes, grade.Yes, grade.Yes, grade.NotVulnerable},
+		{"GnuTLS, safe alone", func(t *testing.T) int { return oldGnuTLS(t, id, "NORMAL:%SAFE_RENEGOTIATION") }, tls12, grade.Yes, grade.Yes, grade.Yes, grade.No, grade.NotVulnerable},
+		{"NSS", func(t *testing.T) int { return oldNSS(t, id, "-V ssl3:tls1.2 -H 1") }, everywhere, grade.Yes, grade.No, grade.Yes, grade.No, grade.NotApplicable},
+		{"Java", func(t *testing.T) int { return oldJava(t, id, "SSLv3,TLSv1,TLSv1.1,TLSv1.2", "") }, everywhere, grade.Yes, grade.Yes, grade.Yes, grade.No, grade.NotVulnerable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			port := c.port()
+			t.Parallel()
+			port := c.port(t)
 			for range 3 {
 				began := time.Now()
 				h := knowing(t, port, c.suites)
