@@ -71,3 +71,15 @@ func TestOldSessionsOfRealServers(t *testing.T) {
 		})
 	}
 }
+
+func TestEarlyDataIsAskedForWithoutHTTP(t *testing.T) {
+	for args, want := range map[string]grade.Answer{"-tls1_3 -early_data": grade.Yes, "-tls1_3": grade.No} {
+		port := oldOpenSSL(t, newOldIdentity(t), args)
+		h := oldHost(port)
+		h.run(context.Background(), coreProbes()[:1])
+		probeEarly13(context.Background(), h)
+		if f := h.facts(); f.Features.EarlyDataAccepted != want || len(f.Gaps) > 0 {
+			t.Errorf("%s: %q, %v", args, f.Features.EarlyDataAccepted, f.Gaps)
+		}
+	}
+}

@@ -4,6 +4,7 @@ package scan
 func oldProbes() []probe {
 	return []probe{
 		{name: "old sessions", phase: phaseFeatures, run: probeOldSessions},
+		{name: "early data", phase: phaseAttacks, run: probeEarly13, applies: early13},
 		{name: "padding oracles", phase: phaseAttacks, run: probeCBC},
 		{name: "robot", phase: phaseAttacks, run: probeROBOT},
 	}
