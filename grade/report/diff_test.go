@@ -22,7 +22,7 @@ func someChanges(old, new *grade.Facts) []grade.Change {
 
 func TestChangesAreToldTheWorstFirst(t *testing.T) {
 	was, is := good(), old()
-	is.Facts.Host = was.Facts.Host
+	is.Facts.Host, is.Facts.ServerName = was.Facts.Host, was.Facts.ServerName
 	added, gone := mismatch(), untrusted()
 	diffs := Pair([]Report{was, gone, unreachable()}, []Report{is, added, unreachable()}, someChanges)
 	if !Worsened(diffs) || Worsened(diffs[1:]) {

@@ -90,7 +90,9 @@ func poisonedAll(text string) []Report {
 		tame.Facts.Simulations[i].OK = []grade.Answer{grade.Yes, grade.No}[i%2]
 	}
 	tame.Result.Policies[0].Complies, tame.Facts.Host = grade.No, "tame"+text
+	tame.Facts.ServerName = ""
 	gone.Facts.Unreachable, gone.Facts.Host = text+"!", "gone"+text
+	gone.Facts.ServerName = ""
 	return []Report{wild, tame, gone, {Files: poisoned(text).Files, Result: poisoned(text).Result}}
 }
 

@@ -128,6 +128,9 @@ func (r *Report) Name() string {
 	if r.Facts.StartTLS != "" {
 		name += "/" + r.Facts.StartTLS
 	}
+	if asked := r.Facts.ServerName; asked != "" && asked != r.Facts.Host {
+		name += " (" + asked + ")" // another site at the same place
+	}
 	return name
 }
 

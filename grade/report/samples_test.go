@@ -208,6 +208,7 @@ func fleet() []Report {
 	for i := range 50 {
 		r := kinds[i%len(kinds)]()
 		r.Facts.Host, r.Facts.Address = fmt.Sprintf("host-%02d.example", i), fmt.Sprintf("192.0.2.%d", i+1)
+		r.Facts.ServerName = r.Facts.Host
 		if i%9 == 0 && r.Result != nil && r.Result.Grade == "A+" {
 			r.Result.Grade, r.Result.GradeIgnoringTrust = "A", "A"
 			r.Result.Findings = append([]grade.Finding{{Rule: "hsts-missing", Severity: grade.Low, Title: "No HSTS", Reason: "A first visit may go by plain HTTP.", Cap: "A", Fix: &grade.Fix{Text: "Send Strict-Transport-Security.", Snippets: []grade.Snippet{{Server: "nginx", File: "/etc/nginx/nginx.conf, in server { }", Text: `add_header Strict-Transport-Security "max-age=63072000" always;`}}}}}, r.Result.Findings...)

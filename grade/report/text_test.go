@@ -70,7 +70,7 @@ func TestVerboseUnfoldsEverything(t *testing.T) {
 
 func TestAddressesThatDifferAreTold(t *testing.T) {
 	good, old := good(), old()
-	old.Facts.Host = good.Facts.Host
+	old.Facts.Host, old.Facts.ServerName = good.Facts.Host, good.Facts.ServerName
 	out := string(written(t, FormatText, []Report{good, old}, Options{}))
 	if !strings.HasPrefix(out, "Grade F  good.example:443  ") || !strings.Contains(out, "At 192.0.2.1  A+") {
 		t.Errorf("%s", out)
@@ -139,6 +139,7 @@ func TestAFleetIsKeptInOutline(t *testing.T) {
 				r = old()
 			}
 			r.Facts.Host = fmt.Sprintf("host-%d.example", i)
+			r.Facts.ServerName = r.Facts.Host
 			if err := w.Add(r); err != nil {
 				t.Fatal(err)
 			}
@@ -193,6 +194,7 @@ func TestAnOutlineClaimsNothing(t *testing.T) {
 		for i := range 3 * mostUnfolded {
 			r := good()
 			r.Facts.Host, r.Facts.Address = fmt.Sprintf("host-%d.example", i/3), fmt.Sprintf("192.0.2.%d", i%3)
+			r.Facts.ServerName = r.Facts.Host
 			if err := w.Add(r); err != nil {
 				t.Fatal(err)
 			}
@@ -205,5 +207,18 @@ func TestAnOutlineClaimsNothing(t *testing.T) {
 				t.Errorf("%s says %q", f, lie)
 			}
 		}
+	}
+}
+
+// TestSitesAtOnePlaceAreToldApart has two names asked for at one address: they are two servers.
+func TestSitesAtOnePlaceAreToldApart(t *testing.T) {
+	one, other := good(), good()
+	one.Facts.Host, one.Facts.ServerName = "192.0.2.1", "one.example"
+	other.Facts.Host, other.Facts.ServerName = "192.0.2.1", "other.example"
+	if got := one.Name(); got != "192.0.2.1:443 (one.example)" {
+		t.Error(got)
+	}
+	if groups := grouped([]Report{one, other}); len(groups) != 2 {
+		t.Errorf("%d servers", len(groups))
 	}
 }
