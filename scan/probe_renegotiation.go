@@ -15,6 +15,8 @@ import (
 type renegotiation struct {
 	Answer grade.Answer // Yes: it was made to the end. No: the server refused. Unknown: neither can be said
 	Text   string       // what came, fit to print
+	// Ended: what refuses is the end of the connection. Some servers agree or hang up as chance will have it.
+	Ended bool
 	// BrokeOff: the server agreed, but the handshake did not come to its end, and the connection is of no use any more.
 	BrokeOff bool
 }
@@ -44,9 +46,10 @@ func (s *session12) renegotiate(secure bool) renegotiation {
 	case hs != nil:
 		return renegotiation{Answer: grade.Yes, Text: "the second ClientHello was accepted, but the handshake broke off: " + reasonOf(err), BrokeOff: true}
 	case errors.As(err, &alert):
-		return renegotiation{Answer: grade.No, Text: "the second ClientHello was answered with the alert " + alert.Code.String()}
+		return renegotiation{Answer: grade.No, Text: "the second ClientHello was answered with the alert " + alert.Code.String(),
+			Ended: alert.Code == wire.AlertCloseNotify}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), connectionReset(err):
-		return renegotiation{Answer: grade.No, Text: "the server ended the connection at the second ClientHello"}
+		return renegotiation{Answer: grade.No, Text: "the server ended the connection at the second ClientHello", Ended: true}
 	case s.stillServes():
 		return renegotiation{Answer: grade.No, Text: "the server passed over the second ClientHello and went on"}
 	}
@@ -142,8 +145,9 @@ var (
 // enoughRenegotiations is how many in a row show that nobody counts them.
 const enoughRenegotiations = 10
 
-// askSecure asks for protected renegotiations on a session whose server knows RFC 5746, and ends it.
-func (s *session12) askSecure() (grade.Answer, grade.Vulnerability) {
+// askSecure asks for protected renegotiations on a session whose server knows RFC 5746, and ends it. again: another
+// connection may come to something else.
+func (s *session12) askSecure() (answer grade.Answer, verdict grade.Vulnerability, again bool) {
 	defer s.link.Close()
 	v := s.Version().String()
 	var r renegotiation
@@ -159,14 +163,14 @@ func (s *session12) askSecure() (grade.Answer, grade.Vulnerability) {
 	switch {
 	case made == enoughRenegotiations || r.BrokeOff:
 		return grade.Yes, clientRenegotiation.is(grade.Vulnerable, "In "+v+" the client may begin another handshake, which costs the server "+
-			"more than the client, as often as it likes.", fmt.Sprintf("%d in a row were accepted", made))
+			"more than the client, as often as it likes.", fmt.Sprintf("%d in a row were accepted", made)), false
 	case made > 0:
 		return grade.Yes, clientRenegotiation.is(grade.Potential, "In "+v+" the client may begin another handshake, but not often.",
-			fmt.Sprintf("%d accepted; then %s", made, r.Text))
+			fmt.Sprintf("%d accepted; then %s", made, r.Text)), false
 	case r.Answer == grade.No:
-		return grade.No, clientRenegotiation.is(grade.NotVulnerable, "In "+v+" "+r.Text+".")
+		return grade.No, clientRenegotiation.is(grade.NotVulnerable, "In "+v+" "+r.Text+"."), r.Ended
 	}
-	return grade.Unknown, clientRenegotiation.unknown("In " + v + " " + r.Text + ".")
+	return grade.Unknown, clientRenegotiation.unknown("In " + v + " " + r.Text + "."), false
 }
 
 // askInsecure asks for a renegotiation without protection on a session whose hello had no word of RFC 5746, and ends it.

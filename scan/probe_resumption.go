@@ -20,6 +20,7 @@ type oldSessions struct {
 	ticket, id *state12
 	answersRI  bool // the server knows RFC 5746
 	secure     bool // protected renegotiation was asked about
+	again      bool // and refused in a way that chance may have a hand in
 	insecure   bool // and unprotected
 
 	renegotiation struct {
@@ -28,6 +29,9 @@ type oldSessions struct {
 		insecureVerdicts []grade.Vulnerability
 	}
 }
+
+// secureTries is on how many further connections a server is asked that ends them when it is asked to renegotiate.
+const secureTries = 2
 
 func probeOldSessions(ctx context.Context, h *host) {
 	v, ok := h.bestOld()
@@ -70,7 +74,7 @@ func (p *oldSessions) run(ctx context.Context) error {
 	if err := p.byID(ctx); err != nil {
 		return err
 	}
-	if !p.secure && p.answersRI {
+	for try := 0; p.answersRI && (!p.secure || p.again && try < secureTries); try++ {
 		s, err := p.h.finish12(ctx, p.o, nil)
 		if err != nil {
 			return err
@@ -187,7 +191,7 @@ func (p *oldSessions) askSecure(s *session12) {
 		return
 	}
 	p.secure = true
-	p.renegotiation.client, p.renegotiation.clientVerdict = s.askSecure()
+	p.renegotiation.client, p.renegotiation.clientVerdict, p.again = s.askSecure()
 }
 
 func (p *oldSessions) askInsecure(s *session12) {
