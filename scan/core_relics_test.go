@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,5 +128,32 @@ func TestSilentServersAreLeftAlone(t *testing.T) {
 	const most = 8
 	if f := h.finished(); f.Unreachable == "" || s.Connections() > most {
 		t.Errorf("%q after %d connections", f.Unreachable, s.Connections())
+	}
+}
+
+func TestAServerThatTripsOverASuiteHidesNoOther(t *testing.T) {
+	// It goes by the client's order of suites, and fails when it has chosen DHE: it has no parameters.
+	isDHE := func(id wire.CipherSuite) bool { return strings.HasPrefix(id.String(), "TLS_DHE_RSA_") }
+	s := relics.Sound()
+	s.Suites = slices.DeleteFunc(slices.Clone(s.Suites), isDHE)
+	s.Refuse = func(c *relics.Talk) bool {
+		for _, id := range c.Hello.CipherSuites {
+			if isDHE(id) {
+				c.Alert(wire.AlertLevelFatal, wire.AlertHandshakeFailure)
+				return true
+			}
+			if slices.Contains(s.Suites, id) {
+				return false
+			}
+		}
+		return false
+	}
+	f := coreOf(t, s.Start(t))
+	p := f.Protocol(wire.VersionTLS12)
+	got, want := suiteIDs(p), slices.Clone(s.Suites)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) || !p.Complete || len(want) < 3 {
+		t.Errorf("%v, want %v; %+v", got, want, f.Gaps)
 	}
 }

@@ -31,6 +31,7 @@ type host struct {
 	seen    observations
 	known   knowledge
 	rich    bool                     // a rich hello was accepted
+	ffdhe   bool                     // suites of DHE want the groups of RFC 7919
 	base    map[wire.Version]*offer  // how each version was found
 	first   map[wire.Version]*answer // and what came
 }
@@ -163,16 +164,26 @@ func (h *host) suites(v wire.Version) []wire.CipherSuite {
 // known, with one of them at least before; nil if there is none.
 func (h *host) working(v wire.Version) *offer {
 	h.mu.Lock()
-	o := h.offers[v]
+	o, ffdhe := h.offers[v], h.ffdhe
 	h.mu.Unlock()
 	if o == nil {
 		return nil
 	}
 	o = o.clone()
+	if ffdhe && v < wire.VersionTLS13 && o.Groups != nil {
+		o.Groups = append(o.Groups, ffdheGroups()...)
+	}
 	if known := h.suites(v); len(known) > 0 {
 		o.Suites = known
 	}
 	return o
+}
+
+// useFFDHE makes working offer the groups of RFC 7919, too.
+func (h *host) useFFDHE() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ffdhe = true
 }
 
 // accepted remembers an offer that was accepted, for working.

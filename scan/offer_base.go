@@ -94,6 +94,11 @@ func curves() []wire.Group {
 	return list
 }
 
+// ffdheGroups are the groups of RFC 7919, as they are used before TLS 1.3.
+func ffdheGroups() []wire.Group {
+	return []wire.Group{wire.GroupFFDHE2048, wire.GroupFFDHE3072, wire.GroupFFDHE4096, wire.GroupFFDHE6144, wire.GroupFFDHE8192}
+}
+
 // groups13 lists the groups that TLS 1.3 can use, the hybrids and plain KEMs included; the usual ones first.
 func groups13() []wire.Group {
 	list := []wire.Group{

@@ -54,9 +54,10 @@ func probeGroups(ctx context.Context, h *host) {
 	})
 }
 
-// suitesOf gives the suites of a version with this key exchange, or all that there may be while they are not known.
+// suitesOf gives the suites of a version with this key exchange, pre-shared keys or not, or all that there may be while
+// they are not known.
 func (h *host) suitesOf(v wire.Version, exchange string) []wire.CipherSuite {
-	return slices.DeleteFunc(h.candidates(v), func(id wire.CipherSuite) bool { return h.scanner.parts[id].KeyExchange != exchange })
+	return slices.DeleteFunc(h.candidates(v), func(id wire.CipherSuite) bool { return h.kindOf(id).base != exchange })
 }
 
 // candidates are the suites that the server has in a version before TLS 1.3, or may have while that is not known.

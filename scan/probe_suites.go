@@ -33,6 +33,8 @@ type suiteHunt struct {
 	base  *offer
 	found []wire.CipherSuite
 	err   error // why it is not complete
+	// isShuffled says that the suites were not asked for in one list, so that their order says nothing yet.
+	isShuffled bool
 }
 
 var errOdd = errors.New("the server chose a suite that was not offered")
@@ -52,19 +54,19 @@ func (h *host) probeSuites(ctx context.Context, v wire.Version) {
 	if !rich {
 		size, first = shortList, nil
 	}
-	parts := 0
 	for at := 0; at < len(all) && s.err == nil; at += size {
 		before := len(s.found)
 		s.sweep(ctx, slices.Clone(all[at:min(at+size, len(all))]), first, 0)
-		if len(s.found) > before {
-			parts++
-		}
+		s.isShuffled = s.isShuffled || before > 0 && len(s.found) > before
+	}
+	if v <= wire.VersionTLS12 && s.err == nil {
+		s.inParts(ctx, all, size)
 	}
 	if v >= wire.VersionTLS13 && len(s.found) <= 1 && s.err == nil {
 		s.withShares(ctx)
 	}
 	p := grade.Protocol{Complete: s.err == nil}
-	s.order(ctx, &p, parts > 1)
+	s.order(ctx, &p)
 	h.gap("suites of "+v.String(), s.err)
 	h.record(func(f *grade.Facts) {
 		have := f.Protocol(v)
@@ -78,6 +80,49 @@ func (h *host) probeSuites(ctx context.Context, v wire.Version) {
 			have.Suites = append(have.Suites, fact)
 		}
 	})
+}
+
+// inParts asks once more for what was refused, by kinds of key exchange: some servers choose a suite and find out only then
+// that they lack what it takes, such as parameters for DHE; that hides every suite behind it. DHE is asked about with
+// the groups of RFC 7919, without which servers that have no other parameters do not choose it, while with them a server
+// need not show its own.
+func (s *suiteHunt) inParts(ctx context.Context, all []wire.CipherSuite, size int) {
+	rest := slices.DeleteFunc(slices.Clone(all), func(id wire.CipherSuite) bool { return slices.Contains(s.found, id) })
+	own := s.base.Groups
+	for i, part := range s.h.parts(rest) {
+		s.base.Groups = own
+		if i == 1 && own != nil {
+			s.base.Groups = slices.Concat(own, ffdheGroups())
+		}
+		for at := 0; at < len(part) && s.err == nil; at += size {
+			before := len(s.found)
+			s.sweep(ctx, slices.Clone(part[at:min(at+size, len(part))]), nil, 0)
+			if len(s.found) > before {
+				s.isShuffled = true
+				if i == 1 && own != nil {
+					s.h.useFFDHE()
+					own = s.base.Groups
+				}
+			}
+		}
+	}
+	s.base.Groups = own
+}
+
+// parts divides suites by their key exchange: over elliptic curves, over finite fields, and the others.
+func (h *host) parts(list []wire.CipherSuite) [3][]wire.CipherSuite {
+	var parts [3][]wire.CipherSuite
+	for _, id := range list {
+		i := 2
+		switch h.kindOf(id).base {
+		case "ECDHE", "ECDH":
+			i = 0
+		case "DHE", "DH":
+			i = 1
+		}
+		parts[i] = append(parts[i], id)
+	}
+	return parts
 }
 
 // ask offers a list.
@@ -193,9 +238,8 @@ func without[T comparable](list []T, x T) []T {
 }
 
 // order finds out whose order counts, by one more offer: the suites that were found, the other way round. Suites with
-// ChaCha20 go to its end, because some servers make an exception for clients that begin with one. shuffled says that the
-// list was asked for in parts, so that its order says nothing yet.
-func (s *suiteHunt) order(ctx context.Context, p *grade.Protocol, shuffled bool) {
+// ChaCha20 go to its end, because some servers make an exception for clients that begin with one.
+func (s *suiteHunt) order(ctx context.Context, p *grade.Protocol) {
 	if len(s.found) < 2 {
 		return
 	}
@@ -210,9 +254,6 @@ func (s *suiteHunt) order(ctx context.Context, p *grade.Protocol, shuffled bool)
 	}
 	if len(plain) == 0 {
 		return
-	}
-	if shuffled {
-		s.sort(ctx, slices.Concat(plain, chacha))
 	}
 	back := slices.Clone(plain)
 	slices.Reverse(back)
@@ -233,6 +274,9 @@ func (s *suiteHunt) order(ctx context.Context, p *grade.Protocol, shuffled bool)
 		return
 	}
 	p.Order = grade.Yes
+	if s.isShuffled {
+		s.sort(ctx, slices.Concat(plain, chacha))
+	}
 	if len(chacha) == 0 || s.h.scanner.parts[s.found[0]].Encryption == "CHACHA20" {
 		return
 	}

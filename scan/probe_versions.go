@@ -70,8 +70,8 @@ func (h *host) askAgain(ctx context.Context, results map[wire.Version]*versionRe
 func (h *host) askVersion(ctx context.Context, v wire.Version) *versionResult {
 	r := &versionResult{offered: grade.No}
 	for n, o := range h.versionOffers(v) {
-		if n > 1 && (h.takesRich() || r.err != nil) {
-			break // long lists are no trouble here, or short ones are not answered either
+		if n > 1 && r.err != nil {
+			break // short lists are not answered either
 		}
 		if n == 1 {
 			*r = versionResult{offered: grade.No} // the plainer ones have the say now
@@ -115,16 +115,24 @@ func (r *versionResult) fail(err error) {
 	}
 }
 
-// versionOffers are the hellos to try for a version: the rich one, then plainer ones with parts of the list.
+// versionOffers are the hellos to try for a version: the rich one, a plain one, and then plain ones by kinds of key
+// exchange, because there are servers that trip over a suite they chose themselves. Where long lists are no trouble these
+// are three.
 func (h *host) versionOffers(v wire.Version) []*offer {
 	offers := []*offer{h.scanner.rich(v), h.scanner.plain(v)}
 	if v >= wire.VersionTLS13 {
 		return offers
 	}
-	for at := shortList; at < len(h.scanner.old); at += shortList {
-		o := h.scanner.plain(v)
-		o.Suites = slices.Clone(h.scanner.old[at:min(at+shortList, len(h.scanner.old))])
-		offers = append(offers, o)
+	size := shortList
+	if h.takesRich() {
+		size = len(h.scanner.old)
+	}
+	for _, part := range h.parts(h.scanner.old) {
+		for list := range slices.Chunk(part, size) {
+			o := h.scanner.plain(v)
+			o.Suites = slices.Clone(list)
+			offers = append(offers, o)
+		}
 	}
 	return offers
 }
