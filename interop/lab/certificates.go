@@ -165,7 +165,7 @@ func plans() map[string]leafPlan {
 		"rsa1024":      {key: "rsa-1024", defects: []string{WeakKey}},
 		"rsa512":       {key: "rsa-512", defects: []string{WeakKey}},
 		"p192":         {key: "ec-prime192v1", defects: []string{WeakKey}},
-		"dsa":          {key: "dsa-2048"},
+		"dsa":          {key: "dsa-2048", defects: []string{Untrusted}}, // no client of today takes a key of DSA
 		"sha1":         {key: "rsa-2048", hash: "sha1", defects: []string{SHA1, Untrusted}},
 		"md5":          {key: "rsa-2048", hash: "md5", defects: []string{MD5, Untrusted}},
 		"wrong name":   {key: "rsa-2048", section: "other", defects: []string{WrongName}},

@@ -68,6 +68,10 @@ func few(names []string, of int) string {
 // Compare holds what a scanner says against the truth, where it has an opinion.
 func Compare(scanner string, l *Lab, c *Config, said *Said, t *Truth) []Difference {
 	d := &collector{server: c.Name, scanner: scanner}
+	if len(said.Versions) == 0 {
+		d.add("versions", "says nothing")
+		return d.all
+	}
 	var says []wire.Version
 	for v, on := range said.Versions {
 		if on {

@@ -17,18 +17,14 @@ func Groups() []*Group {
 // testsslAsked are the configurations that testssl.sh is asked about, by what of it.
 func testsslAsked() map[string]string {
 	return map[string]string{
-		"nginx: good": "suites", "nginx: no HSTS": "certificate", "nginx: DHE-1024": "suites", "nginx: anonymous": "suites", "nginx: CBC only": "suites",
+		"nginx: good": "suites", "nginx: no HSTS": "certificate", "nginx: DHE-1024": "suites", "nginx: anonymous": "suites", "nginx: CBC only": "certificate",
 		"nginx: wrong name": "certificate", "nginx: no SAN": "certificate", "nginx: incomplete": "certificate", "nginx: TLS 1.2 only": "certificate",
-		"nginx: TLS 1.3 only": "suites", "nginx: RSA-1024": "certificate", "nginx: expired": "certificate", "nginx: not yet valid": "certificate",
-		"nginx: self-signed": "certificate", "nginx: SHA-1": "certificate", "nginx: MD5": "certificate", "nginx: P-192": "certificate",
-		"nginx: RSA-512": "certificate", "nginx: root sent": "certificate", "nginx: out of order": "certificate", "nginx: surplus": "certificate",
-		"nginx: must-staple without a staple": "certificate", "nginx: RSA and ECDSA": "certificate", "nginx: old": "suites", "nginx: weak curves": "suites",
-		"s_server: TLS 1.0": "suites", "s_server: everything, own order": "suites", "s_server: X448 alone": "suites", "s_server: ffdhe2048 alone": "suites",
-		"s_server: GOST": "suites", "s_server: PSK": "suites", "gnutls-serv: legacy": "suites", "selfserv: SSLv3 to TLS 1.2": "suites",
-		"selfserv: staple good": "certificate", "selfserv: staple revoked": "certificate", "JSSE: everything": "suites", "JSSE: RC4 alone": "suites",
-		"Apache: default": "certificate", "HAProxy: everything": "suites", "Postfix: smtp": "suites", "Dovecot: imap": "certificate", "Dovecot: lmtp": "certificate",
-		"vsftpd: ftp": "certificate", "slapd: ldap": "certificate", "prosody: xmpp": "certificate", "PostgreSQL": "certificate", "MariaDB": "certificate",
-		"INN: nntp": "certificate", "crypto/tls: X25519MLKEM768 alone": "suites", "tlswright serve": "suites",
+		"nginx: TLS 1.3 only": "certificate", "nginx: RSA-1024": "certificate", "nginx: expired": "certificate", "nginx: self-signed": "certificate",
+		"nginx: SHA-1": "certificate", "nginx: MD5": "certificate", "nginx: P-192": "certificate", "nginx: RSA-512": "certificate",
+		"nginx: out of order": "certificate", "nginx: surplus": "certificate", "nginx: must-staple without a staple": "certificate", "nginx: old": "suites",
+		"s_server: everything, own order": "suites", "s_server: GOST": "certificate", "selfserv: SSLv3 to TLS 1.2": "certificate",
+		"selfserv: staple good": "certificate", "JSSE: everything": "certificate", "Postfix: smtp": "suites", "slapd: ldap": "certificate",
+		"crypto/tls: X25519MLKEM768 alone": "certificate",
 	}
 }
 

@@ -47,6 +47,8 @@ type Config struct {
 	// testssl says what testssl.sh is asked about it, which takes a minute or two: "certificate", "suites"; empty: nothing.
 	testssl string
 
+	addresses int // further ones of loopback on which it listens, with the same port
+
 	text string // what is special in its configuration; its launcher knows how to read it
 	more []string
 }
@@ -61,8 +63,9 @@ type Group struct {
 	Configs   []*Config
 
 	all   []*Config // those that it has ports for, also where not all are asked for
-	start func(l *Lab, g *Group) (*process, error)
-	ports []int // of all
+	start func(l *Lab, g *Group) (stopper, error)
+	ports []int  // of all
+	dir   string // of the program, once it was started
 }
 
 // asked are the ports of the configurations that are asked for.

@@ -2,7 +2,12 @@ package lab
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"net/netip"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -63,18 +68,60 @@ func nginxGroup() *Group {
 	return &Group{Program: "nginx", Configs: configs, start: startNginx}
 }
 
+// BenchGroup is an nginx with the good server, the old one, and one that listens on n addresses of loopback, FleetAddress of 0
+// to n-1, beside its own.
+func BenchGroup(n int) *Group {
+	all := nginxGroup()
+	g := &Group{Program: "nginx", start: startNginx}
+	for _, c := range all.Configs {
+		if c.Name == "nginx: good" || c.Name == "nginx: old" {
+			g.Configs = append(g.Configs, c)
+		}
+	}
+	g.Configs = append(g.Configs, &Config{Name: "fleet", Identities: []string{"ecdsa"}, text: strong + twoYears, addresses: n})
+	return g
+}
+
+// FleetAddress is the i-th address of a fleet on loopback.
+func FleetAddress(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{127, 1, byte(i / 250), byte(i%250 + 1)})
+}
+
+// Accepted is how many connections the group's nginx has taken so far, over all its ports.
+func (l *Lab) Accepted(g *Group) (int, error) {
+	conn, err := net.Dial("unix", filepath.Join(g.dir, "status"))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET / HTTP/1.0\r\n\r\n")); err != nil {
+		return 0, err
+	}
+	text, err := io.ReadAll(conn)
+	if err != nil {
+		return 0, err
+	}
+	_, numbers, ok := strings.Cut(string(text), "requests\n")
+	if f := strings.Fields(numbers); ok && len(f) > 0 {
+		return strconv.Atoi(f[0])
+	}
+	return 0, fmt.Errorf("nginx says %q", text)
+}
+
 const nginxMain = `daemon off; master_process off; worker_processes 1; pid DIR/pid; error_log DIR/error.log notice; worker_rlimit_nofile 4096;
 events { worker_connections 2048; }
 http {
  access_log off; client_body_temp_path DIR/body; proxy_temp_path DIR/proxy; fastcgi_temp_path DIR/fastcgi; uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
+ server { listen unix:DIR/status; location / { stub_status; } }
  default_type text/html; ssl_session_cache shared:SSL:1m;
 `
 
-func startNginx(l *Lab, g *Group) (*process, error) {
+func startNginx(l *Lab, g *Group) (stopper, error) {
 	dir, err := l.place("nginx")
 	if err != nil {
 		return nil, err
 	}
+	g.dir = dir
 	if err := writeDH(dir); err != nil {
 		return nil, err
 	}
@@ -89,10 +136,13 @@ func startNginx(l *Lab, g *Group) (*process, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(c.more) > 0 { // connections without its name are refused
+		if slices.Contains(c.more, "strict") { // connections without its name are refused
 			fmt.Fprintf(&b, " server { listen %s ssl default_server; ssl_reject_handshake on; }\n", c.Addr())
 		}
 		fmt.Fprintf(&b, " server { listen %s ssl; server_name %s; root %s; %s", c.Addr(), Host, dir, text.Replace(c.text))
+		for i := range c.addresses {
+			fmt.Fprintf(&b, "listen %s:%d ssl; ", FleetAddress(i), c.Port)
+		}
 		for _, id := range ids {
 			fmt.Fprintf(&b, "ssl_certificate %s; ssl_certificate_key %s; ", id.Chain, id.Key)
 		}

@@ -19,6 +19,9 @@ import (
 // startTimeout is how long a server may take until it listens; Java and MariaDB take seconds on a busy machine.
 const startTimeout = 60 * time.Second
 
+// stopper is what runs and can be stopped.
+type stopper interface{ stop() }
+
 // process is a server that runs, with all processes of its group.
 type process struct {
 	cmd   *exec.Cmd

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -159,8 +160,8 @@ https://HOST:PORT {
 }
 
 // joined launches a service that wants chain and key in one file, DIR/both.pem, and perhaps a plain web server at BACKEND.
-func joined(s service) func(*Lab, *Group) (*process, error) {
-	return func(l *Lab, g *Group) (*process, error) {
+func joined(s service) func(*Lab, *Group) (stopper, error) {
+	return func(l *Lab, g *Group) (stopper, error) {
 		id, err := l.Identity("rsa")
 		if err != nil {
 			return nil, err
@@ -188,10 +189,17 @@ func joined(s service) func(*Lab, *Group) (*process, error) {
 			backend.Close()
 			return nil, err
 		}
-		go func() {
-			<-p.done
-			backend.Close()
-		}()
-		return p, nil
+		return both{p, backend}, nil
 	}
+}
+
+// both is a server with the plain one behind it.
+type both struct {
+	stopper
+	backend io.Closer
+}
+
+func (b both) stop() {
+	b.stopper.stop()
+	b.backend.Close()
 }

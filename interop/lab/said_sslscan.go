@@ -87,7 +87,8 @@ func ParseSSLScan(text []byte) (*Said, error) {
 			s.judge(Expired, c.Expired == "true")
 			s.judge(SHA1, strings.Contains(strings.ToLower(c.Algorithm), "sha1"))
 			s.judge(MD5, strings.Contains(strings.ToLower(c.Algorithm), "md5"))
-			s.judge(WeakKey, weakByWords(c.Key.Type+" "+c.Key.Bits))
+			bits, err := strconv.Atoi(c.Key.Bits) // of a curve: its strength
+			s.judge(WeakKey, err == nil && (bits < 112 || bits < 2048 && c.Key.Type == "RSA"))
 		}
 	}
 	return s, nil

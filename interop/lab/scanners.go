@@ -26,16 +26,16 @@ type Scanner struct {
 // Scanners are those that Debian has.
 func Scanners() []Scanner {
 	return []Scanner{
-		{Name: "testssl.sh", Program: "testssl", Ask: askTestssl, Parse: ParseTestssl,
-			Speaks: func(c *Config) bool {
-				return c.testssl != "" && speaks("", "smtp", "imap", "pop3", "lmtp", "ftp", "ldap", "xmpp", "postgres", "mysql", "nntp")(c)
-			},
-			Version: versionLine("testssl", "testssl.sh", "--version")},
 		{Name: "nmap", Program: "nmap", Ask: askNmap, Parse: ParseNmap,
 			Speaks: speaks("", "smtp", "imap", "pop3", "lmtp", "ftp", "ldap", "xmpp", "postgres", "mysql", "nntp"), Version: versionLine("nmap", "Nmap version", "--version")},
 		{Name: "sslscan", Program: "sslscan", Ask: askSSLScan, Parse: ParseSSLScan,
 			Speaks:  speaks("", "smtp", "imap", "pop3", "ftp", "ldap", "xmpp", "xmpp-server", "postgres", "mysql", "rdp"),
 			Version: versionLine("sslscan", "2.", "--no-colour", "--version")},
+		{Name: "testssl.sh", Program: "testssl", Ask: askTestssl, Parse: ParseTestssl,
+			Speaks: func(c *Config) bool {
+				return c.testssl != "" && speaks("", "smtp", "imap", "pop3", "lmtp", "ftp", "ldap", "xmpp", "postgres", "mysql", "nntp")(c)
+			},
+			Version: versionLine("testssl", "testssl.sh", "--version")},
 	}
 }
 
@@ -69,7 +69,10 @@ const scannerTimeout = 15 * time.Minute
 // testsslSections are what of testssl.sh's work is compared: versions and server defaults; where suites are the point, order,
 // groups and each suite. It takes a minute or two for all of them.
 func testsslSections(c *Config) []string {
-	if c.testssl == "suites" {
+	switch c.testssl {
+	case "whole":
+		return nil
+	case "suites":
 		return []string{"-p", "-P", "-S", "-f", "-E"}
 	}
 	return []string{"-p", "-S"}
@@ -134,6 +137,19 @@ func askSSLScan(ctx context.Context, _ *Lab, dir string, c *Config) ([]byte, err
 		return nil, fmt.Errorf("sslscan wrote nothing: %w", err)
 	}
 	return text, nil
+}
+
+// RunWhole lets a scanner look at a server and forgets what it says: testssl.sh all that it does by default, the others what
+// they are asked in comparisons, too.
+func (l *Lab) RunWhole(ctx context.Context, s Scanner, c *Config) error {
+	dir, err := l.place(s.Program)
+	if err != nil {
+		return err
+	}
+	whole := *c
+	whole.testssl = "whole"
+	_, err = s.Ask(ctx, l, dir, &whole)
+	return err
 }
 
 // Asked is what a scanner says about a server. With a folder to keep reports in, one that is there is read again instead.

@@ -24,8 +24,8 @@ type service struct {
 }
 
 // launch prepares a group whose configurations are the services of one program.
-func (s service) launch(identity string) func(*Lab, *Group) (*process, error) {
-	return func(l *Lab, g *Group) (*process, error) {
+func (s service) launch(identity string) func(*Lab, *Group) (stopper, error) {
+	return func(l *Lab, g *Group) (stopper, error) {
 		dir, err := l.place(filepath.Base(g.Program))
 		if err != nil {
 			return nil, err

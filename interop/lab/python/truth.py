@@ -215,6 +215,35 @@ def ask(low, high, ciphers="ALL:COMPLEMENTOFALL", suites=None, groups=None):
     return None
 
 
+def raw(version, number):
+    """A hello written by hand, with one suite and the groups of RFC 7919, which OpenSSL's client names in TLS 1.3 alone."""
+    u16 = lambda *values: struct.pack(f">{len(values)}H", *values)
+    block = lambda b: u16(len(b)) + b
+    host = task["name"].encode()
+    groups = u16(256, 257, 258, 259, 260, 23, 24, 25, 29, 30)
+    schemes = u16(0x0401, 0x0501, 0x0601, 0x0804, 0x0805, 0x0806, 0x0403, 0x0503, 0x0603, 0x0201, 0x0203, 0x0202, 0x0402)
+    extensions = u16(0) + block(block(b"\0" + block(host))) + u16(10) + block(block(groups)) + u16(13) + block(block(schemes)) + u16(0xFF01) + block(b"\0")
+    body = u16(version) + bytes(range(32)) + b"\0" + block(u16(number)) + b"\1\0" + block(extensions)
+    message = b"\1" + struct.pack(">I", len(body))[1:] + body
+    s = dial()
+    try:
+        s.sendall(b"\x16\3\1" + block(message))
+        heard = b""
+        while len(heard) < 80:
+            more = s.recv(4096)
+            if not more:
+                break
+            heard += more
+        if len(heard) < 44 or heard[0] != 22 or heard[5] != 2:
+            return False
+        at = 44 + heard[43]
+        return struct.unpack(">H", heard[9:11])[0] == version and struct.unpack(">H", heard[at:at + 2])[0] == number
+    except ConnectionError:
+        return False
+    finally:
+        s.close()
+
+
 def known():
     """OpenSSL's suites before TLS 1.3: name, number, oldest version."""
     c = context(0x0301, 0x0303, "ALL:COMPLEMENTOFALL" + (":PSK" if secret else ""), None, None)
@@ -269,7 +298,8 @@ def ranked(version, names):
         return "", []
     if a["suite"] != b["suite"]:
         return "no", []
-    left, order = plain[::-1] + [n for n in names if "CHACHA20" in n], []  # some put ChaCha20 first for those who do
+    # Some put ChaCha20 first for those who do not begin with AES-GCM.
+    left, order = sorted(names[::-1], key=lambda n: ("GCM" not in n) + 2 * ("CHACHA20" in n)), []
     while left:
         got = pick(left)
         name = next((n for n in left if got and numbers[n] == got["suite"]), None)
@@ -312,8 +342,12 @@ for version in VERSIONS:
     taken = [n for n, a in zip(candidates, got) if a and a["version"] == version and a["suite"] == numbers[n]]
     if not taken:
         continue
+    named = []
+    if version != 0x0304:
+        maybe = [n for n in candidates if n.startswith("DHE-") and n not in taken]
+        named = [numbers[n] for n, yes in zip(maybe, each(maybe, lambda n: raw(version, numbers[n]))) if yes]
     order, ranking = ranked(version, taken)
-    answer["protocols"].append({"version": version, "suites": sorted(numbers[n] for n in taken), "order": order, "ranked": ranking})
+    answer["protocols"].append({"version": version, "suites": sorted([numbers[n] for n in taken] + named), "order": order, "ranked": ranking})
     for n, a in zip(candidates, got):
         if a and "DH" in n and "ECDH" not in n and a["bits"] and a["bits"] not in answer["dh"]:
             answer["dh"].append(a["bits"])
