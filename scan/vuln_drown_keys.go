@@ -13,12 +13,13 @@ import (
 )
 
 // Two bugs of OpenSSL make a server of SSL 2.0 the oracle that DROWN needs, though it lists no short keys: it takes kinds that
-// were switched off (CVE-2015-3197, before 1.0.2f and 1.0.1r), or lets bytes sent in the clear take the place of encrypted ones (CVE-2016-0703,
-// before 1.0.2a and 1.0.1m).
+// were switched off (CVE-2015-3197, before 1.0.2f and 1.0.1r), or lets bytes sent in the clear take the place of encrypted
+// ones (CVE-2016-0703, before 1.0.2a and 1.0.1m).
 //
 // Sent: a CLIENT-MASTER-KEY of our own with RC4 and an export key, where that was not listed; then one with a strong kind and
-// 11 bytes in the clear that do not belong there. Concluded: a sound server refuses the first, and draws a random key for the second. If a
-// SERVER-VERIFY comes under the key that the bug gives, that is proof. Nobody's secret is touched: the key is our own.
+// 11 bytes in the clear that do not belong there. Concluded: a sound server refuses the first, and draws a random key for
+// the second. If a SERVER-VERIFY comes under the key that the bug gives, that is proof. Nobody's secret is touched: the key
+// is our own.
 
 const (
 	ssl2ClientMasterKey = 2

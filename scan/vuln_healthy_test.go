@@ -92,7 +92,7 @@ func TestHealthyServersAreNotCalledVulnerable(t *testing.T) {
 	for name, start := range healthyServers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			scanner := New(Options{Timeout: 5 * time.Second, HTTPPort: 1})
+			scanner := New(Options{Timeout: 5 * time.Second, HostTimeout: 30 * time.Second, HTTPPort: 1})
 			all, err := scanner.Scan(context.Background(), Target{Host: "127.0.0.1", Port: start(t), ServerName: "lab.test"})
 			if err != nil || len(all) != 1 || all[0].Unreachable != "" {
 				t.Fatalf("%+v, %v", all, err)
@@ -102,8 +102,8 @@ func TestHealthyServersAreNotCalledVulnerable(t *testing.T) {
 				if v.Verdict == grade.Vulnerable && !slices.Contains(healthyTruths(name), v.ID) {
 					t.Errorf("%+v", v)
 				}
-				if v.Verdict == grade.Inconclusive && v.ID != "debian-weak-key" {
-					t.Errorf("no verdict: %+v", v)
+				if v.Verdict == grade.Inconclusive && v.ID != "debian-weak-key" && len(f.Gaps) == 0 {
+					t.Errorf("no verdict, and no gap: %+v", v)
 				}
 			}
 			t.Logf("%d connections, %.1f s, gaps %v", f.Connections, f.Seconds, f.Gaps)
