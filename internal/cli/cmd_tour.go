@@ -14,7 +14,8 @@ const tourLimit = 55 * time.Second
 const tourLong = `The whole story on this machine, in a temporary home and on 127.0.0.1 only: a
 private CA is made and issues certificates, our own client and server shake
 hands and exchange data, clients and servers that must be refused are refused,
-HTTP is served, and other programs join in where they are installed.
+HTTP is served, a certificate is revoked, another obtained over ACME, two servers
+are audited, and other programs join in where they are installed.
 
 Every line is checked before it is printed. The exit code is 1 if one fails.`
 
@@ -42,6 +43,7 @@ Next, on your own:
   tlswright serve --dir .           this folder over HTTPS ...
   tlswright connect localhost:8443  ... and, in another terminal, what it speaks
   tlswright connect example.com     any server of the world
+  tlswright scan example.com        what is wrong with it, and how to mend it
 `
 
 // chapters is the story. Each builds on those before it; after a failure the rest is not told, for it would not be true.
@@ -55,6 +57,9 @@ func chapters() []chapter {
 		{"Mutual TLS: the client proves who it is", (*tour).acceptClient},
 		{"Who is refused, and how both ends learn why", (*tour).refuse},
 		{"HTTP over it", (*tour).serveHTTP},
+		{"Revocation", (*tour).revoke},
+		{"A certificate over ACME", (*tour).obtainOverACME},
+		{"An audit, with grades", (*tour).audit},
 		{"Other programs", (*tour).meetOthers},
 	}
 }

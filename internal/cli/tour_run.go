@@ -28,6 +28,8 @@ type tour struct {
 	server keystore.Identity // for localhost and 127.0.0.1
 	site   *tourSite         // what curl and s_client visit as well
 
+	proofPort string // where the ACME server looks for proofs
+
 	told    []chapterJSON
 	cleanup []func() error
 }
