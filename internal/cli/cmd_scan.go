@@ -33,40 +33,43 @@ type scanFlags struct {
 	grade                string
 }
 
-const scanLong = `Scan TLS servers and grade them from A+ to F, by the rules of the SSL Labs Server
-Rating Guide: every version down to SSL 2.0, every cipher suite, group and
-signature scheme, the order of preference, extensions, resumption, the known
-attacks, certificates and trust, HTTP headers, and what well-known clients would
-come to. Each problem comes with its reason, the evidence and how to mend it.
+const scanLong = `Scan TLS servers and grade them from A+ to F, by the rules of the SSL Labs
+Server Rating Guide: every version down to SSL 2.0, every cipher suite, group
+and signature scheme, the order of preference, extensions, resumption, the
+known attacks, certificates and trust, HTTP headers, and what well-known
+clients would come to. Each problem comes with its reason, the evidence and how
+to mend it.
 
-A target is HOST, HOST:PORT, an address, a URL as https://HOST or smtp://HOST, or
-HOST:PORT/PROTOCOL where a protocol begins in plain text (STARTTLS). A block of
-addresses as 192.0.2.0/24 or 192.0.2.0/24:8443 stands for each of them (65,536 at
-most). All addresses of a name are scanned. --targets reads a list, one target a
-line, "#" comments; a second word in a line is the name to ask for. A target that
-cannot be scanned never stops the others.
+A target is HOST, HOST:PORT, an address, a URL as https://HOST or smtp://HOST,
+or HOST:PORT/PROTOCOL where a protocol begins in plain text (STARTTLS). A block
+of addresses as 192.0.2.0/24 or 192.0.2.0/24:8443 stands for each of them
+(65,536 at most). All addresses of a name are scanned. --targets reads a list,
+one target a line, "#" comments; a second word in a line is the name to ask
+for. A target that cannot be scanned never stops the others.
 
 Nothing is harmed: no check does more than prove what it says. At most 4
-connections to one address are open at once (--concurrency), fewer where a server
-pushes back, and --pace and --rate slow a scan down. What a throttled or silent
-server does not answer counts as unknown, never as absent.
+connections to one address are open at once (--concurrency), fewer where a
+server pushes back, and --pace and --rate slow a scan down. What a throttled or
+silent server does not answer counts as unknown, never as absent.
 
 --quick makes one connection: version, chain, dates, HSTS. For many hosts.
 
-Trusted are the roots of this system, the estate's own CA, and Java's if there is
-one, each for itself; --ca FILE trusts the certificates of that file instead.
+Trusted are the roots of this system, the estate's own CA, and Java's if there
+is one, each for itself; --ca FILE trusts the certificates of that file
+instead.
 
-With --min-grade the command ends with 1 if a grade is worse, with --policy if a
-policy is not kept: its name (--policy list shows them) or a file in YAML or JSON.
+With --min-grade the command ends with 1 if a grade is worse, with --policy if
+a policy is not kept: its name (--policy list shows them) or a file in YAML or
+JSON.
 
 --format chooses how it is told; -o writes it to a file. --resume FILE keeps the
 results in FILE, as JSON lines, and goes on there after a run that broke off.
 --grade FILE judges stored results again by today's rules, without a connection.
 "tlswright scan diff" compares two results.
 
---files looks at private keys, pin sets and the configuration files of servers on
-this machine: who may read and replace the keys, and whether pins have a backup.
-Arguments behind it that are files or folders are looked at, too.
+--files looks at private keys, pin sets and the configuration files of servers
+on this machine: who may read and replace the keys, and whether pins have a
+backup. Arguments behind it that are files or folders are looked at, too.
 
 ` + exitCodeHelp + `
 With several targets: 1 if a grade or policy failed; otherwise 3 if one of them
@@ -77,7 +80,7 @@ const scanExample = `  tlswright scan example.com
   tlswright scan --starttls smtp mail.example.com
   tlswright scan --format html -o report.html example.com
   tlswright scan --quick --targets hosts.txt --format jsonl -o found.jsonl
-  tlswright scan --targets hosts.txt --resume run.jsonl --format html -o fleet.html
+  tlswright scan --targets hosts.txt --resume run.jsonl -o fleet.html
   tlswright scan 192.0.2.0/28 --rate 2
   tlswright scan --policy mozilla-intermediate app.test
   tlswright scan --files /etc/nginx/nginx.conf
