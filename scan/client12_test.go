@@ -103,3 +103,31 @@ func TestOldHandshakesWithJava(t *testing.T) {
 	port := oldJava(t, newOldIdentity(t), "SSLv3,TLSv1,TLSv1.1,TLSv1.2", "")
 	atLeast(t, allOld(t, port, false, false), map[wire.Version]int{wire.VersionSSL30: 20, wire.VersionTLS10: 30, wire.VersionTLS11: 20, wire.VersionTLS12: 40})
 }
+
+// A server may ask for a certificate of ours, which we do not have: in SSL 3.0 an alert says so, later an empty message.
+func TestOldHandshakesWithoutTheCertificateAskedFor(t *testing.T) {
+	id := newOldIdentity(t)
+	for _, c := range []struct {
+		name string
+		port func(*testing.T) int
+		v    wire.Version
+	}{
+		{"OpenSSL", func(t *testing.T) int { return oldOpenSSL(t, id, "-tls1_2 -verify 1 -www -cipher ALL:@SECLEVEL=0") }, wire.VersionTLS12},
+		{"OpenSSL, TLS 1.0", func(t *testing.T) int { return oldOpenSSL(t, id, "-tls1 -verify 1 -www -cipher ALL:@SECLEVEL=0") }, wire.VersionTLS10},
+		{"NSS, SSL 3.0", func(t *testing.T) int { return oldNSS(t, id, "-V ssl3:tls1.2 -H 1 -r") }, wire.VersionSSL30},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := oldHost(c.port(t)).finish12(context.Background(), oneSuite(c.v, wire.TLS_RSA_WITH_AES_128_CBC_SHA), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if !s.a.ClientAuth || s.Version() != c.v {
+				t.Errorf("asked %t, in %v", s.a.ClientAuth, s.Version())
+			}
+			if err := request(s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

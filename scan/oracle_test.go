@@ -151,3 +151,17 @@ func TestOraclesFindNothingAtRealServers(t *testing.T) {
 		})
 	}
 }
+
+func TestInsecureRenegotiationIsMadeInEveryVersion(t *testing.T) {
+	for _, v := range []wire.Version{wire.VersionSSL30, wire.VersionTLS10, wire.VersionTLS11, wire.VersionTLS12} {
+		for _, insecure := range []bool{true, false} {
+			suites := []wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_CBC_SHA}
+			server := (&relics.Old{Versions: []wire.Version{v}, Suites: suites, NoRenegotiationInfo: true, Insecure: insecure, Renegotiations: 100}).Start(t)
+			h := knowing(t, server.Port, only(v, suites...))
+			probeOldSessions(context.Background(), h)
+			if f := h.facts(); f.Features.InsecureRenegotiation != grade.AnswerOf(insecure) || f.Features.ClientRenegotiation != grade.AnswerOf(insecure) {
+				t.Errorf("%v, insecure %t: %q, %q, %+v", v, insecure, f.Features.InsecureRenegotiation, f.Features.ClientRenegotiation, f.Vulnerability("insecure-renegotiation"))
+			}
+		}
+	}
+}
