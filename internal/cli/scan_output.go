@@ -23,8 +23,9 @@ type scanOutput struct {
 	file    *os.File      // of a format that is written as it comes
 	buffer  *bytes.Buffer // of one that is written at the end
 	isFleet bool
-	kept    []report.Report // of a format that is written at the end
+	kept    []report.Report // not yet written, for it is not known yet who shares a key with them
 	sharing scan.Sharing    // who has whose key
+	judge   func(*grade.Facts) *grade.Result
 }
 
 // newScanOutput checks --format and -o, and begins.
@@ -86,7 +87,10 @@ func (o *scanOutput) keepsAll() bool {
 	return o.format == report.FormatJSONLines || o.format == report.FormatJSON
 }
 
-// add takes one result. What a format needs at the end is kept until then, for only then it is known who shares a key.
+// maxHeld is how many results wait to be told who shares a key with them. The rest of a larger fleet is told of those before.
+const maxHeld = 1000
+
+// add takes one result. What a format needs at the end is kept for a while, for only then it is known who shares a key.
 func (o *scanOutput) add(r report.Report) error {
 	if r.Facts != nil {
 		o.sharing.Add(r.Facts)
@@ -96,12 +100,30 @@ func (o *scanOutput) add(r report.Report) error {
 			r.Facts = slimmed(r.Facts)
 		}
 		o.kept = append(o.kept, r)
+		if len(o.kept) == maxHeld {
+			return o.release()
+		}
 		return nil
 	}
 	if r.Facts != nil {
 		o.sharing.Fill(r.Facts)
 	}
 	return o.write(r)
+}
+
+// release hands on what was kept, judged by what is known now.
+func (o *scanOutput) release() error {
+	for _, r := range o.kept {
+		if r.Facts != nil && o.isFleet {
+			o.sharing.Fill(r.Facts)
+			r.Result = o.judge(r.Facts)
+		}
+		if err := o.write(r); err != nil {
+			return err
+		}
+	}
+	o.kept = nil
+	return nil
 }
 
 func (o *scanOutput) write(r report.Report) error {
@@ -128,15 +150,9 @@ func slimmed(f *grade.Facts) *grade.Facts {
 }
 
 // close writes what is left, and puts the file in its place.
-func (o *scanOutput) close(judge func(*grade.Facts) *grade.Result) error {
-	for _, r := range o.kept {
-		if r.Facts != nil && o.isFleet {
-			o.sharing.Fill(r.Facts)
-			r.Result = judge(r.Facts)
-		}
-		if err := o.write(r); err != nil {
-			return err
-		}
+func (o *scanOutput) close() error {
+	if err := o.release(); err != nil {
+		return err
 	}
 	if err := o.writer.Close(); err != nil {
 		return cannotRun(err, "writing the results")

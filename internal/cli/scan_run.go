@@ -51,6 +51,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanFlags, args []string) error {
 	if r.out, err = a.newScanOutput(cmd, &o.scanOutputFlags); err != nil {
 		return err
 	}
+	r.out.judge = r.judgeBy.judge
 	switch {
 	case o.grade != "":
 		err = r.gradeAgain(o.grade)
@@ -65,7 +66,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanFlags, args []string) error {
 		return err
 	}
 	// What was found before an interruption is told, too.
-	if closing := r.out.close(r.judgeBy.judge); closing != nil {
+	if closing := r.out.close(); closing != nil {
 		return closing
 	}
 	if err != nil {
