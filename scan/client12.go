@@ -71,7 +71,10 @@ func (h *host) finish12(ctx context.Context, o *offer, state *state12) (*session
 	backOff := firstBackOff
 	for try := 1; ; try++ {
 		s, err := h.finish12Once(ctx, o, state)
-		if err == nil || ctx.Err() != nil || try == askTries || !brokeOff(err) {
+		if err != nil && ctx.Err() != nil {
+			return nil, ctx.Err() // which is why the connection was closed
+		}
+		if err == nil || try == askTries || !brokeOff(err) {
 			return s, err
 		}
 		if err := wait(ctx, backOff); err != nil {

@@ -207,6 +207,9 @@ func (q *oracle) askPatiently(ctx context.Context, thing string, patience time.D
 	backOff := firstBackOff
 	for try := 1; ; try++ {
 		r, err := q.ask(ctx, thing, patience)
+		if err != nil && ctx.Err() != nil {
+			return r, ctx.Err()
+		}
 		if err == nil || try == askTries {
 			return r, err
 		}

@@ -165,3 +165,25 @@ func TestInsecureRenegotiationIsMadeInEveryVersion(t *testing.T) {
 		}
 	}
 }
+
+// A scan that is stopped in the middle concludes nothing, and says why.
+func TestAStoppedScanConcludesNothing(t *testing.T) {
+	server := relics.OldCases()[0].Start(t, true)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	h := knowing(t, server.Port, relicSuites())
+	for _, p := range oldProbes() {
+		if p.applies == nil || p.applies(h) {
+			p.run(ctx, h)
+		}
+	}
+	f := h.facts()
+	for _, id := range oracleIDs() {
+		if v := f.Vulnerability(id); v == nil || v.Verdict != grade.Inconclusive {
+			t.Errorf("%s: %+v", id, v)
+		}
+	}
+	if len(f.Gaps) == 0 || f.Gaps[0].Reason != "the scan was stopped" {
+		t.Errorf("%+v", f.Gaps)
+	}
+}
