@@ -43,6 +43,7 @@ bench: ## measurements, side by side with crypto/tls in one run (BENCHFLAGS="-ru
 	$(GO) run ./bench $(BENCHFLAGS)
 
 accept: peers ## what each milestone must show, whole: a fresh clone, big files, many clients, a million hostile flights
+	@scripts/peers.sh accept
 	@scripts/accept.sh
 	TLSWRIGHT_ACCEPT=1 $(GO) test -count=1 -timeout 60m -v -run 'Accept|RandomFlights' ./...
 

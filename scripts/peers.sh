@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The programs that the tests talk to: installs them from Debian when it may (root, apt-get), else says which tests
-# will be skipped. With CI=true a missing program is an error. It starts and stops nothing.
+# will be skipped. With CI=true a missing program is an error. It starts and stops nothing. With the argument "accept" it is
+# about those that only `make accept` needs.
 set -euo pipefail
 
 export PATH="$PATH:/usr/sbin:/sbin:/usr/lib/news/bin"
@@ -30,9 +31,31 @@ tshark       tshark          packet captures, opened by Wireshark
 chromium     chromium        the page of a recorded connection
 "
 
-# has finds a program, or a module of Python's ("python3/MODULE").
+# what only `make accept` needs: the servers of the scanners' lab, and the scanners it compares with
+if [ "${1:-}" = accept ]; then
+	peers="
+testssl      testssl.sh      the comparison with testssl.sh
+sslscan      sslscan         the comparison with sslscan
+nmap         nmap            the comparison with nmap
+apache2      apache2         the scanned Apache
+haproxy      haproxy         the scanned HAProxy
+stunnel4     stunnel4        the scanned stunnel
+hitch        hitch           the scanned hitch
+caddy        caddy           the scanned Caddy
+prosody      prosody         the scanned XMPP server
+mariadbd     mariadb-server  the scanned MariaDB
+xrdp         xrdp            the scanned desktop
+javac        openjdk-17-jdk-headless  SSLv3, RC4, DES and export suites, by Java
+/usr/lib/*/engines-3/gost.so      libengine-gost-openssl  suites of GOST
+/usr/lib/dovecot/lmtp             dovecot-lmtpd           STARTTLS in LMTP
+/usr/lib/dovecot/managesieve      dovecot-managesieved    STARTTLS in ManageSieve
+"
+fi
+
+# has finds a program, a file that a pattern names, or a module of Python's ("python3/MODULE").
 has() {
 	case "$1" in
+	/*) compgen -G "$1" >/dev/null ;;
 	python3/*) python3 -c "import ${1#*/}" 2>/dev/null ;;
 	*) command -v "$1" >/dev/null ;;
 	esac
