@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -81,6 +83,12 @@ func (h *host) finished() *grade.Facts {
 	h.f.Seconds = h.o.Now().Sub(h.began).Seconds()
 	h.f.Connections = h.door.made()
 	f := h.f
+	// What probes found side by side comes in an order of its own each time.
+	f.Features.ServerIDs = slices.SortedStableFunc(slices.Values(f.Features.ServerIDs), func(a, b grade.Numbered) int { return cmp.Compare(a.ID, b.ID) })
+	f.DH = slices.SortedStableFunc(slices.Values(f.DH), func(a, b grade.DH) int {
+		return cmp.Or(cmp.Compare(a.Bits, b.Bits), cmp.Compare(a.Prime, b.Prime), cmp.Compare(a.Generator, b.Generator))
+	})
+	f.Gaps = slices.SortedStableFunc(slices.Values(f.Gaps), func(a, b grade.Gap) int { return cmp.Compare(a.Probe, b.Probe) })
 	return &f
 }
 
@@ -195,9 +203,11 @@ func (h *host) accepted(v wire.Version, o *offer) {
 	}
 }
 
-// chains gives the distinct chains seen so far.
+// chains gives the distinct chains seen so far, by their kinds of keys.
 func (h *host) chains() []*sentChain {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.chain)
+	return slices.SortedStableFunc(slices.Values(h.chain), func(a, b *sentChain) int {
+		return cmp.Or(cmp.Compare(a.KeyType, b.KeyType), slices.CompareFunc(a.DER, b.DER, bytes.Compare))
+	})
 }
