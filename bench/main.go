@@ -61,6 +61,11 @@ func report(run string, rounds int, each time.Duration) error {
 			return err
 		}
 	}
+	if match.MatchString("scan") {
+		if err := reportScan(rounds); err != nil {
+			return err
+		}
+	}
 	if match.MatchString("issuance") {
 		return reportIssuance(rounds, each)
 	}

@@ -16,6 +16,7 @@ type Difference struct {
 	Text            string
 }
 
+// String is one line about the difference.
 func (d Difference) String() string {
 	return fmt.Sprintf("%s | %s | %s: %s", d.Server, d.Scanner, d.Aspect, d.Text)
 }

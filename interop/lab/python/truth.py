@@ -299,7 +299,7 @@ def ranked(version, names):
     if a["suite"] != b["suite"]:
         return "no", []
     # Some put ChaCha20 first for those who do not begin with AES-GCM.
-    left, order = sorted(names[::-1], key=lambda n: ("GCM" not in n) + 2 * ("CHACHA20" in n)), []
+    left, order = sorted(names[::-1], key=lambda n: ("GCM" not in n) + ("ECDHE" not in n) + 3 * ("CHACHA20" in n)), []
     while left:
         got = pick(left)
         name = next((n for n in left if got and numbers[n] == got["suite"]), None)
