@@ -94,7 +94,7 @@ func (s *Store) ChangeACMEAccount(ctx context.Context, id string, edit func(*ACM
 	err := s.do(ctx, &write{run: func(c *change) error {
 		var err error
 		changed, err = scanAccount(func(into ...any) error {
-			return c.row(into, `SELECT `+accountColumns+` FROM acme_accounts WHERE id = $1`, id)
+			return c.row(into, `SELECT `+accountColumns+` FROM acme_accounts WHERE id = $1`+c.forUpdate(), id)
 		})
 		if err != nil {
 			return err

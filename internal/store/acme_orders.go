@@ -69,8 +69,12 @@ func (s *Store) AddACMEOrder(ctx context.Context, o ACMEOrder, authorizations []
 				return err
 			}
 		}
-		return c.exec(`INSERT INTO acme_orders (`+orderColumns+`, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-			(SELECT COALESCE(MAX(seq), 0) + 1 FROM acme_orders WHERE account = $2))`,
+		// PostgreSQL's sequence has holes, but two that order at the same time get two numbers.
+		number := `(SELECT COALESCE(MAX(seq), 0) + 1 FROM acme_orders WHERE account = $2)`
+		if c.store.postgres != nil {
+			number = `nextval('acme_order_numbers')`
+		}
+		return c.exec(`INSERT INTO acme_orders (`+orderColumns+`, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, `+number+`)`,
 			o.ID, o.Account, o.Status, millis(o.CreatedAt), millis(o.ExpiresAt), millis(o.DueAt), o.Serial, o.Body)
 	}})
 }
@@ -133,7 +137,7 @@ func (s *Store) ChangeACMEOrder(ctx context.Context, id string, edit func(*ACMEO
 	err := s.do(ctx, &write{run: func(c *change) error {
 		var err error
 		changed, err = scanOrder(func(into ...any) error {
-			return c.row(into, `SELECT `+orderColumns+` FROM acme_orders WHERE id = $1`, id)
+			return c.row(into, `SELECT `+orderColumns+` FROM acme_orders WHERE id = $1`+c.forUpdate(), id)
 		})
 		if err != nil {
 			return err
@@ -218,7 +222,7 @@ func (s *Store) ChangeACMEAuthorization(ctx context.Context, id string, edit fun
 	err := s.do(ctx, &write{run: func(c *change) error {
 		var err error
 		changed, err = scanAuthorization(func(into ...any) error {
-			return c.row(into, `SELECT `+authorizationColumns+` FROM acme_authorizations WHERE id = $1`, id)
+			return c.row(into, `SELECT `+authorizationColumns+` FROM acme_authorizations WHERE id = $1`+c.forUpdate(), id)
 		})
 		if err != nil {
 			return err
@@ -244,7 +248,7 @@ func (s *Store) ClaimACMEWork(ctx context.Context, now, until time.Time, limit i
 	err = s.do(ctx, &write{run: func(c *change) error {
 		authorizations, orders = nil, nil
 		var ids []string
-		if ids, err = c.column(`SELECT id FROM acme_authorizations WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at LIMIT $2`, millis(now), limit); err != nil {
+		if ids, err = c.column(`SELECT id FROM acme_authorizations WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at LIMIT $2`+c.unclaimed(), millis(now), limit); err != nil {
 			return err
 		}
 		for _, id := range ids {
@@ -256,7 +260,7 @@ func (s *Store) ClaimACMEWork(ctx context.Context, now, until time.Time, limit i
 			}
 			authorizations = append(authorizations, a)
 		}
-		if ids, err = c.column(`SELECT id FROM acme_orders WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at LIMIT $2`, millis(now), limit); err != nil {
+		if ids, err = c.column(`SELECT id FROM acme_orders WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at LIMIT $2`+c.unclaimed(), millis(now), limit); err != nil {
 			return err
 		}
 		for _, id := range ids {
@@ -275,20 +279,8 @@ func (s *Store) ClaimACMEWork(ctx context.Context, now, until time.Time, limit i
 
 // column reads the texts of one column.
 func (c *change) column(query string, args ...any) (values []string, err error) {
-	stmt, err := c.w.prepare(c.ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := stmt.QueryContext(c.ctx, args...)
-	if err != nil {
-		return nil, err
-	}
-	for rows.Next() {
-		var v string
-		if err := rows.Scan(&v); err != nil {
-			return nil, errors.Join(err, rows.Close())
-		}
-		values = append(values, v)
-	}
-	return values, errors.Join(rows.Err(), rows.Close())
+	return collectIn(c, func(scan func(...any) error) (v string, err error) {
+		err = scan(&v)
+		return v, err
+	}, query, args...)
 }

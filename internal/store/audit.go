@@ -72,6 +72,9 @@ func (c *change) flushAudit() error {
 	if len(c.audit) == 0 {
 		return nil
 	}
+	if err := c.chain(); err != nil {
+		return err
+	}
 	prev, seq, err := c.lastEntry()
 	if err != nil {
 		return err
@@ -104,12 +107,10 @@ func scanEntry(scan func(...any) error) (e Entry, err error) {
 }
 
 func (c *change) lastEntry() (hash []byte, seq int64, err error) {
-	stmt, err := c.w.prepare(c.ctx, `SELECT `+entryColumns+` FROM audit ORDER BY seq DESC LIMIT 1`)
-	if err != nil {
-		return nil, 0, err
-	}
-	e, err := scanEntry(stmt.QueryRowContext(c.ctx).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
+	e, err := scanEntry(func(into ...any) error {
+		return c.row(into, `SELECT `+entryColumns+` FROM audit ORDER BY seq DESC LIMIT 1`)
+	})
+	if errors.Is(err, ErrNotFound) {
 		return make([]byte, sha256.Size), 0, nil
 	}
 	if err != nil {
@@ -173,7 +174,11 @@ func (e *AuditError) Error() string { return fmt.Sprintf("audit log, entry %d: %
 // not hold is an [*AuditError]. Entries cut off at the end are noticed only where
 // rows remain that they were about, or by who kept an [AuditHead].
 func (s *Store) VerifyAudit(ctx context.Context) (AuditHead, error) {
-	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	o := &sql.TxOptions{ReadOnly: true}
+	if s.postgres != nil {
+		o.Isolation = sql.LevelRepeatableRead // all its questions are about one moment, as SQLite has it anyway
+	}
+	tx, err := s.readers.BeginTx(ctx, o)
 	if err != nil {
 		return AuditHead{}, s.explain(err, "read the audit log")
 	}
@@ -184,12 +189,13 @@ func (s *Store) VerifyAudit(ctx context.Context) (AuditHead, error) {
 func verifyAudit(ctx context.Context, tx *sql.Tx) (head AuditHead, err error) {
 	// The entries, with the certificate that each one on an issue is about.
 	rows, err := tx.QueryContext(ctx, `SELECT a.seq, a.at, a.actor, a.action, a.issuer, a.request, a.digest, a.detail, a.prev, c.der
-		FROM audit a LEFT JOIN certificates c ON c.id = a.request AND a.action IN ('issued', 'imported') ORDER BY a.seq`)
+		FROM audit a LEFT JOIN certificates c ON c.id = a.request AND a.action IN ('issued', 'imported', 'completed') ORDER BY a.seq`)
 	if err != nil {
 		return head, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var issued, changed int64
+	replaced := make(map[int64]int64) // by request: the entry on a precertificate, whose certificate must follow
 	for rows.Next() {
 		var der sql.RawBytes
 		e, err := scanEntry(func(into ...any) error { return rows.Scan(append(into, &der)...) })
@@ -206,8 +212,13 @@ func verifyAudit(ctx context.Context, tx *sql.Tx) (head AuditHead, err error) {
 		case ActionIssued, ActionImported:
 			issued++
 			if sum := sha256.Sum256(der); der == nil || string(sum[:]) != string(e.Digest) {
+				replaced[e.Request] = e.Seq
+			}
+		case ActionCompleted:
+			if sum := sha256.Sum256(der); der == nil || string(sum[:]) != string(e.Digest) {
 				return head, &AuditError{e.Seq, fmt.Sprintf("the certificate on file is not the one that was issued (request %d)", e.Request)}
 			}
+			delete(replaced, e.Request)
 		case ActionRevoked, ActionReleased:
 			changed++
 		}
@@ -215,6 +226,9 @@ func verifyAudit(ctx context.Context, tx *sql.Tx) (head AuditHead, err error) {
 	}
 	if err := rows.Err(); err != nil {
 		return head, err
+	}
+	for request, seq := range replaced {
+		return head, &AuditError{seq, fmt.Sprintf("the certificate on file is not the one that was issued (request %d)", request)}
 	}
 	var certificates, changes int64
 	if err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM certificates), (SELECT COUNT(*) FROM revocations)`).Scan(&certificates, &changes); err != nil {

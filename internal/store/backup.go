@@ -10,6 +10,9 @@ import (
 // Snapshot writes a copy of the database as it is at one moment into a new file,
 // while others go on writing.
 func (s *Store) Snapshot(ctx context.Context, path string) error {
+	if s.postgres != nil {
+		return errors.New("records in PostgreSQL are backed up by its own means, such as pg_dump")
+	}
 	// A connection of its own: those that read may write nothing, not even elsewhere,
 	// and the one that writes has other things to do.
 	db, err := sql.Open("sqlite", s.dsn(true))
@@ -22,6 +25,9 @@ func (s *Store) Snapshot(ctx context.Context, path string) error {
 
 // Check looks for damage in the file itself: pages, indexes and references.
 func (s *Store) Check(ctx context.Context) error {
+	if s.postgres != nil {
+		return nil // the server looks after its pages, and references cannot dangle
+	}
 	var verdict string
 	if err := s.readers.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
 		return s.explain(err, "check the database")

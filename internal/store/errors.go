@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -102,6 +104,8 @@ func explainFile(path string, err error, doing string) error {
 	trouble := TroubleOther
 	var sqliteError *sqlite.Error
 	switch {
+	case postgresCode(err) == "53100":
+		trouble = TroubleFull
 	case errors.As(err, &sqliteError):
 		trouble = troubleOf(sqliteError.Code())
 	case errors.Is(err, fs.ErrPermission):
@@ -130,18 +134,39 @@ func troubleOf(code int) Trouble {
 // isConstraint tells whether a rule of the schema refused a row: what was asked is
 // at fault then, not the file.
 func isConstraint(err error) bool {
+	if code := postgresCode(err); code != "" {
+		return strings.HasPrefix(code, "23") || code == raised
+	}
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
 }
 
 // isUnique tells whether a unique index refused a row.
 func isUnique(err error) bool {
+	if code := postgresCode(err); code != "" {
+		return code == "23505"
+	}
 	var e *sqlite.Error
 	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 // isTrigger tells whether a trigger refused a row.
 func isTrigger(err error) bool {
+	if code := postgresCode(err); code != "" {
+		return code == raised
+	}
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_TRIGGER
+}
+
+// raised is the code of what a trigger of ours refuses.
+const raised = "P0001"
+
+// postgresCode is the code of an error of PostgreSQL's; "": it is none.
+func postgresCode(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
 }

@@ -43,8 +43,11 @@ func (s *Store) Introduce(ctx context.Context, i Issuer, by By) (Issuer, error) 
 		return Issuer{}, err
 	}
 	err = s.do(ctx, &write{run: func(c *change) error {
+		if err := c.chain(); err != nil {
+			return err
+		}
 		n, err := c.affected(`INSERT INTO issuers (name, key_hash, certificate, shards, crl_number, created_at) VALUES ($1, $2, $3, $4, 0, $5)
-			ON CONFLICT (key_hash) DO UPDATE SET certificate = excluded.certificate WHERE certificate <> excluded.certificate`,
+			ON CONFLICT (key_hash) DO UPDATE SET certificate = excluded.certificate WHERE issuers.certificate <> excluded.certificate`,
 			i.Name, i.KeyHash[:], i.Certificate, max(i.Shards, 1), millis(by.At))
 		if err != nil || n == 0 {
 			return err
@@ -76,6 +79,9 @@ func (s *Store) issuer(ctx context.Context, where string, args ...any) (Issuer, 
 // another number of partitions already.
 func (s *Store) SetShards(ctx context.Context, issuer int64, shards int, by By) (Issuer, error) {
 	err := s.do(ctx, &write{run: func(c *change) error {
+		if err := c.chain(); err != nil {
+			return err
+		}
 		n, err := c.affected(`UPDATE issuers SET shards = $1 WHERE id = $2 AND shards IN (1, $3)`, shards, issuer, shards)
 		if err != nil {
 			return err

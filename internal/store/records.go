@@ -98,6 +98,13 @@ func (s *Store) Refuse(ctx context.Context, id int64, reason string, by By) erro
 }
 
 func (c *change) closeRequest(id int64, outcome State, reason string, by By) error {
+	if c.store.postgres != nil {
+		// Who records its certificate just now holds this lock; the next statement sees what he has done.
+		var locked int64
+		if err := c.row([]any{&locked}, `SELECT id FROM requests WHERE id = $1`+c.forUpdate(), id); err != nil {
+			return err
+		}
+	}
 	n, err := c.affected(`UPDATE requests SET outcome = $1, reason = $2 WHERE id = $3 AND outcome IS NULL
 		AND NOT EXISTS (SELECT 1 FROM certificates WHERE certificates.id = requests.id)`, int64(outcome), reason, id)
 	if err != nil {
@@ -148,6 +155,23 @@ func values(rows, columns int) string {
 	return strings.Repeat(","+row, rows)[1:]
 }
 
+// numberedValues is "($1,$2),($3,$4)", which is what PostgreSQL understands.
+func numberedValues(rows, columns int) string {
+	var b strings.Builder
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteByte('(')
+		case i%columns == 0:
+			b.WriteString("),(")
+		default:
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "$%d", i+1)
+	}
+	return b.String() + ")"
+}
+
 // insert adds n rows to a table; fill appends the values of row i.
 func (c *change) insert(into string, columns, n int, fill func(args []any, i int) []any) error {
 	var args []any
@@ -156,18 +180,22 @@ func (c *change) insert(into string, columns, n int, fill func(args []any, i int
 		for i := from; i < from+k; i++ {
 			args = fill(args, i)
 		}
-		return c.exec(c.w.insertion(into, k, columns), args...)
+		return c.exec(c.store.insertion(into, k, columns), args...)
 	})
 }
 
 // insertion is the statement that adds k rows; its text is made once.
-func (w *writer) insertion(into string, k, columns int) string {
+func (s *Store) insertion(into string, k, columns int) string {
 	key := insertKey{into, k}
-	text, ok := w.inserts[key]
-	if !ok {
-		text = "INSERT INTO " + into + " VALUES " + values(k, columns)
-		w.inserts[key] = text
+	if text, ok := s.inserts.Load(key); ok {
+		return text.(string)
 	}
+	rows := values
+	if s.postgres != nil {
+		rows = numberedValues
+	}
+	text := "INSERT INTO " + into + " VALUES " + rows(k, columns)
+	s.inserts.Store(key, text)
 	return text
 }
 
@@ -181,6 +209,9 @@ func (c *change) reserveAll(writes []*write) error {
 	if len(writes) == 0 {
 		return nil
 	}
+	if p := c.store.postgres; p != nil {
+		return p.reserveAll(c, writes)
+	}
 	var last int64
 	if err := c.row([]any{&last}, `SELECT COALESCE(MAX(id), 0) FROM requests`); err != nil {
 		return err
@@ -189,10 +220,14 @@ func (c *change) reserveAll(writes []*write) error {
 		w.id = last + int64(i) + 1
 	}
 	return c.insert("requests (id, issuer, serial, asked_at, profile, asked, csr, renews)", 8, len(writes), func(args []any, i int) []any {
-		w := writes[i]
-		r := w.reserve
-		return append(args, w.id, r.Issuer, r.Serial, millis(r.At), r.Profile, r.Asked, blob(r.CSR), number(r.Renews))
+		return writes[i].requestRow(args)
 	})
+}
+
+// requestRow appends the values of a new request.
+func (w *write) requestRow(args []any) []any {
+	r := w.reserve
+	return append(args, w.id, r.Issuer, r.Serial, millis(r.At), r.Profile, r.Asked, blob(r.CSR), number(r.Renews))
 }
 
 // blob is NULL for nothing.

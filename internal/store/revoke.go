@@ -71,7 +71,11 @@ func (s *Store) Release(ctx context.Context, issuer int64, serial []byte, by By)
 	}})
 }
 
+// standing is how a certificate stands. It is going to change, and changes come in one order: see [change.chain].
 func (c *change) standing(issuer int64, serial []byte) (id int64, state State, err error) {
+	if err := c.chain(); err != nil {
+		return 0, 0, err
+	}
 	err = c.row([]any{&id, &state}, `SELECT c.id, c.state FROM requests r JOIN certificates c ON c.id = r.id WHERE r.issuer = $1 AND r.serial = $2`, issuer, serial)
 	return id, state, err
 }
@@ -95,6 +99,9 @@ type CRLNumber struct {
 // number is given twice, whatever becomes of the CRL.
 func (s *Store) NextCRL(ctx context.Context, issuer int64, detail string, by By) (n CRLNumber, err error) {
 	err = s.do(ctx, &write{run: func(c *change) error {
+		if err := c.chain(); err != nil {
+			return err
+		}
 		err := c.row([]any{&n.Number, &n.Horizon}, `UPDATE issuers SET crl_number = crl_number + 1 WHERE id = $1
 			RETURNING crl_number, COALESCE((SELECT MAX(change) FROM revocations), 0)`, issuer)
 		if err != nil {
@@ -110,6 +117,9 @@ func (s *Store) NextCRL(ctx context.Context, issuer int64, detail string, by By)
 // restored, numbers may have been given out that it does not know of.
 func (s *Store) RaiseCRLNumber(ctx context.Context, issuer, least int64) error {
 	return s.do(ctx, &write{run: func(c *change) error {
+		if err := c.chain(); err != nil {
+			return err
+		}
 		return c.exec(`UPDATE issuers SET crl_number = $1 WHERE id = $2 AND crl_number < $3`, least, issuer, least)
 	}})
 }
@@ -129,7 +139,7 @@ func (s *Store) RecordCRL(ctx context.Context, issuer int64, state CRLState, dig
 	return s.do(ctx, &write{run: func(c *change) error {
 		n, err := c.affected(`INSERT INTO crl_state (issuer, scope, number, horizon, this_update, next_update, entries) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (issuer, scope) DO UPDATE SET number = excluded.number, horizon = excluded.horizon, this_update = excluded.this_update,
-			next_update = excluded.next_update, entries = excluded.entries WHERE number < excluded.number`,
+			next_update = excluded.next_update, entries = excluded.entries WHERE crl_state.number < excluded.number`,
 			issuer, state.Scope, state.Number, state.Horizon, millis(state.ThisUpdate), millis(state.NextUpdate), state.Entries)
 		if err != nil {
 			return err

@@ -28,12 +28,14 @@ const (
 type Store struct {
 	path     string
 	readers  *sql.DB
-	writers  *sql.DB // one connection
+	writers  *sql.DB // one connection, with SQLite
 	presence *presence
+	postgres *postgres // nil: SQLite
+	inserts  sync.Map  // insertKey: statement
 	queue    chan *write
 	quit     chan struct{} // closed by Close: the writer finishes what is queued
-	done     chan struct{} // closed by the writer when it is finished
-	closing  sync.RWMutex  // held, shared, while something is put into the queue
+	writing  sync.WaitGroup
+	closing  sync.RWMutex // held, shared, while something is put into the queue
 	closed   bool
 	lost     []Lost
 	alone    bool // nobody else had it open when it was opened
@@ -57,7 +59,7 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	s = &Store{path: path, queue: make(chan *write, maxBatch), quit: make(chan struct{}), done: make(chan struct{})}
+	s = &Store{path: path, queue: make(chan *write, maxBatch), quit: make(chan struct{})}
 	if err := checkNotLost(path); err != nil {
 		return nil, err
 	}
@@ -92,6 +94,7 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 	if err != nil {
 		return fail(err)
 	}
+	s.writing.Add(1)
 	go w.run()
 	if err := s.settle(ctx, time.Now()); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -143,10 +146,15 @@ func (s *Store) dsn(write bool) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(s.path), RawQuery: q.Encode()}).String()
 }
 
-// Path is the file.
-func (s *Store) Path() string { return s.path }
+// Path is the file; "" with PostgreSQL.
+func (s *Store) Path() string {
+	if s.postgres != nil {
+		return ""
+	}
+	return s.path
+}
 
-// Created tells whether Open made the file.
+// Created tells whether Open made the database, or its tables.
 func (s *Store) Created() bool { return s.created }
 
 // Close waits for the writes that were begun, carries the write-ahead log into the
@@ -160,7 +168,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	close(s.quit)
 	s.closing.Unlock()
-	<-s.done
+	s.writing.Wait()
 	return s.closeFiles()
 }
 
@@ -171,6 +179,9 @@ func (s *Store) closeFiles() error {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
+	}
+	if s.postgres != nil {
+		return errors.Join(append(errs, s.postgres.leave())...)
 	}
 	return errors.Join(append(errs, s.presence.leave())...)
 }

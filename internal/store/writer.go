@@ -31,6 +31,9 @@ func (s *Store) do(ctx context.Context, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if s.postgres != nil && w.run != nil {
+		return s.doAlone(w)
+	}
 	w.done = make(chan struct{})
 	s.closing.RLock()
 	if s.closed {
@@ -52,14 +55,13 @@ func (s *Store) do(ctx context.Context, w *write) error {
 	}
 }
 
-// writer is the one goroutine that writes. While it waits for the disk, the next
-// writes queue up and go into one transaction together: that is the group commit.
+// writer is a goroutine that writes: SQLite has one, PostgreSQL several on each node,
+// for reservations and records only. While it waits for the disk, the next writes
+// queue up and go into one transaction together: that is the group commit.
 type writer struct {
-	store   *Store
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
-	inserts map[insertKey]string
-	batch   []*write
+	store *Store
+	kept  *session // SQLite's one connection; nil: one is borrowed for each batch
+	batch []*write
 	// patience is how long to wait for more writes: as long as the last commit took if
 	// it was for several, else not at all. So nobody who is alone waits, and nobody
 	// waits twice as long as without; but where many write, commits are few and large,
@@ -72,11 +74,11 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writer{store: s, conn: conn, stmts: make(map[string]*sql.Stmt), inserts: make(map[insertKey]string)}, nil
+	return &writer{store: s, kept: &session{store: s, conn: conn, stmts: make(map[string]*sql.Stmt)}}, nil
 }
 
 func (w *writer) run() {
-	defer close(w.store.done)
+	defer w.store.writing.Done()
 	for open := true; open; {
 		w.batch = w.batch[:0]
 		select {
@@ -94,7 +96,7 @@ func (w *writer) run() {
 			start := time.Now()
 			w.commit()
 			w.patience = 0
-			if len(w.batch) > 1 {
+			if len(w.batch) > 1 && w.kept != nil {
 				w.patience = min(time.Since(start), maxPatience)
 			}
 		}
@@ -129,10 +131,9 @@ func (w *writer) wait() {
 }
 
 func (w *writer) close() {
-	for _, stmt := range w.stmts {
-		_ = stmt.Close() // nothing is lost: every commit is on disk
+	if w.kept != nil {
+		w.kept.close()
 	}
-	_ = w.conn.Close()
 }
 
 // commit makes one transaction of the batch. If a row is refused, everything is
@@ -151,26 +152,11 @@ func (w *writer) commit() {
 	}
 }
 
-// transaction runs body between BEGIN IMMEDIATE and COMMIT.
 func (w *writer) transaction(body func(*change) error) error {
-	ctx := context.Background()
-	if err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
+	if w.kept == nil {
+		return w.store.postgres.transaction(body)
 	}
-	c := &change{ctx: ctx, w: w}
-	err := body(c)
-	if err == nil {
-		err = c.flushAudit()
-	}
-	if err == nil {
-		err = w.exec(ctx, "COMMIT")
-	}
-	if err == nil {
-		return nil
-	}
-	// After some errors SQLite has rolled back by itself; then this one fails, rightly.
-	_ = w.exec(ctx, "ROLLBACK")
-	return err
+	return w.kept.transaction(context.Background(), body)
 }
 
 // together carries out the whole batch, rows of one kind in one statement.
@@ -211,62 +197,6 @@ func (w *writer) oneByOne(c *change) error {
 	return nil
 }
 
-// exec runs a statement that is kept prepared. The driver is never given a context
-// that can end: a transaction is short, and half of one is of no use to anybody.
-func (w *writer) exec(ctx context.Context, query string, args ...any) error {
-	_, err := w.execResult(ctx, query, args...)
-	return err
-}
-
-func (w *writer) execResult(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := w.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.ExecContext(ctx, args...)
-}
-
-func (w *writer) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt, ok := w.stmts[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := w.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	w.stmts[query] = stmt
-	return stmt, nil
-}
-
-// change is a transaction that is being made.
-type change struct {
-	ctx   context.Context
-	w     *writer
-	audit []Entry // to be chained and written before the commit
-}
-
-// within carries out one write in a savepoint. What the write itself is refused
-// for is its own error; what is wrong with the file is everybody's.
-func (c *change) within(one *write) error {
-	if err := c.exec("SAVEPOINT one"); err != nil {
-		return err
-	}
-	entries := len(c.audit)
-	one.err = c.perform(one)
-	if one.err == nil {
-		return c.exec("RELEASE one")
-	}
-	var trouble *FileError
-	if err := c.w.store.explain(one.err, "write to the database"); errors.As(err, &trouble) {
-		return one.err
-	}
-	c.audit = c.audit[:entries]
-	if err := c.exec("ROLLBACK TO one"); err != nil {
-		return err
-	}
-	return c.exec("RELEASE one")
-}
-
 func (c *change) perform(one *write) error {
 	switch {
 	case one.reserve != nil:
@@ -286,30 +216,6 @@ func refusal(err error) error {
 		return fmt.Errorf("%w (%v)", ErrSerialTaken, err)
 	case isConstraint(err):
 		return fmt.Errorf("%w (%v)", ErrNotFound, err)
-	}
-	return err
-}
-
-func (c *change) exec(query string, args ...any) error { return c.w.exec(c.ctx, query, args...) }
-
-// affected runs a statement and tells how many rows it changed.
-func (c *change) affected(query string, args ...any) (int64, error) {
-	result, err := c.w.execResult(c.ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// row reads one row; [ErrNotFound] if there is none.
-func (c *change) row(into []any, query string, args ...any) error {
-	stmt, err := c.w.prepare(c.ctx, query)
-	if err != nil {
-		return err
-	}
-	err = stmt.QueryRowContext(c.ctx, args...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
 	}
 	return err
 }

@@ -1,0 +1,367 @@
+//go:build unix
+
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// cluster is a PostgreSQL server of this test, in a folder of its own; each store gets a schema of its own.
+type cluster struct {
+	address string
+	made    atomic.Int64
+}
+
+// startPostgres runs a server until the test ends, or skips the test.
+func startPostgres(t *testing.T) *cluster {
+	t.Helper()
+	server, initdb := postgresProgram(t, "postgres"), postgresProgram(t, "initdb")
+	dir, err := os.MkdirTemp("", "tlswright-postgres-") // short: PostgreSQL gives up root, and must get there
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	as := postgresUser(t)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if as != nil {
+		if err := os.Chown(data, int(as.Uid), int(as.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(program string, args ...string) *exec.Cmd {
+		cmd := exec.Command(program, args...)
+		cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as, Setpgid: true}
+		return cmd
+	}
+	if out, err := run(initdb, "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	for try := range 5 { // a port that was free may be taken by the time that it is wanted
+		time.Sleep(time.Duration(try) * 200 * time.Millisecond)
+		port := freePort(t)
+		log := &strings.Builder{}
+		cmd := run(server, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "shared_buffers=32MB")
+		cmd.Stderr = log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }()
+		c := &cluster{address: "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"}
+		if c.answers(ended) {
+			t.Cleanup(func() { stopPostgres(cmd, ended) })
+			return c
+		}
+		stopPostgres(cmd, ended)
+		t.Log(log.String())
+	}
+	t.Fatal("PostgreSQL does not start")
+	return nil
+}
+
+// stopPostgres ends the server: at once, connections or not.
+func stopPostgres(cmd *exec.Cmd, ended <-chan struct{}) {
+	_ = cmd.Process.Signal(syscall.SIGINT)
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		<-ended
+	}
+}
+
+// answers waits until the server does, or has ended.
+func (c *cluster) answers(ended <-chan struct{}) bool {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if db, err := sql.Open("pgx", c.address); err == nil {
+			err = db.Ping()
+			_ = db.Close()
+			if err == nil {
+				return true
+			}
+		}
+		select {
+		case <-ended:
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return false
+}
+
+// postgresProgram finds a program where Debian keeps PostgreSQL's.
+func postgresProgram(t *testing.T, name string) string {
+	t.Helper()
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name); len(found) > 0 {
+		return found[len(found)-1]
+	}
+	path, err := exec.LookPath(name)
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing, and CI=true skips nothing: see scripts/peers.sh", name)
+	}
+	if err != nil {
+		t.Skipf("%s is missing", name)
+	}
+	return path
+}
+
+// postgresUser is who the server runs as: it does not as root.
+func postgresUser(t *testing.T) *syscall.Credential {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// schema makes an empty place for a store, and gives its address.
+func (c *cluster) schema(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("s%d", c.made.Add(1))
+	c.exec(t, c.address, "CREATE SCHEMA "+name)
+	return c.address + "&search_path=" + name
+}
+
+// exec does something behind the stores' backs.
+func (c *cluster) exec(t *testing.T, address string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+func openAddress(t *testing.T, address string) *Store {
+	t.Helper()
+	s, err := OpenPostgres(context.Background(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestPostgres(t *testing.T) {
+	c := startPostgres(t)
+	t.Run("conforms", func(t *testing.T) {
+		conformance(t, func(t *testing.T) *Store { return openAddress(t, c.schema(t)) })
+	})
+	for _, one := range []struct {
+		name string
+		test func(*testing.T, *cluster)
+	}{
+		{"nodes share the records", nodesShareTheRecords},
+		{"what a dead node left is found once", whatADeadNodeLeft},
+		{"a node that was taken for gone comes back", aNodeComesBack},
+		{"a close and a record exclude each other", aCloseAndARecord},
+		{"a CRL misses no revocation", aCRLMissesNoRevocation},
+		{"orders of an account have numbers of their own", ordersHaveNumbers},
+		{"a nonce is used once by all", aNonceIsUsedOnce},
+		{"rows that count cannot be changed", rowsThatCount},
+		{"tampering is noticed", tamperingIsNoticed},
+		{"trouble is named", troubleIsNamed},
+		{"transactions that got in each other's way are made again", deadlocksAreSurvived},
+	} {
+		t.Run(one.name, func(t *testing.T) { one.test(t, c) })
+	}
+}
+
+// withIssuer is a store as a fixture.
+func withIssuer(t *testing.T, s *Store) *fixture {
+	t.Helper()
+	f := &fixture{T: t, Store: s, now: time.Now().UTC().Truncate(time.Millisecond)}
+	var err error
+	f.issuer, err = f.Introduce(t.Context(), Issuer{Name: "CN=Test CA", KeyHash: [32]byte{1}, Certificate: []byte("ca")}, f.by())
+	f.must(err)
+	return f
+}
+
+func nodesShareTheRecords(t *testing.T, c *cluster) {
+	address := c.schema(t)
+	var stores [3]*Store
+	var wg sync.WaitGroup
+	made := 0
+	var mu sync.Mutex
+	for i := range stores { // all at once: one makes the tables, the others wait
+		wg.Go(func() {
+			s, err := OpenPostgres(context.Background(), address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if stores[i] = s; s.Created() {
+				made++
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() || made != 1 {
+		t.Fatalf("%d stores made the tables", made)
+	}
+	f := withIssuer(t, stores[0])
+	const each = 60
+	for i, s := range stores {
+		for range 4 {
+			wg.Go(func() {
+				g := &fixture{T: t, Store: s, issuer: f.issuer, now: f.now}
+				for n := range each {
+					// The goroutines of all nodes are after the same serials: one gets each.
+					id, err := s.Reserve(context.Background(), g.request(n))
+					if errors.Is(err, ErrSerialTaken) {
+						continue
+					}
+					if err == nil {
+						err = s.Record(context.Background(), g.certificate(n, id))
+					}
+					if err == nil && n%7 == 0 {
+						err = s.Revoke(context.Background(), f.issuer.ID, serial(n), Revocation{At: f.now, Reason: 1}, f.by())
+					}
+					if err == nil && n%11 == 0 {
+						_, err = s.NextCRL(context.Background(), f.issuer.ID, "test", f.by())
+					}
+					if err != nil {
+						t.Errorf("node %d, serial %d: %v", i, n, err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	n, err := f.Count(t.Context(), Query{States: []State{StateIssued, StateRevoked}})
+	if err != nil || n != each {
+		t.Errorf("%d certificates, %v", n, err)
+	}
+	if next := f.number(); next.Number != (each+10)/11+1 {
+		t.Errorf("CRL number %d", next.Number)
+	}
+	f.verified()
+	for _, s := range stores {
+		f.must(s.Close())
+	}
+}
+
+func whatADeadNodeLeft(t *testing.T, c *cluster) {
+	address := c.schema(t)
+	f := withIssuer(t, openAddress(t, address))
+	id, err := f.Reserve(t.Context(), f.request(1))
+	f.must(err)
+	done, err := f.Reserve(t.Context(), f.request(2))
+	f.must(err)
+	f.must(f.Record(t.Context(), f.certificate(2, done)))
+	second := openAddress(t, address)
+	if len(second.Lost()) != 0 {
+		t.Fatalf("took %+v for lost, and its node lives", second.Lost())
+	}
+	node := f.postgres.presence.node()
+	f.must(f.Close()) // as a kill does: its session ends
+	second.awaitGone(t, node)
+	third := openAddress(t, address)
+	if lost := third.Lost(); len(lost) != 1 || lost[0].ID != id || string(lost[0].Serial) != string(serial(1)) || lost[0].AskedAt.IsZero() {
+		t.Errorf("lost %+v", lost)
+	}
+	if again := openAddress(t, address).Lost(); len(again) != 0 {
+		t.Errorf("lost again: %+v", again)
+	}
+	if err := third.Record(t.Context(), f.certificate(1, id)); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("recorded afterwards: %v", err)
+	}
+	if got, err := third.GetID(t.Context(), id); err != nil || got.State != StateLost {
+		t.Errorf("on file: %+v, %v", got, err)
+	}
+	if _, err := third.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// awaitGone waits until the server has noticed that a session is at its end.
+func (s *Store) awaitGone(t *testing.T, node int64) {
+	t.Helper()
+	for {
+		var gone bool
+		if err := s.readers.QueryRowContext(t.Context(), `SELECT`+alivePart+` FROM nodes n WHERE id = $1`, node).Scan(&gone); err != nil {
+			t.Fatal(err)
+		}
+		if gone {
+			return
+		}
+	}
+}
+
+// aNodeComesBack takes a node's session away: the others bury it, and it goes on under another number.
+func aNodeComesBack(t *testing.T, c *cluster) {
+	address := c.schema(t)
+	f := withIssuer(t, openAddress(t, address))
+	other := openAddress(t, address)
+	open, err := f.Reserve(t.Context(), f.request(1))
+	f.must(err)
+	was := f.postgres.presence.node()
+	f.must(f.postgres.presence.conn.Close(t.Context()))
+	other.awaitGone(t, was)
+	lost, err := other.postgres.settle(f.now)
+	if err != nil || len(lost) != 1 || lost[0].ID != open {
+		t.Fatalf("lost %+v, %v", lost, err)
+	}
+	if err := f.Record(t.Context(), f.certificate(1, open)); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("recorded after it was given up: %v", err)
+	}
+	f.issue(2) // no matter what became of the number
+	if now := f.postgres.presence.node(); now == was {
+		t.Error("the node goes on under the number that was given up")
+	}
+	if lost, err := other.postgres.settle(f.now); err != nil || len(lost) != 0 {
+		t.Errorf("lost %+v, %v", lost, err)
+	}
+	f.verified()
+}
