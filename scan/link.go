@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,7 +33,8 @@ type link struct {
 	joiner wire.Joiner
 	stop   func() bool
 	once   sync.Once
-	end    time.Time // the whole connection's deadline
+	aside  atomic.Bool // its place at the door was given back
+	end    time.Time   // the whole connection's deadline
 }
 
 // What a server may send.
@@ -172,9 +174,17 @@ func (l *link) Close() error {
 	l.once.Do(func() {
 		l.stop()
 		err = l.Conn.Close()
-		l.host.door.leave()
+		l.stepAside()
 	})
 	return err
+}
+
+// stepAside gives the place at the door back while the connection stays open, for one that is kept to the end of the scan:
+// else it would bar the door where one connection at once is all there may be.
+func (l *link) stepAside() {
+	if l.aside.CompareAndSwap(false, true) {
+		l.host.door.leave()
+	}
 }
 
 // writeRecord sends a record, or several if the payload needs them.

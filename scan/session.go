@@ -118,6 +118,7 @@ func (h *host) open13(ctx context.Context) (*session13, error) {
 		s.Close()
 		return nil, errNo13
 	}
+	s13.stepAside()
 	return s13, nil
 }
 
