@@ -61,10 +61,8 @@ func report(run string, rounds int, each time.Duration) error {
 			return err
 		}
 	}
-	if match.MatchString("scan") {
-		if err := reportScan(rounds); err != nil {
-			return err
-		}
+	if err := reportScan(match, rounds); err != nil {
+		return err
 	}
 	if match.MatchString("issuance") {
 		return reportIssuance(rounds, each)

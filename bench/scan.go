@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/netip"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,8 +34,19 @@ type scanBench struct {
 	store scan.Store
 }
 
+// The measurements of scans, by which -run chooses; "scan" is all of them. Beside our scanner come those of others, of which
+// testssl.sh takes minutes.
+const (
+	scanAlone  = "scan alone"
+	scanBeside = "scan beside"
+	scanFleet  = "scan fleet"
+)
+
 // reportScan measures our scanner and those of others against the same server, one after the other.
-func reportScan(rounds int) error {
+func reportScan(match *regexp.Regexp, rounds int) error {
+	if !match.MatchString(scanAlone) && !match.MatchString(scanBeside) && !match.MatchString(scanFleet) {
+		return nil
+	}
 	dir, err := os.MkdirTemp("", "tlswright-bench-*")
 	if err != nil {
 		return err
@@ -60,14 +72,21 @@ func reportScan(rounds int) error {
 	fmt.Println("\n| what | scanner | wall | CPU time | connections |\n| --- | --- | ---: | ---: | ---: |")
 	for _, c := range b.group.Configs[:2] {
 		name := strings.TrimPrefix(c.Name, "nginx: ") + " server"
-		if err := b.ours(name, c, rounds); err != nil {
-			return err
+		if match.MatchString(scanAlone) {
+			if err := b.ours(name, c, rounds); err != nil {
+				return err
+			}
 		}
-		if err := b.others(name, c); err != nil {
-			return err
+		if match.MatchString(scanBeside) {
+			if err := b.others(name, c); err != nil {
+				return err
+			}
 		}
 	}
-	return b.fleets()
+	if match.MatchString(scanFleet) {
+		return b.fleets()
+	}
+	return nil
 }
 
 func readStore(file string) (scan.Store, error) {
