@@ -52,6 +52,12 @@ type Request struct {
 	// Serial is the serial number, positive and of at most 20 octets; nil: 128 random
 	// bits ([NewSerial]). That it was never used before is the caller's concern.
 	Serial *big.Int
+	// Precertificate asks for what logs are shown before the certificate is signed: the
+	// same, with a critical extension that no client accepts (RFC 6962, Section 3.1).
+	Precertificate bool
+	// Timestamps are what logs answered: the value of the extension of RFC 6962,
+	// Section 3.3. Nil: none.
+	Timestamps []byte
 }
 
 // Issuer is a CA certificate with its key, which may live elsewhere (an HSM).

@@ -323,6 +323,9 @@ func setPurposes(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 		return refuse("ask for it in certificates of servers", "must-staple: only a server can staple an OCSP answer")
 	}
 	t.ExtraExtensions = markers(spec, staple)
+	if err := addTransparency(t, req); err != nil {
+		return err
+	}
 	constraints := spec.NameConstraints
 	if req.NameConstraints != nil {
 		constraints = req.NameConstraints
@@ -339,6 +342,23 @@ func setPurposes(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 	}
 	// RFC 5280, Section 4.2.1.10: conforming CAs MUST mark this extension as critical.
 	t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Critical: true, Value: value})
+	return nil
+}
+
+// addTransparency adds what belongs to Certificate Transparency. Both extensions stand
+// in the same place: but for them precertificate and certificate are the same bytes.
+func addTransparency(t *x509.Certificate, req Request) error {
+	if !req.Precertificate && req.Timestamps == nil {
+		return nil
+	}
+	if t.IsCA || req.Precertificate && req.Timestamps != nil {
+		return refuse("ask for one of the two, in a leaf", "precertificates and timestamps of logs are for leaves, and not both in one")
+	}
+	e := pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}, Value: req.Timestamps}
+	if req.Precertificate {
+		e = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 3}, Critical: true, Value: []byte{5, 0}}
+	}
+	t.ExtraExtensions = append(t.ExtraExtensions, e)
 	return nil
 }
 

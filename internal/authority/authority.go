@@ -42,6 +42,9 @@ type Options struct {
 	Responder *pki.Issuer
 	// Profiles are profiles of one's own, by name, for Renew.
 	Profiles map[string]pki.ProfileSpec
+	// Transparency shows certificates of servers to logs before they are signed; nil:
+	// they are shown to none.
+	Transparency *Transparency
 }
 
 // Authority issues for one issuer. Its methods may be called by many goroutines at

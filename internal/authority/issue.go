@@ -62,16 +62,9 @@ func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := a.Now()
-	c, findings, err := a.make(ctx, &o.Request, now)
+	c, findings, err := a.fulfil(ctx, &o, id)
 	if err != nil {
-		return nil, errors.Join(err, a.refuse(ctx, id, err))
-	}
-	// From here on there is a signature: it is recorded whether somebody waits or not.
-	record := a.recordOf(c, id, profileName(&o.Request), now)
-	record.Order = o.For
-	if err := a.Store.Record(context.WithoutCancel(ctx), record); err != nil {
-		return nil, fmt.Errorf("the certificate could not be recorded and is not given out: %w", err)
+		return nil, err
 	}
 	chain := make([][]byte, 0, 1+len(a.Chain))
 	chain = append(chain, c.Raw)
@@ -79,6 +72,30 @@ func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
 		chain = append(chain, up.Raw)
 	}
 	return &Issued{Certificate: c, Chain: chain, Findings: findings, Record: id}, nil
+}
+
+// fulfil makes the certificate of a request that was taken, and records it. If
+// nothing was signed, the request is closed.
+func (a *Authority) fulfil(ctx context.Context, o *Order, id int64) (*x509.Certificate, []lint.Finding, error) {
+	now := a.Now()
+	if a.isPublic(&o.Request) {
+		c, findings, signed, err := a.makePublic(ctx, o, id, now)
+		if err != nil && !signed {
+			err = errors.Join(err, a.refuse(ctx, id, err))
+		}
+		return c, findings, err
+	}
+	c, findings, err := a.make(ctx, &o.Request, now)
+	if err != nil {
+		return nil, nil, errors.Join(err, a.refuse(ctx, id, err))
+	}
+	// From here on there is a signature: it is recorded whether somebody waits or not.
+	record := a.recordOf(c, id, profileName(&o.Request), now)
+	record.Order = o.For
+	if err := a.Store.Record(context.WithoutCancel(ctx), record); err != nil {
+		return nil, findings, fmt.Errorf("the certificate could not be recorded and is not given out: %w", err)
+	}
+	return c, findings, nil
 }
 
 // make prepares and signs, in the workshop; a key that lives elsewhere is waited for

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ func (l *Log) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Unlock()
 	switch fault {
 	case Hang:
+		_, _ = io.Copy(io.Discard, r.Body) // before that the server does not notice that the client has gone
 		<-r.Context().Done()
 		return
 	case Endless:
