@@ -108,7 +108,7 @@ func (s *Said) testsslCertificate(id, finding string) {
 	case "cert_trust":
 		s.judge(WrongName, has("does not match") || has("via CN but not SAN"))
 	case "cert_chain_of_trust":
-		s.judge(Untrusted, !has("passed", "OK", "chain incomplete"))
+		s.judge(Untrusted, !has("passed", "OK", "chain incomplete", "expired"))
 		s.judge(SelfSigned, has("self signed)"))
 		s.judge(Incomplete, has("chain incomplete"))
 	case "cert_signatureAlgorithm":

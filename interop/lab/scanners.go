@@ -49,7 +49,8 @@ func versionLine(program, mark string, args ...string) func(context.Context) (st
 		out, err := output(ctx, "", nil, program, args...)
 		for _, line := range strings.Split(string(out), "\n") {
 			if strings.Contains(line, mark) {
-				return strings.Join(strings.Fields(strings.Map(printable, line))[:min(3, len(strings.Fields(line)))], " "), nil
+				words := strings.Fields(strings.Map(printable, line))
+				return strings.TrimSuffix(strings.Join(words[:min(3, len(words))], " "), " from"), nil
 			}
 		}
 		return "", fmt.Errorf("%s does not say its version: %w", program, err)
