@@ -48,6 +48,9 @@ type manifestItem struct {
 // keys are in it as they are on disk, so it must be kept like them. The folder
 // live/ is not part of it. Only an authority of OpenHome can do this.
 func (a *Authority) Backup(ctx context.Context, w io.Writer) (err error) {
+	if a.Store.Path() == "" {
+		return &pki.RefusedError{Reason: "the records are in PostgreSQL", Hint: "back them up by its own means, such as pg_dump, and copy the folder of the CA for the keys"}
+	}
 	dir := filepath.Dir(a.Store.Path())
 	if err := a.Store.Note(ctx, store.Entry{At: a.Now(), Actor: a.Actor, Action: store.ActionBackup, Detail: "a backup is made"}); err != nil {
 		return err

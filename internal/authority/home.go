@@ -21,6 +21,7 @@ import (
 const (
 	DatabaseFile    = "ca.db"        // in the folder of the CA
 	PublicationFile = "publish.json" // likewise; may be missing
+	AddressFile     = "database"     // likewise: where the records are, if they are in PostgreSQL and not in ca.db
 )
 
 // RootIssuer is the name of the root as HomeOptions.Issuer has it.
@@ -41,6 +42,9 @@ type HomeOptions struct {
 	Actor       string
 	SignTimeout time.Duration
 	Profiles    map[string]pki.ProfileSpec
+	// Database is the address of the PostgreSQL database with the records, which the home then remembers; "": the one that it
+	// remembers, or else a file in it.
+	Database string
 }
 
 // OpenHome opens the authority of the CA in a home folder; without a CA the error
@@ -61,7 +65,7 @@ func OpenHome(ctx context.Context, home string, o HomeOptions) (a *Authority, er
 			return nil, err
 		}
 	}
-	if options.Store, err = store.Open(ctx, filepath.Join(ca.Dir, DatabaseFile)); err != nil {
+	if options.Store, err = openRecords(ctx, ca.Dir, o.Database); err != nil {
 		return nil, err
 	}
 	defer func() {
