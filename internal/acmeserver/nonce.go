@@ -115,6 +115,11 @@ func (n *nonces) known(text string, now time.Time) (id [16]byte, ok bool) {
 	return [16]byte(b), true
 }
 
+// expiryOf is when a nonce is not good any more, by any node's clock (see [nonces.known]).
+func expiryOf(id [16]byte) time.Time {
+	return time.Unix(int64(binary.BigEndian.Uint64(id[:8])), 0).Add(nonceLife + 10*time.Minute)
+}
+
 // use takes a nonce: true once for each. An error means that it could not be noted, and is not taken.
 func (n *nonces) use(id [16]byte, now time.Time) (bool, error) {
 	n.mu.Lock()

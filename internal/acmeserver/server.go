@@ -35,8 +35,11 @@ type Options struct {
 	Hosts []string
 	// NonceFile is where used nonces are noted, so that none is taken twice after a restart; empty: only memory knows.
 	NonceFile string
-	Limits    Limits
-	Chaos     Chaos
+	// UseNonce, if set, notes in NonceFile's place that a nonce is used, for all nodes that share the database: true for the
+	// first who asks. It may forget the nonce when it expires.
+	UseNonce func(ctx context.Context, id [16]byte, expires time.Time) (bool, error)
+	Limits   Limits
+	Chaos    Chaos
 	// Patience is how long an answer waits for a validation or a certificate that is nearly there; 0: 200 ms.
 	Patience time.Duration
 	// Validations is how many run at a time; 0: 64.
@@ -109,6 +112,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	key, err := o.Store.ACMESecret(ctx, "nonces", fresh)
 	if err != nil {
 		return nil, err
+	}
+	if o.UseNonce != nil {
+		o.NonceFile = ""
 	}
 	book, err := openNonces(key, o.NonceFile, o.Now())
 	if err != nil {
