@@ -29,6 +29,9 @@ python3/cryptography  python3-cryptography  the second implementation of the sim
 softhsm2-util  softhsm2      keys in PKCS #11 tokens
 tshark       tshark          packet captures, opened by Wireshark
 chromium     chromium        the page of a recorded connection
+apache2      apache2         fixes for Apache, tried on it
+haproxy      haproxy         fixes for HAProxy, tried on it
+caddy        caddy           fixes for Caddy, tried on it
 "
 
 # what only `make accept` needs: the servers of the scanners' lab, and the scanners it compares with
