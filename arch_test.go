@@ -34,7 +34,7 @@ var groups = []group{
 	{name: "3b core", pure: true, packages: []string{"grade/report"}},
 	{name: "4a edge", packages: []string{"tlsnet", "internal/keystore", "internal/store", "internal/config", "internal/starttls", "internal/resolve"}},
 	{name: "4b edge", packages: []string{"internal/fetch", "internal/trust", "internal/authority", "internal/notify", "internal/zlint", "trace"}},
-	{name: "4c edge", packages: []string{"acmeclient", "internal/challenge"}},
+	{name: "4c edge", packages: []string{"acmeclient", "internal/challenge", "internal/acmecheck"}},
 	{name: "5a services", packages: []string{"scan"}},
 	{name: "5b services", packages: []string{"internal/acmeserver", "internal/publish", "internal/monitor", "internal/gateway", "internal/dashboard"}},
 	{name: "6 estate", packages: []string{"internal/estate"}},
