@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // The types of identifiers.
@@ -87,12 +89,27 @@ func faultInLabel(l string) string {
 	case len(l) > 3 && l[2:4] == "--" && !strings.HasPrefix(l, "xn--"):
 		return "a label has hyphens in its third and fourth place and is no A-label (RFC 5890, Section 2.3.1)"
 	}
+	if strings.HasPrefix(l, "xn--") && !isALabel(l) {
+		return "a label begins with xn-- and is no A-label (RFC 8555, Section 7.1.4)"
+	}
 	for _, c := range l {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
 			return "it has a character that is no letter, digit or hyphen"
 		}
 	}
 	return ""
+}
+
+// isALabel reports a label that stands for one of other letters, in the one way in which it may be written (RFC 5890,
+// Section 2.3.2.1).
+func isALabel(l string) bool {
+	profile := idna.New(idna.ValidateLabels(true), idna.StrictDomainName(true), idna.BidiRule())
+	text, err := profile.ToUnicode(l)
+	if err != nil || text == l {
+		return false
+	}
+	back, err := profile.ToASCII(text)
+	return err == nil && back == l
 }
 
 // Wildcard reports a name that begins with "*.", and gives the name below.

@@ -73,7 +73,7 @@ func (s *Server) newAccount(q *request) (*reply, *acme.Problem) {
 	known, err := s.o.Store.ACMEAccountOf(q.Context(), q.dir.Name, q.thumbprint)
 	if err == nil {
 		if known.Status != acme.StatusValid {
-			return nil, acme.NewProblem(acme.Unauthorized, "the account of this key is "+known.Status)
+			return nil, deactivated("the account of this key is " + known.Status)
 		}
 		return s.accountReply(q, &known, http.StatusOK)
 	}
@@ -122,6 +122,13 @@ func (s *Server) makeAccount(q *request, body accountBody, kid string) (*reply, 
 		return nil, s.trouble("keep the account", err)
 	}
 	return s.accountReply(q, &a, http.StatusCreated)
+}
+
+// deactivated is the problem of an account that was given up: status 401, not 403 (RFC 8555, Section 7.3.6).
+func deactivated(detail string) *acme.Problem {
+	p := acme.NewProblem(acme.Unauthorized, detail)
+	p.Status = http.StatusUnauthorized
+	return p
 }
 
 // by is who the audit log names.
@@ -180,12 +187,9 @@ func (s *Server) account(q *request) (*reply, *acme.Problem) {
 	if problem := q.decode(&change); problem != nil {
 		return nil, problem
 	}
-	switch change.Status {
-	case "", acme.StatusValid:
-	case acme.StatusDeactivated:
+	// Any other status is passed over (RFC 8555, Section 7.3.2).
+	if change.Status == acme.StatusDeactivated {
 		return s.changeAccount(q, "deactivated", func(a *store.ACMEAccount) error { a.Status = acme.StatusDeactivated; return nil })
-	default:
-		return nil, malformed("the status of an account can only become deactivated")
 	}
 	if change.Contact != nil {
 		if problem := checkContacts(*change.Contact); problem != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	jose "github.com/go-jose/go-jose/v4"
+
 	"github.com/tlswright/tlswright/acme"
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/issue"
@@ -34,6 +36,9 @@ func (s *Server) finalize(q *request) (*reply, *acme.Problem) {
 	if err != nil {
 		return nil, acme.NewProblem(acme.BadCSR, "the request cannot be read: "+pki.Printable(err.Error()))
 	}
+	if problem := s.keyOfAccount(q, csr); problem != nil {
+		return nil, problem
+	}
 	limits, err := q.limits()
 	if err != nil {
 		return nil, s.trouble("read the account", err)
@@ -43,6 +48,24 @@ func (s *Server) finalize(q *request) (*reply, *acme.Problem) {
 		return nil, problem
 	}
 	return s.orderReply(q, s.waitFor(q, o), 0), nil
+}
+
+// keyOfAccount refuses a certificate for the key of any account, of any directory (RFC 8555, Section 11.1).
+func (s *Server) keyOfAccount(q *request, csr *pki.CSR) *acme.Problem {
+	print, err := (&jose.JSONWebKey{Key: csr.Key}).Thumbprint(acme.ThumbprintHash)
+	if err != nil {
+		return nil // a key of a kind that no account has
+	}
+	for name := range s.directories {
+		_, err := s.o.Store.ACMEAccountOf(q.Context(), name, print)
+		if err == nil {
+			return acme.NewProblem(acme.BadCSR, "the key is that of an account (RFC 8555, Section 11.1)")
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return s.trouble("look for accounts with that key", err)
+		}
+	}
+	return nil
 }
 
 // begin makes an order processing, once: of two requests at the same time one finds that it is.

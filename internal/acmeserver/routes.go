@@ -29,8 +29,8 @@ type reply struct {
 // route puts the resources of a directory into place.
 func (s *Server) route(d *directory) {
 	p := d.prefix
-	s.mux.HandleFunc(p+"/directory", s.methods(d, s.serveDirectory, http.MethodGet, http.MethodHead))
-	s.mux.HandleFunc(p+"/new-nonce", s.methods(d, s.serveNonce, http.MethodGet, http.MethodHead))
+	s.mux.HandleFunc(p+"/directory", s.methods(d, s.serveDirectory, http.MethodGet, http.MethodHead, http.MethodPost))
+	s.mux.HandleFunc(p+"/new-nonce", s.methods(d, s.serveNonce, http.MethodGet, http.MethodHead, http.MethodPost))
 	s.mux.HandleFunc(p+"/renewal-info/{id}", s.methods(d, s.serveRenewalInfo, http.MethodGet, http.MethodHead))
 	for path, h := range map[string]struct {
 		auth signer
@@ -55,17 +55,35 @@ func (s *Server) route(d *directory) {
 	}
 }
 
-// methods serves a resource that is read without a signature.
+// methods serves a resource that is read without a signature. Where POST is allowed, that is POST-as-GET: signed, and the
+// same otherwise (RFC 8555, Section 6.3).
 func (s *Server) methods(d *directory, run func(http.ResponseWriter, *http.Request, *directory), allowed ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for _, m := range allowed {
-			if r.Method == m {
-				run(w, r, d)
+			if r.Method != m {
+				continue
+			}
+			if problem := s.signedRead(r, d); problem != nil {
+				s.problem(w, r, d, problem)
 				return
 			}
+			run(w, r, d)
+			return
 		}
 		s.refuseMethod(w, r, d, allowed)
 	}
+}
+
+// signedRead checks a request that only reads, if it is signed.
+func (s *Server) signedRead(r *http.Request, d *directory) *acme.Problem {
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	q, problem := s.readJWS(r, d, byEither)
+	if problem == nil && !q.isGet() {
+		problem = malformed("this can only be read (RFC 8555, Section 6.3)")
+	}
+	return problem
 }
 
 func (s *Server) refuseMethod(w http.ResponseWriter, r *http.Request, d *directory, allowed []string) {
@@ -156,6 +174,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, d *directory, p
 	}
 	if p.Kind() == acme.UserActionRequired && d != nil && d.Terms != "" {
 		h.Add("Link", `<`+d.Terms+`>;rel="terms-of-service"`)
+		p.Instance = d.Terms // where a person can do something about it (RFC 8555, Section 7.3.3)
 	}
 	status := p.Status
 	if status == 0 {
@@ -197,7 +216,7 @@ func (s *Server) serveDirectory(w http.ResponseWriter, r *http.Request, d *direc
 
 func (s *Server) serveNonce(w http.ResponseWriter, r *http.Request, d *directory) {
 	s.common(w, r, d)
-	if r.Method == http.MethodGet {
+	if r.Method != http.MethodHead {
 		w.WriteHeader(http.StatusNoContent) // RFC 8555, Section 7.2
 		return
 	}
