@@ -135,7 +135,19 @@ func chainCases() map[string]ruleCase {
 		"root-sent":     {fires: func(f *Facts) { f.chain().RootSent = true }, silent: unchanged},
 		"trust-differs": {
 			fires:  func(f *Facts) { f.chain().Trust = append(f.chain().Trust, StoreTrust{Store: "Java"}) },
-			silent: func(f *Facts) { f.chain().Trusted, f.chain().Trust = No, []StoreTrust{{Store: "Java"}} }},
+			silent: func(f *Facts) { f.chain().Trust = append(f.chain().Trust, StoreTrust{Store: "own CA", Own: true}) }},
+		"trust-own": {
+			fires: func(f *Facts) {
+				f.chain().Trust = []StoreTrust{{Store: "system"}, {Store: "own CA", Own: true, Trusted: true}}
+			},
+			silent: func(f *Facts) {
+				f.chain().Trust = []StoreTrust{{Store: "system", Trusted: true}, {Store: "own CA", Own: true, Trusted: true}}
+			}},
+		"chain-unknown": {
+			fires: func(f *Facts) {
+				f.chain().Sent, f.chain().Complete, f.chain().Trusted = f.chain().Sent[:1], Unknown, No
+			},
+			silent: func(f *Facts) { f.chain().Complete, f.chain().Trusted = Unknown, No }},
 		"staple-bad": {
 			fires:  func(f *Facts) { f.chain().Staple = &Staple{Status: "good", Reason: "too old"} },
 			silent: func(f *Facts) { f.chain().Staple = &Staple{Status: "good", Valid: true} }},

@@ -82,6 +82,7 @@ type CertCheck struct {
 type StoreTrust struct {
 	Store   string `json:"store"` // "system", "own CA", "Java", "file root.pem"
 	Trusted bool   `json:"trusted"`
+	Own     bool   `json:"own,omitempty"` // of the reader's own choice: a private CA that others are not expected to know
 	Reason  string `json:"reason,omitempty"`
 }
 

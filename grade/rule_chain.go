@@ -2,6 +2,7 @@ package grade
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,10 @@ var chainRules = []rule{
 		fix: "Take the root out of the chain file: a client has it, or will not believe it.", snippets: fixChain, check: checkRootSent},
 	{id: "trust-differs", severity: Low, title: "Some trust stores do not know the issuer", reference: []string{ourRule},
 		fix: "Ask the CA for a chain to a root that all of your clients know.", check: checkTrustDiffers},
+	{id: "trust-own", severity: Info, title: "Only an own CA vouches for the certificate", reference: []string{ourRule},
+		fix: "Nothing, as long as all who come here trust that CA.", check: checkTrustOwn},
+	{id: "chain-unknown", severity: Info, title: "Whether the chain is complete cannot be told", reference: []string{guide, "RFC 8446, Section 4.4.2"}, number: 5,
+		fix: "If the issuer is an intermediate CA, send its certificate along; a root may be left out.", snippets: fixChain, check: checkCompleteness},
 	{id: "staple-bad", severity: Medium, title: "The OCSP response in the handshake does not hold", reference: []string{"RFC 6960, Section 3.2", "RFC 6066, Section 8"}, number: 10,
 		fix: "Have the server fetch a new response, and let it check what it fetches; a wrong one is worse than none.", snippets: fixStaple, check: checkBadStaple},
 	{id: "must-staple", severity: High, title: "The certificate demands an OCSP response that is not sent", reference: []string{"RFC 7633, Section 4"}, number: 10,
@@ -85,8 +90,10 @@ func checkRootSent(s *subject) *hit {
 			continue
 		}
 		name := "the root"
-		if len(c.Sent) > 0 {
-			name = "\"" + c.Sent[len(c.Sent)-1].Subject + "\""
+		for i := range c.Sent {
+			if i > 0 && c.Sent[i].IsSelfSigned && !slices.Contains(c.Surplus, c.Sent[i].Subject) {
+				name = "\"" + c.Sent[i].Subject + "\""
+			}
 		}
 		evidence = append(evidence, describeChain(c)+": "+name)
 	}
@@ -96,16 +103,50 @@ func checkRootSent(s *subject) *hit {
 func checkTrustDiffers(s *subject) *hit {
 	var evidence []string
 	for _, c := range s.chains {
-		if c.Trusted != Yes {
+		if c.Trusted != Yes || c.onlyOwnTrusts() {
 			continue
 		}
 		for _, t := range c.Trust {
-			if !t.Trusted {
+			if !t.Trusted && !t.Own {
 				evidence = append(evidence, describeChain(c)+": "+t.Store+": "+orElse(t.Reason, "not trusted"))
 			}
 		}
 	}
 	return firedIf("Clients with these stores refuse the certificate.", evidence)
+}
+
+// onlyOwnTrusts reports whether the chain ends in a private CA: other stores are not meant to know it.
+func (c *Chain) onlyOwnTrusts() bool {
+	return c.Trusted == Yes && slices.ContainsFunc(c.Trust, func(t StoreTrust) bool { return t.Trusted }) &&
+		!slices.ContainsFunc(c.Trust, func(t StoreTrust) bool { return t.Trusted && !t.Own })
+}
+
+func checkTrustOwn(s *subject) *hit {
+	var evidence []string
+	for _, c := range s.chains {
+		if !c.onlyOwnTrusts() {
+			continue
+		}
+		for _, t := range c.Trust {
+			if t.Trusted {
+				evidence = append(evidence, describeChain(c)+": "+t.Store)
+			}
+		}
+	}
+	return firedIf("The grade holds for clients that trust this CA; all others refuse the certificate.", evidence)
+}
+
+// checkCompleteness is about a certificate that comes alone and whose issuer nobody knows: the issuer may be a root, or an
+// intermediate that is missing, so that the grade without trust may be too good.
+func checkCompleteness(s *subject) *hit {
+	var evidence []string
+	for _, c := range s.chains {
+		if c.Complete != Unknown || c.SelfSigned || len(c.Sent) != 1 || c.Trusted != No {
+			continue
+		}
+		evidence = append(evidence, describeChain(c)+": sent alone"+because(c.Missing, ", and not the certificate of "))
+	}
+	return firedIf("The issuer is in no store and was not sent. If it is an intermediate CA, the chain is incomplete, and the grade B at best even for those who trust the root.", evidence)
 }
 
 func checkBadStaple(s *subject) *hit {

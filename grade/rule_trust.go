@@ -158,7 +158,7 @@ func checkUntrusted(s *subject) *hit {
 		if c.Trusted != No || c.SelfSigned {
 			continue
 		}
-		headless = headless || len(c.Missing) > 0 && c.Complete != Yes
+		headless = headless || len(c.Sent) == 1 && len(c.Missing) > 0 && c.Complete != Yes
 		line := describeChain(c) + ": no path to a trusted root"
 		if leaf := c.Leaf(); leaf != nil && leaf.Issuer != "" {
 			line += "; the issuer is \"" + leaf.Issuer + "\""
@@ -170,7 +170,7 @@ func checkUntrusted(s *subject) *hit {
 	}
 	h := firedIf("The chain leads to no root of the trust stores that were asked.", evidence)
 	if h != nil && headless {
-		h.fix = "The issuer's certificate was not sent and is in no store: if it is an intermediate of a trusted CA, send it along; if not, serve a certificate of a CA that your clients trust."
+		h.fix = "The issuer's certificate was not sent and is in no store: if it is an intermediate of a trusted CA, send it along; if not, serve a certificate of a CA that your clients trust, or have them trust yours."
 		h.snippets = fixChain
 	}
 	return h

@@ -400,6 +400,32 @@ func TestSharedCertificatesAreFound(t *testing.T) {
 	}
 }
 
+func TestDROWNReachesAllHostsWithTheKey(t *testing.T) {
+	facts := func(host, pin string, v grade.Verdict) *grade.Facts {
+		return &grade.Facts{Host: host, Port: 443, Vulnerabilities: []grade.Vulnerability{drown.is(v, "as found")},
+			Chains: []grade.Chain{{KeyType: "RSA", Sent: []grade.Certificate{{SPKI: pin}}}}}
+	}
+	all := []*grade.Facts{facts("web.test", "one", grade.NotVulnerable), facts("mail.test", "one", grade.Vulnerable), facts("other.test", "two", grade.NotVulnerable)}
+	for range 2 { // it may be filled in again
+		FillSharedWith(all)
+		for i, want := range []grade.Verdict{grade.Vulnerable, grade.Vulnerable, grade.NotVulnerable} {
+			if got := all[i].Vulnerability(drown.id); got.Verdict != want || len(all[i].Vulnerabilities) != 1 {
+				t.Errorf("%s: %+v", all[i].Host, all[i].Vulnerabilities)
+			}
+		}
+	}
+	if got := all[0].Vulnerability(drown.id); !slices.Equal(got.Evidence, []string{"mail.test:443"}) {
+		t.Errorf("%+v", got)
+	}
+	var s Sharing
+	for _, f := range all {
+		s.Add(f)
+	}
+	if s.Fill(all[0]) {
+		t.Error("what is known already is news")
+	}
+}
+
 // sameKey issues another certificate for the key of a leaf.
 func (o *office) sameKey(l *pkitest.Leaf) []byte {
 	c, err := o.Issuer().Issue(pki.Request{Profile: pki.ProfileServer, SANs: []string{"lab.test"}, Key: l.Key.Public()}, o.Now)

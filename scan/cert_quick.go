@@ -84,7 +84,7 @@ func (j *judge) anchorOf(q *chainQuestion, c *judgedChain) *anchor {
 	a := new(anchor)
 	for i := range j.stores {
 		v := j.verifyCA(q, issuer, &j.stores[i], heap)
-		trust := grade.StoreTrust{Store: v.store.Name, Trusted: v.trusted && v.found.Trusted}
+		trust := grade.StoreTrust{Store: v.store.Name, Own: v.store.Own, Trusted: v.trusted && v.found.Trusted}
 		if !trust.Trusted {
 			trust.Reason = v.reason()
 		} else if a.path == nil {

@@ -127,7 +127,7 @@ func (c *judgedChain) report(verdicts []verdict) {
 	best := 0
 	for i := range verdicts {
 		v := &verdicts[i]
-		trust := grade.StoreTrust{Store: v.store.Name, Trusted: v.trusted}
+		trust := grade.StoreTrust{Store: v.store.Name, Own: v.store.Own, Trusted: v.trusted}
 		if !v.trusted {
 			trust.Reason = v.reason()
 		}
@@ -264,7 +264,7 @@ func (j *judge) judgeUnreadable(q chainQuestion, c *judgedChain) {
 	if len(j.stores) > 0 {
 		f.Trusted = grade.No
 		for _, s := range j.stores {
-			f.Trust = append(f.Trust, grade.StoreTrust{Store: s.Name, Reason: "the certificate cannot be read: " + leaf.facts.Unreadable})
+			f.Trust = append(f.Trust, grade.StoreTrust{Store: s.Name, Own: s.Own, Reason: "the certificate cannot be read: " + leaf.facts.Unreadable})
 		}
 	}
 }

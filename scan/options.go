@@ -57,6 +57,8 @@ type Options struct {
 // Store is a trust store.
 type Store struct {
 	Name string
+	// Own says that these are private CAs, which the stores of others are not expected to know.
+	Own bool
 	// Roots are trusted. Those that another one of them has signed count as Intermediates: a file with a whole chain says which
 	// root is trusted, and not that servers may leave the rest out.
 	Roots []*x509.Certificate

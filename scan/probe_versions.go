@@ -49,6 +49,7 @@ type versionResult struct {
 	offered grade.Answer
 	words   string // what the last answer was
 	silent  bool   // nothing came in time
+	vague   bool   // the refusals say nothing about versions and suites
 	raw     []byte // the first bytes of something that is not TLS
 	dial    error  // there was no connection
 	err     error  // why it is unknown
@@ -85,6 +86,7 @@ func (h *host) askVersion(ctx context.Context, v wire.Version) *versionResult {
 			continue
 		}
 		r.words = a.words()
+		r.vague = a.Outcome == alerted && a.Alert != wire.AlertProtocolVersion && a.Alert != wire.AlertHandshakeFailure && a.Alert != wire.AlertInsufficientSecurity
 		h.learn(o, a)
 		switch {
 		case a.ok(v):
@@ -181,7 +183,15 @@ func (h *host) recordVersions(results map[wire.Version]*versionResult, ssl2 *ssl
 	if ssl2.offered == grade.Yes || len(h.versions()) > 0 {
 		return
 	}
-	h.record(func(f *grade.Facts) { f.Unreachable = results[wire.VersionTLS12].reason() })
+	h.record(func(f *grade.Facts) {
+		f.Unreachable = results[wire.VersionTLS12].reason()
+		for i := range f.Protocols {
+			// A server that answers everything with, say, internal_error may speak any version on a better day.
+			if p := &f.Protocols[i]; results[p.Version] != nil && results[p.Version].vague {
+				p.Offered, p.Complete = grade.Unknown, false
+			}
+		}
+	})
 }
 
 // reason is why nothing can be found out about a server.

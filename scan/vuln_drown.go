@@ -12,7 +12,8 @@ import (
 //
 // Sent: nothing of its own; a CLIENT-HELLO of SSL 2.0 was, and its answer lists the kinds. Concluded: with a kind of 40 or 56
 // bits the server is the oracle that decrypts what was recorded from TLS with the same RSA key. SSL 2.0 with strong kinds
-// alone, or with none, is an oracle only with two further bugs of OpenSSL; for these see vuln_drown_keys.go. Other hosts with the same key are not looked for: a key that is used twice shows when both hosts are scanned.
+// alone, or with none, is an oracle only with two further bugs of OpenSSL; for these see vuln_drown_keys.go. Other hosts with the
+// same key are not looked for, but where they are of the same run, what one exposes is told of all (see [Sharing]).
 
 var drown = attack{"drown", "DROWN", []string{"CVE-2016-0800"}, "https://drownattack.com/"}
 

@@ -204,7 +204,7 @@ func (h *host) dialInjecting(ctx context.Context, how injection) (*link, error) 
 		l.Close()
 		return nil, err
 	}
-	if l.greeting, err = starttls.Negotiate(&injector{nc, how.command, how.inject}, p, ownName(nc)); err != nil {
+	if l.greeting, err = starttls.NegotiateFor(&injector{nc, how.command, how.inject}, p, ownName(nc), h.target.name()); err != nil {
 		l.Close()
 		var upgrade *starttls.Error
 		if errors.As(err, &upgrade) && upgrade.Kind != starttls.Broken {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,8 +121,16 @@ func verdictOf(r *Report) string {
 	}
 	if l := r.Result.GradeIgnoringTrust; l != "" && l != r.Result.Grade {
 		text += "; " + string(l) + " apart from that"
+		if r.hasFinding("chain-unknown") {
+			text += ", if nothing is missing from the chain"
+		}
 	}
 	return text
+}
+
+// hasFinding reports whether a rule fired.
+func (r *Report) hasFinding(rule string) bool {
+	return slices.ContainsFunc(r.Result.Findings, func(f grade.Finding) bool { return f.Rule == rule })
 }
 
 // stepsTitle stands above the things to do.

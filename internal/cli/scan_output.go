@@ -26,6 +26,7 @@ type scanOutput struct {
 	kept    []report.Report // not yet written, for it is not known yet who shares a key with them
 	sharing scan.Sharing    // who has whose key
 	judge   func(*grade.Facts) *grade.Result
+	note    func(*report.Report) // counts a result for the run as a whole
 }
 
 // newScanOutput checks --format and -o, and begins.
@@ -106,7 +107,7 @@ func (o *scanOutput) add(r report.Report) error {
 		return nil
 	}
 	if r.Facts != nil {
-		o.sharing.Fill(r.Facts)
+		o.fill(&r)
 	}
 	return o.write(r)
 }
@@ -115,8 +116,7 @@ func (o *scanOutput) add(r report.Report) error {
 func (o *scanOutput) release() error {
 	for _, r := range o.kept {
 		if r.Facts != nil && o.isFleet {
-			o.sharing.Fill(r.Facts)
-			r.Result = o.judge(r.Facts)
+			o.fill(&r)
 		}
 		if err := o.write(r); err != nil {
 			return err
@@ -124,6 +124,17 @@ func (o *scanOutput) release() error {
 	}
 	o.kept = nil
 	return nil
+}
+
+// fill adds what the other hosts of the run say about one, and judges it again where that is news.
+func (o *scanOutput) fill(r *report.Report) {
+	if !o.sharing.Fill(r.Facts) || r.Result == nil {
+		return
+	}
+	before := r.Result.Grade
+	if r.Result = o.judge(r.Facts); r.Result.Grade != before {
+		o.note(r)
+	}
 }
 
 func (o *scanOutput) write(r report.Report) error {

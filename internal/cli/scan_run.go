@@ -51,7 +51,7 @@ func (a *app) scan(cmd *cobra.Command, o *scanFlags, args []string) error {
 	if r.out, err = a.newScanOutput(cmd, &o.scanOutputFlags); err != nil {
 		return err
 	}
-	r.out.judge = r.judgeBy.judge
+	r.out.judge, r.out.note = r.judgeBy.judge, r.judgeBy.note
 	switch {
 	case o.grade != "":
 		err = r.gradeAgain(o.grade)

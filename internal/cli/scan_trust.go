@@ -25,7 +25,7 @@ func (a *app) scanStores(files []string, isQuick bool) ([]scan.Store, error) {
 		all = append(all, scan.Store{Name: "system", System: pool})
 	}
 	if len(t.roots) > 0 {
-		all = append(all, scan.Store{Name: t.from, Roots: t.roots})
+		all = append(all, scan.Store{Name: t.from, Own: true, Roots: t.roots})
 	}
 	if !isQuick {
 		if roots := javaRoots(); len(roots) > 0 {
