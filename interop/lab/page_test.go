@@ -117,6 +117,9 @@ func (p *page) examineOthers(t *testing.T, l *Lab, c *Config, truth *Truth) {
 			t.Errorf("%s: no witness to explanation %d: %v", c.Name, i+1, err)
 			continue
 		}
+		if strings.HasSuffix(bytes, "an alert") != strings.HasPrefix(e.text, "adds") {
+			t.Errorf("%s: the answer %s is no witness to explanation %d", c.Name, bytes, i+1)
+		}
 		p.mu.Lock()
 		p.seen[i] = bytes
 		p.mu.Unlock()
