@@ -7,151 +7,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tlswright/tlswright/internal/pkitest"
 )
 
-// cluster is a PostgreSQL server of this test, in a folder of its own; each store gets a schema of its own.
+// cluster is a PostgreSQL server of this test; each store gets a schema of its own.
 type cluster struct {
 	address string
 	made    atomic.Int64
-}
-
-// startPostgres runs a server until the test ends, or skips the test.
-func startPostgres(t *testing.T) *cluster {
-	t.Helper()
-	server, initdb := postgresProgram(t, "postgres"), postgresProgram(t, "initdb")
-	dir, err := os.MkdirTemp("", "tlswright-postgres-") // short: PostgreSQL gives up root, and must get there
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	as := postgresUser(t)
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if as != nil {
-		if err := os.Chown(data, int(as.Uid), int(as.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	run := func(program string, args ...string) *exec.Cmd {
-		cmd := exec.Command(program, args...)
-		cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as, Setpgid: true}
-		return cmd
-	}
-	if out, err := run(initdb, "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
-	for try := range 5 { // a port that was free may be taken by the time that it is wanted
-		time.Sleep(time.Duration(try) * 200 * time.Millisecond)
-		port := freePort(t)
-		log := &strings.Builder{}
-		cmd := run(server, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "shared_buffers=32MB")
-		cmd.Stderr = log
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended) }()
-		c := &cluster{address: "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"}
-		if c.answers(ended) {
-			t.Cleanup(func() { stopPostgres(cmd, ended) })
-			return c
-		}
-		stopPostgres(cmd, ended)
-		t.Log(log.String())
-	}
-	t.Fatal("PostgreSQL does not start")
-	return nil
-}
-
-// stopPostgres ends the server: at once, connections or not.
-func stopPostgres(cmd *exec.Cmd, ended <-chan struct{}) {
-	_ = cmd.Process.Signal(syscall.SIGINT)
-	select {
-	case <-ended:
-	case <-time.After(10 * time.Second):
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-ended
-	}
-}
-
-// answers waits until the server does, or has ended.
-func (c *cluster) answers(ended <-chan struct{}) bool {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
-		if db, err := sql.Open("pgx", c.address); err == nil {
-			err = db.Ping()
-			_ = db.Close()
-			if err == nil {
-				return true
-			}
-		}
-		select {
-		case <-ended:
-			return false
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return false
-}
-
-// postgresProgram finds a program where Debian keeps PostgreSQL's.
-func postgresProgram(t *testing.T, name string) string {
-	t.Helper()
-	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name); len(found) > 0 {
-		return found[len(found)-1]
-	}
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing, and CI=true skips nothing: see scripts/peers.sh", name)
-	}
-	if err != nil {
-		t.Skipf("%s is missing", name)
-	}
-	return path
-}
-
-// postgresUser is who the server runs as: it does not as root.
-func postgresUser(t *testing.T) *syscall.Credential {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-	if err := errors.Join(err1, err2); err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // schema makes an empty place for a store, and gives its address.
@@ -192,7 +59,7 @@ func openAddress(t *testing.T, address string) *Store {
 }
 
 func TestPostgres(t *testing.T) {
-	c := startPostgres(t)
+	c := &cluster{address: pkitest.Postgres(t, false)}
 	t.Run("conforms", func(t *testing.T) {
 		conformance(t, func(t *testing.T) *Store { return openAddress(t, c.schema(t)) })
 	})
