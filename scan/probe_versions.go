@@ -31,14 +31,18 @@ func probeVersions(ctx context.Context, h *host) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	wg.Go(func() { ssl2 = h.askSSL2(ctx) })
-	for _, v := range []wire.Version{wire.VersionTLS11, wire.VersionTLS10, wire.VersionSSL30} {
-		wg.Go(func() {
-			r := h.askVersion(ctx, v)
-			mu.Lock()
-			defer mu.Unlock()
-			results[v] = r
-		})
+	note := func(v wire.Version, r *versionResult) {
+		mu.Lock()
+		defer mu.Unlock()
+		results[v] = r
 	}
+	wg.Go(func() { note(wire.VersionTLS11, h.askVersion(ctx, wire.VersionTLS11)) })
+	wg.Go(func() {
+		newer := h.askVersion(ctx, wire.VersionTLS10)
+		note(wire.VersionTLS10, newer)
+		// SSL 3.0 has no alert for versions. Who says of TLS 1.0 that it is too old need not be asked about all kinds of suites.
+		note(wire.VersionSSL30, h.askFor(ctx, wire.VersionSSL30, newer.tooOld))
+	})
 	wg.Wait()
 	h.askAgain(ctx, results)
 	h.recordVersions(results, ssl2)
@@ -50,6 +54,7 @@ type versionResult struct {
 	words   string // what the last answer was
 	silent  bool   // nothing came in time
 	vague   bool   // the refusals say nothing about versions and suites
+	tooOld  bool   // the version itself was refused, in so many words
 	raw     []byte // the first bytes of something that is not TLS
 	dial    error  // there was no connection
 	err     error  // why it is unknown
@@ -69,8 +74,17 @@ func (h *host) askAgain(ctx context.Context, results map[wire.Version]*versionRe
 
 // askVersion finds out whether a version is offered.
 func (h *host) askVersion(ctx context.Context, v wire.Version) *versionResult {
+	return h.askFor(ctx, v, false)
+}
+
+// askFor finds out whether a version is offered, with the rich hello and the plain one alone where that is enough.
+func (h *host) askFor(ctx context.Context, v wire.Version, isBrief bool) *versionResult {
+	const brief = 2
 	r := &versionResult{offered: grade.No}
 	for n, o := range h.versionOffers(v) {
+		if isBrief && n == brief && r.err == nil {
+			break
+		}
 		if n > 1 && r.err != nil {
 			break // short lists are not answered either
 		}
@@ -97,6 +111,7 @@ func (h *host) askVersion(ctx context.Context, v wire.Version) *versionResult {
 			r.words = "chose " + a.Version.String()
 			return r
 		case a.Outcome == alerted && a.Alert == wire.AlertProtocolVersion:
+			r.tooOld = true
 			return r
 		}
 	}
