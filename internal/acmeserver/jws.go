@@ -165,7 +165,7 @@ func (s *Server) readJWS(r *http.Request, d *directory, auth signer) (*request, 
 		return nil, malformed("the signature does not fit the request and the key")
 	}
 	q.payload = payload
-	fresh, err := s.nonces.use(nonce, s.o.Now())
+	fresh, err := s.useNonce(r.Context(), nonce)
 	if err != nil {
 		return nil, s.trouble("take the nonce", err)
 	}
@@ -173,6 +173,14 @@ func (s *Server) readJWS(r *http.Request, d *directory, auth signer) (*request, 
 		return nil, acme.NewProblem(acme.BadNonce, "the nonce has been used")
 	}
 	return q, nil
+}
+
+// useNonce takes a nonce: true once for each, whichever node is asked.
+func (s *Server) useNonce(ctx context.Context, id [16]byte) (bool, error) {
+	if s.o.UseNonce != nil {
+		return s.o.UseNonce(ctx, id, expiryOf(id))
+	}
+	return s.nonces.use(id, s.o.Now())
 }
 
 func readBody(r *http.Request) ([]byte, *acme.Problem) {
@@ -223,7 +231,7 @@ func (s *Server) findKey(ctx context.Context, q *request, h *header, auth signer
 		return s.trouble("read the account", err)
 	}
 	if account.Status != acme.StatusValid {
-		return acme.NewProblem(acme.Unauthorized, "the account is "+account.Status)
+		return deactivated("the account is " + account.Status)
 	}
 	var key jose.JSONWebKey
 	if err := key.UnmarshalJSON(account.Key); err != nil {
