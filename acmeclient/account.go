@@ -144,7 +144,7 @@ func (c *Client) Show(ctx context.Context) (Account, error) {
 	if err != nil {
 		return Account{}, explain("ask about the account", err)
 	}
-	return Account{Server: c.o.Server, URL: a.Location, Status: a.Status, Contact: a.Contact}, nil
+	return Account{Server: c.o.Server, URL: kept.Location, Status: a.Status, Contact: a.Contact}, nil
 }
 
 // needAccount is the account that is kept, which must be there.
@@ -167,6 +167,7 @@ func (c *Client) UpdateContact(ctx context.Context, contact []string) error {
 	if err != nil {
 		return explain("change the account", err)
 	}
+	updated.Location = kept.Location // not every server repeats it
 	return c.tree.saveAccount(c.o.Server, &updated)
 }
 
@@ -193,7 +194,7 @@ func (c *Client) Rollover(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(explain("change the account's key", err), os.Remove(next))
 	}
-	changed.PrivateKey = fresh
+	changed.PrivateKey, changed.Location = fresh, kept.Location
 	if err := c.tree.saveAccount(c.o.Server, &changed); err != nil {
 		return err
 	}
@@ -211,5 +212,6 @@ func (c *Client) Deactivate(ctx context.Context) error {
 	if err != nil {
 		return explain("deactivate the account", err)
 	}
+	changed.Location = kept.Location
 	return c.tree.saveAccount(c.o.Server, &changed)
 }
