@@ -234,7 +234,7 @@ func TestFaultsAreFound(t *testing.T) {
 			}
 		}, []string{"alg none", "a MAC", "unprotected", "several signatures", "kid and jwk together", "jwk is refused", "kid is refused", "does not hold is refused", "was changed is refused",
 			"another resource", "another spelling", "without url", "GET is refused", "order of nothing", "no punycode", "not ready", "sees neither", "another content type", "onlyReturnExisting",
-			"without agreement", "unknown scheme", "too weak", "broken inner", "key of another account cannot", "signs no more"}},
+			"without agreement", "unknown scheme", "broken inner", "key of another account cannot", "signs no more"}},
 		"no nonces with answers": {func(q *http.Request, a *httptest.ResponseRecorder) {
 			if q.Method == http.MethodPost {
 				a.Header().Del("Replay-Nonce")
@@ -249,7 +249,7 @@ func TestFaultsAreFound(t *testing.T) {
 		"own error types": {func(_ *http.Request, a *httptest.ResponseRecorder) {
 			body(a, strings.ReplaceAll(a.Body.String(), "error:unauthorized", "error:forbidden"))
 		}, []string{"registered error types", "another resource"}},
-		"no links": {func(_ *http.Request, a *httptest.ResponseRecorder) { a.Header().Del("Link") }, []string{"link to the directory", "link up"}},
+		"no links": {func(_ *http.Request, a *httptest.ResponseRecorder) { a.Header().Del("Link") }, []string{"link to the directory", "links up"}},
 		"no dates": {func(_ *http.Request, a *httptest.ResponseRecorder) {
 			body(a, strings.ReplaceAll(a.Body.String(), `"expires"`, `"ends"`))
 		}, []string{"all it must have", "valid authorization has expires"}},

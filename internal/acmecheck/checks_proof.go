@@ -20,14 +20,23 @@ func challengeChecks() []check {
 	const group = "challenges"
 	return []check{
 		{group, "RFC 8555, Section 8.3", "a proof that is not there fails: challenge, authorization and order are invalid", proofMissing},
+		{group, "RFC 8555, Section 7.1", "the answer to a response links up to the authorization", func(_ context.Context, s *session) error {
+			if s.responded == nil {
+				return inapplicable("there was no response")
+			}
+			if len(s.responded.links("up")) == 0 {
+				return errors.New("there is no link up")
+			}
+			return nil
+		}},
 		{group, "RFC 8555, Section 8.3", "a proof by http-01 is found, and makes the order ready", proofFound},
 		{group, "RFC 8555, Section 8.3", "it is asked for by GET of the token's path, under the name", proofAsked},
 		{group, "RFC 8555, Section 7.5.1", "a valid authorization has expires, its challenge validated", proofDated},
 	}
 }
 
-// challengeLink reads a challenge by POST-as-GET, which begins nothing.
-func challengeLink(ctx context.Context, s *session) error {
+// challengeRead reads a challenge by POST-as-GET, which begins nothing.
+func challengeRead(ctx context.Context, s *session) error {
 	a, err := s.authorization(ctx)
 	if err != nil {
 		return err
@@ -36,15 +45,11 @@ func challengeLink(ctx context.Context, s *session) error {
 		return inapplicable("there are no challenges")
 	}
 	var c acme.Challenge
-	got, err := s.read(ctx, a.Challenges[0].URL, &c)
-	if err != nil {
+	if _, err := s.read(ctx, a.Challenges[0].URL, &c); err != nil {
 		return err
 	}
 	if c.Type != a.Challenges[0].Type || c.URL != a.Challenges[0].URL {
 		return errors.New("it is another one then")
-	}
-	if len(got.links("up")) == 0 {
-		return errors.New("there is no link up")
 	}
 	return nil
 }
@@ -70,6 +75,7 @@ func proofMissing(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	s.responded = got
 	if got.status != http.StatusOK {
 		return fmt.Errorf("the response was answered with %s", got)
 	}

@@ -73,6 +73,7 @@ func sealMAC(key []byte, header map[string]any, payload any) (map[string]any, er
 
 // tally holds what must be so of every answer; each field names the first answer of which it was not.
 type tally struct {
+	directory                                                                    string // which does not link to itself
 	answers, posts, errors                                                       int
 	noNonce, noIndex, noDocument, foreignType, topIdentifier, badRetry, badNonce string
 	nonces                                                                       map[string]bool
@@ -109,7 +110,7 @@ func (t *tally) see(method, url string, a *answer) {
 	if a.status == http.StatusServiceUnavailable {
 		return
 	}
-	note(&t.noIndex, method == http.MethodPost && len(a.links("index")) == 0, at)
+	note(&t.noIndex, method == http.MethodPost && url != t.directory && len(a.links("index")) == 0, at)
 	if a.status < 400 || method == http.MethodHead {
 		return
 	}

@@ -38,12 +38,13 @@ type session struct {
 
 	people []*person
 
-	pending  *placed // an order of which nothing was proven
-	proven   *placed // one of which all was
-	open     []string
-	obtained []*certificate
-	replaced bool
-	revoked  map[string]bool
+	pending   *placed // an order of which nothing was proven
+	proven    *placed // one of which all was
+	responded *answer // to the response to a challenge
+	open      []string
+	obtained  []*certificate
+	replaced  bool
+	revoked   map[string]bool
 }
 
 // placed is an order with its URL.
@@ -62,7 +63,7 @@ type certificate struct {
 
 func newSession(o Options) *session {
 	web := &http.Client{Transport: o.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return &session{o: o, web: web, revoked: make(map[string]bool)}
+	return &session{o: o, web: web, revoked: make(map[string]bool), tally: tally{directory: o.Directory}}
 }
 
 // readDirectory finds out whether there is an ACME server at all.
@@ -253,6 +254,7 @@ func (s *session) prove(ctx context.Context, o *placed) error {
 		if err != nil {
 			return err
 		}
+		s.responded = got
 		if got.status != http.StatusOK {
 			return fmt.Errorf("the response to the challenge was answered with %s", got)
 		}
