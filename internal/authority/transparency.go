@@ -255,3 +255,8 @@ func (c *collection) failed(pre *x509.Certificate, reason string) error {
 	slices.Sort(c.refusals)
 	return &LogsError{Serial: SerialText(pre.SerialNumber), Reason: reason, Logs: c.refusals}
 }
+
+// Hint says what to do about it.
+func (e *LogsError) Hint() string {
+	return fmt.Sprintf("the precertificate %s is on file and counts as issued: revoke it, or leave it; and try again", e.Serial)
+}

@@ -24,7 +24,10 @@ func (a *app) openToIssue(ctx context.Context, f *caFlags) (*authority.Authority
 	if err != nil {
 		return nil, err
 	}
-	if err := a.refuseRevokedIssuer(ctx, au, f); err != nil {
+	if err = a.refuseRevokedIssuer(ctx, au, f); err == nil {
+		err = a.showToKeptLogs(ctx, au)
+	}
+	if err != nil {
 		closing(au, &err)
 		return nil, err
 	}

@@ -17,6 +17,7 @@ type app struct {
 	ui       *ui
 	homeFlag string           // --home as typed, "" when absent
 	now      func() time.Time // the only clock of this package
+	database string           // where the CA's records are to be; "": where the home says
 }
 
 // commands lists every command of tlswright.
@@ -28,6 +29,7 @@ func (a *app) commands() []*cobra.Command {
 		newScan(a),
 		newCA(a),
 		newCert(a),
+		newCT(a),
 		newACME(a),
 		newCiphers(a),
 		newTrace(a),

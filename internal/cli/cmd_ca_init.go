@@ -31,6 +31,7 @@ type caInitFlags struct {
 	constrained []string
 	publication publicationFlags
 	rootCRL     []string
+	logs        transparencyFlags
 	asJSON      bool
 }
 
@@ -71,7 +72,11 @@ from now on (--root-crl-url into intermediates), and say where clients find the
 CRL, the OCSP responder and the intermediate; putting them there is up to you
 (see "ca crl" and "ca ocsp"). In a URL {issuer} stands for the name of the
 intermediate, where there are several. --crl-shards splits the CRL into as many
-parts, each at a URL of its own: it can not be changed later.`
+parts, each at a URL of its own: it can not be changed later.
+
+With --ct-logs certificates of servers are shown to logs of Certificate
+Transparency before they are signed, and carry their timestamps. The list is
+kept: "ca issue --ct-logs" names another one, or none.`
 
 func newCAInit(a *app) *cobra.Command {
 	o := &caInitFlags{secret: secretFlags{isNew: true}, rootSecret: secretFlags{isNew: true, prefix: "root-"}}
@@ -101,6 +106,7 @@ func newCAInit(a *app) *cobra.Command {
 	f.StringSliceVar(&o.constrained, "constrain", []string{"root", "intermediate"}, "which `CERTIFICATES` bear the constraints: root, intermediate")
 	o.publication.register(cmd)
 	f.StringSliceVar(&o.rootCRL, "root-crl-url", nil, "the root's CRL, which speaks of intermediates, will be found at these `URLS`")
+	o.logs.register(cmd)
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	complete(cmd, "constrain", []string{"root", "intermediate"})
 	completeKeyTypes(cmd)
@@ -143,6 +149,10 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 	if err != nil {
 		return err
 	}
+	logs, err := o.logs.read(cmd, a)
+	if err != nil {
+		return err
+	}
 	home, err := a.home()
 	if err != nil {
 		return err
@@ -175,6 +185,11 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 	if o.publication.isSet() {
 		if err := authority.WritePublication(home, publication); err != nil {
 			return cannotRun(err, "keeping where the CA publishes")
+		}
+	}
+	if logs != nil {
+		if err := logs.keep(home); err != nil {
+			return cannotRun(err, "keeping which logs certificates are shown to")
 		}
 	}
 	report, err := a.newCAReport(cmd.Context(), ca)

@@ -19,6 +19,8 @@ import (
 type caIssueFlags struct {
 	caFlags
 	requestFlags
+	transparency transparencyFlags
+
 	key    string
 	out    string
 	force  bool
@@ -44,7 +46,9 @@ below --home. The names of a server are those of --san: DNS names, IP addresses,
 URIs; without --san it is NAME itself. NAME is the common name as well.
 
 What is issued is examined first and put on record: see it with "ca list". What
-cannot be sound is refused, with the reason.
+cannot be sound is refused, with the reason. With --ct-logs, here or at "ca
+init", certificates of servers are shown to logs of Certificate Transparency,
+and carry the timestamps of enough of them.
 
 Files of the same CA in the folder are replaced; anything else there is left
 alone unless --force is given.`
@@ -63,6 +67,7 @@ func newCAIssue(a *app) *cobra.Command {
 	o.caFlags.register(cmd, a)
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	o.requestFlags.register(cmd)
+	o.transparency.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the key: "+keyTypeList())
 	f.StringVar(&o.out, "out", "", "the `DIR` to write to (default live/NAME below --home)")
@@ -109,6 +114,9 @@ func (a *app) caIssue(cmd *cobra.Command, o *caIssueFlags, name string) (err err
 		return err
 	}
 	defer closing(au, &err)
+	if err := a.showToLogs(cmd.Context(), cmd, &o.transparency, au); err != nil {
+		return err
+	}
 	key, err := pki.GenerateKey(keyType)
 	if err != nil {
 		return cannotRun(err, "making a key")

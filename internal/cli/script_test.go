@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tlswright/tlswright/internal/logtest"
 )
 
 // -update rewrites what tests compare with: the manual pages.
@@ -38,6 +40,8 @@ func TestMain(m *testing.M) {
 //	daemon NAME KIND FOLDER ...  a foreign server; see startDaemon. [peer:KIND] says whether it can be run
 //	big FILE BYTES              make a file
 //	responder NAME              an OCSP responder over HTTP: `tlswright ca ocsp`; sets $NAME to its host:port
+//	ctlogs FILE NAME...         logs of Certificate Transparency, and a list of them; those called tiled… are of the static form
+//	ctfault NAME [FAULT]        a log misbehaves, see internal/logtest, or no more
 //	flip FILE                   change its last byte
 //	expand FILE                 put the values of variables into it
 //	lines FILE COUNT            demand so many lines
@@ -50,6 +54,7 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
 			e.Values[serversKey{}] = map[string]*server{}
+			e.Values[logsKey{}] = map[string]*logtest.Log{}
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("TLSWRIGHT_HOME", filepath.Join(e.WorkDir, "home"))
 			// The roots of the machine are none of the test's business, and loading them takes its time.
@@ -69,6 +74,8 @@ func TestScripts(t *testing.T) {
 			"alone":      beAlone,
 			"daemon":     startDaemon,
 			"responder":  startResponder,
+			"ctlogs":     startLogs,
+			"ctfault":    spoilLog,
 			"flip":       flipLast,
 			"expand":     expandFile,
 			"lines":      countLines,

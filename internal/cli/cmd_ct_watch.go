@@ -1,0 +1,268 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	outside "github.com/tlswright/tlswright/internal/fetch"
+	"github.com/tlswright/tlswright/pki/ct"
+)
+
+type ctWatchFlags struct {
+	ctLogFlags
+	state    string
+	backlog  int64
+	interval time.Duration
+	isOnce   bool
+	asJSON   bool
+}
+
+const ctWatchLong = `Read logs as they grow, and tell of every new certificate for DOMAIN or a name
+below it: once, whether as precertificate or certificate, and in however many
+logs it is.
+
+Nothing is believed: each tree head must be signed by the log and proven to have
+grown from the one before, and all entries that were read must add up to its
+root. A log that cannot prove that is reported at once; with --json both tree
+heads are in the report, which is the evidence.
+
+What was read is remembered in the file of --state, for each log, so that the
+next run goes on there, also after a crash: nothing is left out, and at worst
+what was told last is told once more. A log that is new in it is read from its
+end on, or from --backlog entries before.
+
+--once reads what there is and ends, for cron: with 1 where a log misbehaves, 3
+where one could not be read.`
+
+func newCTWatch(a *app) *cobra.Command {
+	o := &ctWatchFlags{}
+	cmd := &cobra.Command{
+		Use:     "watch DOMAIN...",
+		Short:   "Tell of new certificates for a domain, as logs grow",
+		Long:    ctWatchLong,
+		Example: "  tlswright ct watch example.com --logs log_list.json\n  tlswright ct watch example.com example.net --logs log_list.json --once --json\n  tlswright ct watch corp.test --logs own.json --backlog -1",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef(cmd, "%q needs a DOMAIN", cmd.CommandPath())
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.ctWatch(cmd, o, args) },
+	}
+	o.register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.state, "state", "", "the `FILE` that remembers what was read (default ct-watch.json below --home)")
+	f.Int64Var(&o.backlog, "backlog", 0, "of a log that is new in the file: read this `NUMBER` of entries before its end, too (-1: all)")
+	f.DurationVar(&o.interval, "interval", time.Minute, "how long to wait between two looks, as a `TIME` such as 5m")
+	f.BoolVar(&o.isOnce, "once", false, "read what there is, and end")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON, a line for each thing that happens")
+	_ = cmd.MarkFlagFilename("state", "json")
+	return cmd
+}
+
+// watch is a run of `ct watch`.
+type watch struct {
+	app     *app
+	flags   *ctWatchFlags
+	domains []string
+	state   *watchState
+	fetcher *outside.Fetcher
+}
+
+func (a *app) ctWatch(cmd *cobra.Command, o *ctWatchFlags, args []string) error {
+	w := &watch{app: a, flags: o}
+	for _, text := range args {
+		domain := strings.ToLower(strings.Trim(strings.TrimPrefix(text, "*."), "."))
+		if domain == "" || len(domain) > 253 || strings.ContainsAny(domain, " /:@*") {
+			return usagef(cmd, "%q is no domain", text)
+		}
+		w.domains = append(w.domains, domain)
+	}
+	switch {
+	case o.backlog < -1:
+		return usagef(cmd, "--backlog %d is neither a number of entries nor -1", o.backlog)
+	case o.interval < time.Second:
+		return usagef(cmd, "--interval %v is shorter than a second", o.interval)
+	}
+	_, logs, err := o.chosen(cmd, a, func(l *ct.Log) bool { return countsToday(l) || l.State == ct.ReadOnly })
+	if err != nil {
+		return err
+	}
+	if o.state == "" {
+		home, err := a.home()
+		if err != nil {
+			return err
+		}
+		o.state = filepath.Join(home, "ct-watch.json")
+	}
+	if w.state, err = openWatchState(o.state); err != nil {
+		return err
+	}
+	if w.fetcher, err = a.logFetcher(o.timeout); err != nil {
+		return err
+	}
+	defer w.fetcher.Close()
+	return w.run(cmd.Context(), logs)
+}
+
+// run looks at all logs again and again.
+func (w *watch) run(ctx context.Context, logs []*ct.Log) error {
+	for {
+		failures, err := w.round(ctx, logs)
+		switch {
+		case ctx.Err() != nil && w.flags.isOnce:
+			return ctx.Err()
+		case ctx.Err() != nil:
+			return nil // a watch ends when it is told to
+		case err != nil:
+			return err
+		case w.flags.isOnce:
+			return summed(failures, len(logs))
+		}
+		select {
+		case <-time.After(w.flags.interval):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// summed is how a single look ends.
+func summed(failures []*failure, logs int) error {
+	if len(failures) == 0 {
+		return nil
+	}
+	isCaught := slices.ContainsFunc(failures, func(f *failure) bool { return f.kind == kindTrust })
+	if isCaught {
+		return &failure{kind: kindTrust, text: "a log misbehaves: see above"}
+	}
+	return &failure{kind: kindNetwork, text: fmt.Sprintf("%d of %s could not be read", len(failures), countOf(logs, "log"))}
+}
+
+// maxFollowed bounds how many logs are read at the same time.
+const maxFollowed = 8
+
+// round reads every log up to its newest head. What is wrong with a log hurts no other; an error is about this machine.
+func (w *watch) round(ctx context.Context, logs []*ct.Log) (failures []*failure, err error) {
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, maxFollowed)
+	for _, l := range logs {
+		wait.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if ctx.Err() != nil {
+				return
+			}
+			fail := w.follow(ctx, w.fetcher.Log(l))
+			if fail == nil || ctx.Err() != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if fail.kind == kindLocal {
+				err = fail
+				return
+			}
+			failures = append(failures, fail)
+		})
+	}
+	wait.Wait()
+	return failures, err
+}
+
+// follow reads one log up to its newest head.
+func (w *watch) follow(ctx context.Context, l *outside.Log) *failure {
+	head, err := l.Head(ctx)
+	if err != nil {
+		return w.trouble(l, err, nil, nil)
+	}
+	known := w.state.position(l.Log)
+	if known == nil {
+		return w.begin(ctx, l, head)
+	}
+	before, frontier, err := known.resume()
+	if err != nil {
+		return cannotRun(err, "%s", w.flags.state)
+	}
+	if head.Size < before.Size && head.Timestamp <= before.Timestamp {
+		// An older head from another of the log's servers: nothing new, but it must be of the same tree.
+		if err := l.Consistency(ctx, head, before); err != nil {
+			return w.trouble(l, err, &before, &head)
+		}
+		return nil
+	}
+	if err := l.Consistency(ctx, before, head); err != nil {
+		return w.trouble(l, err, &before, &head)
+	}
+	return w.read(ctx, l, head, frontier)
+}
+
+// begin takes up a log that was never read.
+func (w *watch) begin(ctx context.Context, l *outside.Log, head ct.TreeHead) *failure {
+	first := uint64(0)
+	if w.flags.backlog >= 0 && uint64(w.flags.backlog) < head.Size {
+		first = head.Size - uint64(w.flags.backlog)
+	}
+	frontier, err := l.Frontier(ctx, first, head)
+	if err != nil {
+		return w.trouble(l, err, nil, &head)
+	}
+	if first == head.Size {
+		w.app.ui.notef("%s: read from its end on, %s", logName(l.Log), placeText(first))
+	}
+	return w.read(ctx, l, head, frontier)
+}
+
+// saveEvery is after how many entries the position is kept, where nothing was found.
+const saveEvery = 64 * ct.TileWidth
+
+// read reads from a frontier up to a head.
+func (w *watch) read(ctx context.Context, l *outside.Log, head ct.TreeHead, frontier ct.Frontier) *failure {
+	unsaved := uint64(0)
+	for frontier.Size < head.Size {
+		entries, err := l.Entries(ctx, frontier.Size, head.Size, head)
+		if err != nil {
+			return w.trouble(l, err, nil, &head)
+		}
+		found := 0
+		for _, e := range entries {
+			hash, err := e.Hash()
+			if err != nil {
+				return w.trouble(l, err, nil, &head)
+			}
+			found += w.look(l, frontier.Size, e)
+			frontier.Add(hash)
+		}
+		unsaved += uint64(len(entries))
+		if frontier.Size == head.Size {
+			break
+		}
+		if found > 0 || unsaved >= saveEvery {
+			if fail := w.keep(l, head, frontier); fail != nil {
+				return fail
+			}
+			unsaved = 0
+		}
+	}
+	if frontier.Root() != head.Root {
+		return w.trouble(l, fmt.Errorf("the entries that it gave out are not those of its tree of %d: %w", head.Size, outside.ErrLog), nil, &head)
+	}
+	return w.keep(l, head, frontier)
+}
+
+// keep puts the position on disk.
+func (w *watch) keep(l *outside.Log, head ct.TreeHead, frontier ct.Frontier) *failure {
+	if err := w.state.save(l.Log, newPosition(l.Log, head, frontier), w.app.now()); err != nil {
+		return asFailure(err)
+	}
+	return nil
+}

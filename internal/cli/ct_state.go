@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/pki/cert"
+	"github.com/tlswright/tlswright/pki/ct"
+)
+
+// Bounds on what a watcher remembers.
+const (
+	maxWatchState = 64 << 20 // bytes
+	// seenFor is how long after its end a certificate is remembered as told.
+	seenFor = 90 * day
+)
+
+// watchState is what `ct watch` remembers between runs, as a file. It is replaced whole, so that after a crash there is the
+// old or the new one.
+type watchState struct {
+	Version int                       `json:"version"`
+	Logs    map[string]*watchPosition `json:"logs"` // by identifier, hexadecimal
+	Seen    map[string]time.Time      `json:"seen"` // what was told, with the end of its validity
+
+	mu   sync.Mutex
+	path string
+}
+
+// watchPosition is how far a log has been read. What was read up to there has given the hashes; the head is the newest one
+// that was proven to have grown from those before.
+type watchPosition struct {
+	Log       string   `json:"log"`
+	Size      uint64   `json:"tree_size"`
+	Timestamp uint64   `json:"timestamp"`
+	Root      []byte   `json:"root"`
+	Signature []byte   `json:"signature"`
+	Read      uint64   `json:"read"`
+	Hashes    [][]byte `json:"hashes"`
+}
+
+func newPosition(l *ct.Log, head ct.TreeHead, f ct.Frontier) *watchPosition {
+	p := &watchPosition{Log: logName(l), Size: head.Size, Timestamp: head.Timestamp, Root: head.Root[:], Signature: head.AppendSignature(nil), Read: f.Size, Hashes: [][]byte{}}
+	for _, h := range f.Hashes {
+		p.Hashes = append(p.Hashes, h[:])
+	}
+	return p
+}
+
+// resume gives head and frontier back.
+func (p *watchPosition) resume() (head ct.TreeHead, f ct.Frontier, err error) {
+	broken := errors.New("the position in a log cannot be read")
+	if len(p.Root) != 32 || p.Read > p.Size {
+		return head, f, broken
+	}
+	head = ct.TreeHead{Size: p.Size, Timestamp: p.Timestamp, Root: [32]byte(p.Root)}
+	if err := head.SetSignature(p.Signature); err != nil {
+		return head, f, err
+	}
+	f = ct.Frontier{Size: p.Read}
+	for _, h := range p.Hashes {
+		if len(h) != 32 {
+			return head, f, broken
+		}
+		f.Hashes = append(f.Hashes, [32]byte(h))
+	}
+	return head, f, f.Check()
+}
+
+// parseWatchState reads the file's content.
+func parseWatchState(data []byte) (*watchState, error) {
+	s := &watchState{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, err
+	}
+	if s.Version != 1 {
+		return nil, fmt.Errorf("it has version %d, and 1 is known", s.Version)
+	}
+	for _, p := range s.Logs {
+		if p == nil {
+			return nil, errors.New("a log without a position")
+		}
+		if _, _, err := p.resume(); err != nil {
+			return nil, err
+		}
+	}
+	s.fill()
+	return s, nil
+}
+
+func (s *watchState) fill() {
+	s.Version = 1
+	if s.Logs == nil {
+		s.Logs = make(map[string]*watchPosition)
+	}
+	if s.Seen == nil {
+		s.Seen = make(map[string]time.Time)
+	}
+}
+
+// openWatchState reads the file, or begins anew where there is none.
+func openWatchState(path string) (*watchState, error) {
+	data, err := readFileWithin(path, maxWatchState)
+	if errors.Is(err, fs.ErrNotExist) {
+		s := &watchState{path: path}
+		s.fill()
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, cannotRun(err, "making the folder of the state")
+		}
+		return s, nil
+	}
+	if err != nil {
+		return nil, cannotRun(err, "reading the state")
+	}
+	if len(data) > maxWatchState {
+		return nil, &failure{kind: kindLocal, text: path + " is too large to be the state of a watch"}
+	}
+	s, err := parseWatchState(data)
+	if err != nil {
+		f := cannotRun(err, "%s is not the state of a watch", path)
+		f.hint = "move it away to begin anew: what logs did in between is not looked at then"
+		return nil, f
+	}
+	s.path = path
+	return s, nil
+}
+
+// position is where a log was left; nil if it was never read.
+func (s *watchState) position(l *ct.Log) *watchPosition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Logs[hex.EncodeToString(l.ID[:])]
+}
+
+// save puts a position on disk. Several logs share the file.
+func (s *watchState) save(l *ct.Log, p *watchPosition, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Logs[hex.EncodeToString(l.ID[:])] = p
+	for key, end := range s.Seen {
+		if now.After(end.Add(seenFor)) {
+			delete(s.Seen, key)
+		}
+	}
+	data, err := json.Marshal(s)
+	if err == nil {
+		err = keystore.WriteFile(s.path, append(data, '\n'), 0o600)
+	}
+	if err != nil {
+		return cannotRun(err, "keeping the position")
+	}
+	return nil
+}
+
+// once has a certificate told if it was not told yet. A precertificate and its certificate share issuer and serial number,
+// in whatever logs they are. Nothing is saved before it was told: else a crash could have it remembered and never told.
+func (s *watchState) once(c *cert.Certificate, tell func()) bool {
+	sum := sha256.New()
+	sum.Write(c.RawIssuer)
+	sum.Write([]byte{0})
+	sum.Write(c.Serial)
+	key := hex.EncodeToString(sum.Sum(nil)[:16])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.Seen[key]; ok {
+		return false
+	}
+	tell()
+	s.Seen[key] = c.NotAfter
+	return true
+}
