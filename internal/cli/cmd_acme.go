@@ -27,7 +27,7 @@ links to the newest cert.pem, chain.pem, fullchain.pem and privkey.pem.
 Everything is below acme/ in --home, or in --dir.`,
 		Example: "  tlswright acme obtain www.example.org --email me@example.org\n  tlswright acme obtain '*.example.org' --rfc2136 ns1.example.org\n" +
 			"  tlswright acme renew\n  tlswright acme list",
-	}, newACMEObtain(a), newACMERenew(a), newACMEList(a), newACMERevoke(a), newACMEDelete(a), newACMEAccount(a), newACMESnippet(a))
+	}, newACMEObtain(a), newACMERenew(a), newACMEList(a), newACMERevoke(a), newACMEDelete(a), newACMEAccount(a), newACMESnippet(a), newACMESelftest(a))
 }
 
 // acmeFlags are common to all acme commands.
