@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,10 +74,11 @@ func OpenPostgres(ctx context.Context, dsn string) (*Store, error) {
 	s.postgres = &postgres{store: s, config: config}
 	s.postgres.presence = newMembership(s.postgres)
 	if err := s.postgres.open(ctx); err != nil {
+		_ = s.closeFiles() // nothing was begun
 		if isVersionError(err) {
-			err = &FileError{Path: s.path, Trouble: TroubleVersion, Err: err}
+			return nil, &FileError{Path: s.path, Trouble: TroubleVersion, Err: err}
 		}
-		return nil, errors.Join(s.explain(err, "open the database"), s.closeFiles())
+		return nil, s.explain(&openingError{s.path, err}, "open the database")
 	}
 	for range postgresBatchers {
 		w := &writer{store: s}
@@ -89,6 +91,22 @@ func OpenPostgres(ctx context.Context, dsn string) (*Store, error) {
 	s.postgres.presence.keep()
 	return s, nil
 }
+
+// openingError says in one line what PostgreSQL's driver says in several: one for each address and way that was tried.
+type openingError struct {
+	where string
+	err   error
+}
+
+func (e *openingError) Error() string {
+	text := e.err.Error()
+	if lines := strings.Split(text, "\n"); len(lines) > 1 {
+		text = strings.TrimSpace(lines[len(lines)-1])
+	}
+	return e.where + ": " + text
+}
+
+func (e *openingError) Unwrap() error { return e.err }
 
 func (p *postgres) open(ctx context.Context) (err error) {
 	s := p.store
