@@ -36,7 +36,7 @@ func scanHostile(t *testing.T, s *relics.Server, startTLS string, httpPort int) 
 // scanBounded scans a server, and looks at how many connections and bytes that took.
 func scanBounded(t *testing.T, s *relics.Server, startTLS string, httpPort int) *grade.Facts {
 	t.Helper()
-	o := Options{Timeout: 150 * time.Millisecond, HostTimeout: 20 * time.Second, HTTPPort: httpPort}
+	o := Options{Timeout: 300 * time.Millisecond, HostTimeout: 30 * time.Second, HTTPPort: httpPort}
 	all, err := New(o).Scan(context.Background(), Target{Host: "127.0.0.1", Port: s.Port, ServerName: "localhost", StartTLS: startTLS})
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%v, %v", all, err)

@@ -32,6 +32,7 @@ chromium     chromium        the page of a recorded connection
 apache2      apache2         fixes for Apache, tried on it
 haproxy      haproxy         fixes for HAProxy, tried on it
 caddy        caddy           fixes for Caddy, tried on it
+faketime     faketime        certificates of other days
 "
 
 # what only `make accept` needs: the servers of the scanners' lab, and the scanners it compares with
