@@ -79,7 +79,7 @@ func (a *app) openAuthority(ctx context.Context, f *caFlags, needsKey bool, lint
 		return nil, err
 	}
 	au, err := authority.OpenHome(ctx, home, authority.HomeOptions{
-		Issuer: f.issuer, WithoutKey: !needsKey, Passphrase: a.passphrase(f), Linters: linters, Now: a.now, Actor: actor(), Profiles: profiles,
+		Issuer: f.issuer, WithoutKey: !needsKey, Passphrase: a.passphrase(f), Linters: linters, Now: a.now, Actor: actor(), Profiles: profiles, Database: a.database,
 	})
 	if err != nil {
 		return nil, openingFailure(err, f)

@@ -43,6 +43,7 @@ type caServeFlags struct {
 	needsBind bool
 	terms     string
 	names     []string
+	database  string
 }
 
 const caServeLong = `Run the CA as a service: ACME over https for clients such as certbot, lego,
@@ -64,6 +65,14 @@ call this CA by.
 Without a publication of its own (see "ca init --help") certificates carry the
 addresses below --http-url, so that clients find OCSP and CRL.
 
+Several nodes serve one CA from one PostgreSQL database, behind one address
+(--url): give each a copy of the home that "ca init" made, before anything was
+issued, and the same --database. Any node answers any request, and goes on with
+what one that died has left. Keys stay on the nodes; the records, what clients
+have ordered and the nonces they have used are in the database. The home remembers
+the address, so that "ca list", "ca revoke" and all others look there, too.
+A pooler before the database must keep sessions.
+
 --chaos makes the server misbehave as real ones do now and then, to test
 clients: refused nonces, 503, 429, dropped connections, delays. "--chaos mild"
 or "--chaos wild", or single ones such as
@@ -73,6 +82,7 @@ const caServeExample = `  tlswright ca serve
   tlswright ca serve --listen :443 --http :80 --allow-network 10.0.0.0/8
   tlswright ca serve --allow-name corp.example --require-binding
   tlswright ca serve --http01-port 5002 --allow-network 127.0.0.0/8 --chaos mild
+  tlswright ca serve --listen 0.0.0.0:443 --url https://ca.corp.example --database 'postgres://ca@db.corp.example/ca?sslmode=verify-full'
   certbot certonly --standalone -d NAME --server https://CA/acme/directory`
 
 func newCAServe(a *app) *cobra.Command {
@@ -93,6 +103,7 @@ func newCAServe(a *app) *cobra.Command {
 	f.StringSliceVar(&o.names, "name", nil, "`NAME` or address that the service's own certificate is for as well")
 	f.StringSliceVar(&o.issuers, "issuer", nil, "`NAME` of a further intermediate to issue by, with a directory of its own; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("issuer", a.completeIssuers)
+	f.StringVar(&o.database, "database", "", "`URL` of a PostgreSQL database for the records, which several nodes may share (default: the one that the home remembers, or a file in it)")
 	o.registerSecret(cmd)
 	o.identity.register(cmd, "the service's")
 	o.validate.register(cmd)
@@ -137,6 +148,9 @@ func (a *app) caServe(cmd *cobra.Command, o *caServeFlags) (err error) {
 		return err
 	}
 	if err := checkBaseURLs(cmd, o); err != nil {
+		return err
+	}
+	if err := a.chooseDatabase(cmd, o.database); err != nil {
 		return err
 	}
 	if _, err := a.openOrMakeCA(); err != nil {
@@ -281,10 +295,22 @@ func (a *app) openService(cmd *cobra.Command, o *caServeFlags, chaos acmeserver.
 		return s, cannotRun(err, "")
 	}
 	options.Store = s.authorities[0].Store
+	options.UseNonce = options.Store.NonceBook()
 	if s.server, err = acmeserver.New(ctx, options); err != nil {
 		return s, cannotRun(err, "")
 	}
 	return s, nil
+}
+
+// chooseDatabase has the records of the CA looked for in PostgreSQL.
+func (a *app) chooseDatabase(cmd *cobra.Command, address string) error {
+	if cmd.Flags().Changed("database") && !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
+		f := usagef(cmd, "--database is no address of a PostgreSQL database")
+		f.hint = "write it like postgres://user@db.example/name; passwords are better kept in ~/.pgpass"
+		return f
+	}
+	a.database = address
+	return nil
 }
 
 // publication says where relying parties find this service, where nothing else was said.
