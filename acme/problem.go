@@ -69,7 +69,8 @@ func NewProblem(t ProblemType, detail string) *Problem {
 // where somebody is not allowed, 404 for what is not there, 409 for conflicts.
 func statusOf(t ProblemType) int {
 	switch t {
-	case Unauthorized, OrderNotReady, RejectedIdentifier, UserActionRequired, CAA, ExternalAccountRequired, AutoRenewalRevocationNever:
+	case Unauthorized, OrderNotReady, RejectedIdentifier, UserActionRequired, CAA, ExternalAccountRequired,
+		AutoRenewalRevocationNever, AutoRenewalCanceled, AutoRenewalExpired:
 		return 403
 	case RateLimited:
 		return 429

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -304,7 +305,8 @@ func (s *Server) current(q *request, o *order.Order) (*reply, *acme.Problem) {
 		return nil, s.trouble("read the certificate", err)
 	}
 	r := certificateReply(q.dir.chainOf(der)[0])
-	r.links = append(r.links, `<`+date(c.NotBefore)+`>;rel="cert-not-before"`)
+	// In quotes, so that two of them joined by somebody on the way can be told apart (RFC 8739, Section 3.3).
+	r.header = map[string]string{"Cert-Not-Before": `"` + c.NotBefore.UTC().Format(http.TimeFormat) + `"`, "Cert-Not-After": `"` + c.NotAfter.UTC().Format(http.TimeFormat) + `"`}
 	return r, nil
 }
 

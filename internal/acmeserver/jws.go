@@ -126,6 +126,13 @@ func parseJWS(body []byte, allowed []jose.SignatureAlgorithm) (*jose.JSONWebSign
 		}
 		return nil, nil, p
 	}
+	if h.JWK != nil {
+		// Looked at first: the parser of the whole would call the request malformed (RFC 8555, Section 6.2).
+		var key jose.JSONWebKey
+		if err := key.UnmarshalJSON(h.JWK); err != nil || !key.IsPublic() || !key.Valid() {
+			return nil, nil, acme.NewProblem(acme.BadPublicKey, "jwk is no public key that can be read")
+		}
+	}
 	parsed, err := jose.ParseSignedJSON(string(body), allowed)
 	if err != nil || len(parsed.Signatures) != 1 {
 		return nil, nil, malformed("the request is no JWS")

@@ -20,10 +20,11 @@ type reply struct {
 	location string
 	links    []string // without the index
 	retry    time.Duration
-	body     any    // JSON
-	raw      []byte // instead of body
-	kind     string // content type of raw
-	public   string // Cache-Control of an answer that may be kept; "": none is
+	body     any               // JSON
+	raw      []byte            // instead of body
+	kind     string            // content type of raw
+	header   map[string]string // more of them
+	public   string            // Cache-Control of an answer that may be kept; "": none is
 }
 
 // route puts the resources of a directory into place.
@@ -134,6 +135,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d *directory, a 
 	h := w.Header()
 	for _, l := range a.links {
 		h.Add("Link", l)
+	}
+	for name, value := range a.header {
+		h.Set(name, value)
 	}
 	if a.location != "" {
 		h.Set("Location", a.location)

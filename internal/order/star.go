@@ -81,7 +81,11 @@ func (s *Star) Due(now time.Time) (turn int64, notBefore, notAfter time.Time, ok
 	if end.After(s.End) {
 		end = s.End
 	}
-	return turn, begin.Add(-s.Adjust), end, true
+	from := begin.Add(-min(s.Adjust, s.Lifetime))
+	if turn == 0 {
+		from = s.Start // the first must not begin earlier (RFC 8739, Section 3.5)
+	}
+	return turn, from, end, true
 }
 
 // Cancel ends the renewal (RFC 8739, Section 3.1.2).
