@@ -34,7 +34,7 @@ const (
 	postgresWriters  = 8
 	postgresBatchers = 2
 	postgresPatience = 30 * time.Second
-	postgresTries    = 8
+	postgresTries    = 2 * postgresWriters // each connection may have been cut
 )
 
 // postgres is what a store needs with PostgreSQL and not with SQLite.
@@ -111,14 +111,21 @@ func (e *openingError) Unwrap() error { return e.err }
 func (p *postgres) open(ctx context.Context) (err error) {
 	s := p.store
 	s.readers, s.writers = stdlib.OpenDB(*p.config), stdlib.OpenDB(*p.config)
-	for db, most := range map[*sql.DB]int{s.readers: postgresReaders, s.writers: postgresWriters} {
-		db.SetMaxOpenConns(most)
-		db.SetMaxIdleConns(most)
-	}
+	s.readers.SetMaxOpenConns(postgresReaders)
+	s.writers.SetMaxOpenConns(postgresWriters)
+	p.drop()
 	if s.created, err = p.migrate(ctx); err != nil {
 		return err
 	}
 	return p.presence.enter(ctx)
+}
+
+// drop closes the connections that nobody uses, so that new ones are made in their place; from then on they are kept again.
+func (p *postgres) drop() {
+	for _, db := range []*sql.DB{p.store.readers, p.store.writers} {
+		db.SetMaxIdleConns(-1)
+		db.SetMaxIdleConns(max(postgresReaders, postgresWriters))
+	}
 }
 
 func (p *postgres) leave() error { return p.presence.leave() }
@@ -166,7 +173,7 @@ func (p *postgres) version(ctx context.Context, db *sql.DB) (version int64, err 
 }
 
 // transaction runs body in a transaction, again if PostgreSQL gave it up for another
-// one's sake or took this node for gone.
+// one's sake, had cut the connection before it began, or took this node for gone.
 func (p *postgres) transaction(body func(*change) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), postgresPatience)
 	defer cancel()
@@ -241,8 +248,9 @@ func (e *oustedError) Error() string { return "the database has lost sight of th
 // mayBeRetried tells whether a transaction failed for no fault of its own.
 func mayBeRetried(err error) bool {
 	var ousted *oustedError
+	var unbegun *beginError
 	var e *pgconn.PgError
-	return errors.As(err, &ousted) || errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+	return errors.As(err, &ousted) || errors.As(err, &unbegun) || errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
 }
 
 // NonceBook gives the function that notes a used nonce for all nodes: true for the

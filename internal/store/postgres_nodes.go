@@ -113,6 +113,7 @@ func (m *membership) makeSure(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.conn.Ping(ctx) != nil {
+		m.postgres.drop()      // what ended this session will have ended others
 		_ = m.enterLocked(ctx) // tried again the next time
 	}
 }

@@ -254,3 +254,27 @@ func deadlocksAreSurvived(t *testing.T, c *cluster) {
 		}
 	}
 }
+
+// cutConnections has the server end every session, as a restart does.
+func cutConnections(t *testing.T, c *cluster) {
+	address := c.schema(t)
+	f := withIssuer(t, openAddress(t, address))
+	var wg sync.WaitGroup
+	for n := range 16 { // so that there are many connections
+		wg.Go(func() {
+			if err := f.AddACMEOrder(context.Background(), f.order(fmt.Sprint("o", n)), nil, ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	was := f.postgres.presence.node()
+	c.exec(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name = 'tlswright'`)
+	f.issue(1)
+	f.postgres.presence.makeSure(t.Context())
+	if f.postgres.presence.node() == was {
+		t.Error("the node does not know that its place is gone")
+	}
+	f.issue(2)
+	f.verified()
+}

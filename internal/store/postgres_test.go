@@ -74,6 +74,7 @@ func TestPostgres(t *testing.T) {
 		{"a CRL misses no revocation", aCRLMissesNoRevocation},
 		{"orders of an account have numbers of their own", ordersHaveNumbers},
 		{"a nonce is used once by all", aNonceIsUsedOnce},
+		{"connections that were cut are made again", cutConnections},
 		{"rows that count cannot be changed", rowsThatCount},
 		{"tampering is noticed", tamperingIsNoticed},
 		{"trouble is named", troubleIsNamed},

@@ -32,7 +32,7 @@ func (x *session) transaction(ctx context.Context, body func(*change) error) err
 	}
 	c := &change{ctx: ctx, session: x}
 	if err := c.exec(begin); err != nil {
-		return err
+		return &beginError{err}
 	}
 	err := body(c)
 	if err == nil {
@@ -48,6 +48,12 @@ func (x *session) transaction(ctx context.Context, body func(*change) error) err
 	_ = c.exec("ROLLBACK")
 	return err
 }
+
+// beginError says that a transaction did not even begin: nothing has been done.
+type beginError struct{ err error }
+
+func (e *beginError) Error() string { return "begin a transaction: " + e.err.Error() }
+func (e *beginError) Unwrap() error { return e.err }
 
 // commit ends a transaction well. PostgreSQL answers COMMIT of a transaction in which a
 // statement failed with ROLLBACK, and calls that no error.
