@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func mustJSON(t *testing.T, v any) []byte {
+func mustJSON(t testing.TB, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -17,7 +17,7 @@ func mustJSON(t *testing.T, v any) []byte {
 	return b
 }
 
-func unJSON(t *testing.T, b []byte, v any) {
+func unJSON(t testing.TB, b []byte, v any) {
 	t.Helper()
 	if err := json.Unmarshal(b, v); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ import (
 
 // world is a CA with its ACME server on loopback, a DNS server that sends all names there, and a web server for proofs.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	authority *authority.Authority
 	server    *acmeserver.Server
 	web       *httptest.Server // of the ACME server
@@ -86,7 +86,7 @@ func (w *world) setText(name, kind string, values ...string) {
 }
 
 // newWorld makes a world; edit changes the options before the server starts.
-func newWorld(t *testing.T, edit func(*acmeserver.Options)) *world {
+func newWorld(t testing.TB, edit func(*acmeserver.Options)) *world {
 	t.Helper()
 	w := &world{t: t, proofs: make(map[string]string), texts: make(map[string][]string)}
 	home := filepath.Join(t.TempDir(), "home")
@@ -181,7 +181,7 @@ func (a *answer) problem() *acme.Problem {
 	return &p
 }
 
-func newECKey(t *testing.T) *ecdsa.PrivateKey {
+func newECKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -308,7 +308,7 @@ func (c *client) must(a *answer, status int) *answer {
 	return a
 }
 
-func decode[T any](t *testing.T, a *answer) T {
+func decode[T any](t testing.TB, a *answer) T {
 	t.Helper()
 	var v T
 	if err := json.Unmarshal(a.body, &v); err != nil {
@@ -432,7 +432,7 @@ func (c *client) fetch(url string) *x509.Certificate {
 	return chain[0]
 }
 
-func newRSAKey(t *testing.T, bits int) *rsa.PrivateKey {
+func newRSAKey(t testing.TB, bits int) *rsa.PrivateKey {
 	t.Helper()
 	k, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
