@@ -341,6 +341,9 @@ func keyChecks() []check {
 	const group = "account keys"
 	return []check{
 		{group, "RFC 8555, Section 6.2", "a public key that is not liked is refused as badPublicKey", func(ctx context.Context, s *session) error {
+			if s.bindingRequired() {
+				return inapplicable("accounts must be bound, which may be looked at first")
+			}
 			p, err := weakPerson()
 			if err != nil {
 				return err
@@ -434,7 +437,18 @@ func keyTaken(ctx context.Context, s *session) error {
 		return err
 	}
 	a, err := s.changeKey(ctx, s.other, nil)
-	return refused(a, err)
+	if err != nil || a.status >= 300 {
+		return refused(a, err)
+	}
+	still, err := s.post(ctx, s.who.url, nil)
+	if err != nil {
+		return err
+	}
+	if still.status == http.StatusOK {
+		return fmt.Errorf("it was answered with status %d, as if it were taken; the old key still signs", a.status)
+	}
+	s.who.key = s.other.key // else nothing signed from here on would count
+	return fmt.Errorf("it was taken: %s", a)
 }
 
 func keyChanged(ctx context.Context, s *session) error {
