@@ -227,7 +227,7 @@ func (p *postgres) reserveAll(c *change, writes []*write) error {
 	ids, err := collectIn(c, func(scan func(...any) error) (id int64, err error) {
 		err = scan(&id)
 		return id, err
-	}, `SELECT nextval('request_ids') FROM nodes, generate_series(1, $2::bigint) WHERE nodes.id = $1 AND NOT nodes.settled FOR SHARE OF nodes`, node, len(writes))
+	}, `SELECT nextval('request_ids') FROM nodes, generate_series(1, $2::bigint) WHERE nodes.id = $1 FOR SHARE OF nodes`, node, len(writes))
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (p *postgres) settle(now time.Time) (lost []Lost, err error) {
 	dead, err := collect(ctx, p.store, func(scan func(...any) error) (g gone, err error) {
 		err = scan(&g.id, &g.first)
 		return g, err
-	}, `SELECT n.id, n.first FROM nodes n WHERE NOT n.settled AND`+alivePart)
+	}, `SELECT n.id, n.first FROM nodes n WHERE`+alivePart)
 	if err != nil {
 		return nil, err
 	}
@@ -160,9 +160,9 @@ func (p *postgres) settle(now time.Time) (lost []Lost, err error) {
 	return lost, nil
 }
 
-// bury settles a node. Its row is taken first: whoever reserves for it has committed by then, or finds it settled.
+// bury removes a node. Its row goes first: whoever reserves for it has committed by then, or finds no row.
 func (c *change) bury(g gone, now time.Time) (lost []Lost, err error) {
-	n, err := c.affected(`UPDATE nodes SET settled = true WHERE id = $1 AND NOT settled`, g.id)
+	n, err := c.affected(`DELETE FROM nodes WHERE id = $1`, g.id)
 	if err != nil || n == 0 {
 		return nil, err
 	}

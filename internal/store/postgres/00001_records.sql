@@ -12,14 +12,13 @@ CREATE TABLE issuers (
 );
 
 -- Who works on these records: a process that has them open. It holds an advisory lock on its number for as long as it
--- lives; what a dead one left open is closed, once, and then it is settled.
+-- lives; what a dead one left open is closed together with the removal of its row.
 CREATE SEQUENCE node_ids AS INTEGER;
 CREATE TABLE nodes (
-    id       BIGINT  PRIMARY KEY,
-    name     TEXT    NOT NULL, -- of its machine, for people
-    began_at BIGINT  NOT NULL,
-    first    BIGINT  NOT NULL, -- its requests have greater numbers
-    settled  BOOLEAN NOT NULL DEFAULT false
+    id       BIGINT PRIMARY KEY,
+    name     TEXT   NOT NULL, -- of its machine, for people
+    began_at BIGINT NOT NULL,
+    first    BIGINT NOT NULL  -- its requests have greater numbers
 );
 
 -- A request is taken together with its serial number; without a certificate and
