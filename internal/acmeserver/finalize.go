@@ -152,6 +152,11 @@ func refusalOf(err error) *acme.Problem {
 	if errors.As(err, &refused) || errors.As(err, &lint) {
 		return acme.NewProblem(acme.BadCSR, "no sound certificate can be made of that: "+pki.Printable(err.Error()))
 	}
+	var unlogged *authority.LogsError
+	if errors.As(err, &unlogged) {
+		// Each attempt leaves a precertificate in public logs: whether there is another one is the client's to say.
+		return acme.NewProblem(acme.ServerInternal, "the certificate could not be logged: "+pki.Printable(err.Error()))
+	}
 	return nil
 }
 

@@ -29,6 +29,7 @@ import (
 // caServeFlags are the flags of `ca serve`.
 type caServeFlags struct {
 	caFlags
+	logs      transparencyFlags
 	listen    string
 	http      string
 	url       string
@@ -63,7 +64,9 @@ records count unless --no-caa is given, and --caa-identity is the name that they
 call this CA by.
 
 Without a publication of its own (see "ca init --help") certificates carry the
-addresses below --http-url, so that clients find OCSP and CRL.
+addresses below --http-url, so that clients find OCSP and CRL. With --ct-logs,
+here or at "ca init", they are shown to logs of Certificate Transparency first;
+an order whose certificate too few logs take fails.
 
 Several nodes serve one CA from one PostgreSQL database, behind one address
 (--url): give each a copy of the home that "ca init" made, before anything was
@@ -108,6 +111,7 @@ func newCAServe(a *app) *cobra.Command {
 	o.identity.register(cmd, "the service's")
 	o.validate.register(cmd)
 	o.policy.register(cmd)
+	o.logs.register(cmd)
 	f.BoolVar(&o.needsBind, "require-binding", false, "only take accounts that are bound to a key of \"ca binding\" (EAB)")
 	f.StringVar(&o.terms, "terms", "", "`URL` of terms of service that clients must agree to")
 	f.StringVar(&o.chaos, "chaos", "", "misbehave as `HOW`: mild, wild, or a list (see above)")
@@ -277,6 +281,9 @@ func (a *app) openService(cmd *cobra.Command, o *caServeFlags, chaos acmeserver.
 			return s, err
 		}
 		s.authorities = append(s.authorities, au)
+		if err := a.serveWithLogs(cmd, &o.logs, au); err != nil {
+			return s, err
+		}
 		public := name
 		if i == 0 {
 			public = keystore.DefaultIntermediate

@@ -167,7 +167,7 @@ func (a *app) showToLogs(ctx context.Context, cmd *cobra.Command, f *transparenc
 		return err
 	}
 	if k == nil {
-		return nil // as openAuthority has it from the home folder
+		return nil // as the home folder has it
 	}
 	return a.transparent(ctx, k, au)
 }
@@ -191,6 +191,14 @@ func (a *app) showToKeptLogs(ctx context.Context, au *authority.Authority) error
 		return cannotRun(err, "%s", path)
 	}
 	return a.transparent(ctx, &k, au)
+}
+
+// serveWithLogs is both, for a service.
+func (a *app) serveWithLogs(cmd *cobra.Command, f *transparencyFlags, au *authority.Authority) error {
+	if err := a.showToKeptLogs(cmd.Context(), au); err != nil {
+		return err
+	}
+	return a.showToLogs(cmd.Context(), cmd, f, au)
 }
 
 func (a *app) transparent(ctx context.Context, k *keptLogs, au *authority.Authority) error {
