@@ -158,6 +158,48 @@ func TestOneBadLogOfThreeDoesNotMatter(t *testing.T) {
 	}
 }
 
+// A process that ends while the logs are asked loses nothing: the precertificate is no lost number.
+func TestPrecertificatesOutliveTheProcess(t *testing.T) {
+	home := newHome(t)
+	a, err := OpenHome(t.Context(), home, HomeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := logtest.List(logtest.Start(t, "log", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := ct.ParseLogList(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serial []byte
+	a.Transparency = &Transparency{Logs: list, Minimum: 1, Submit: func(_ context.Context, _ *ct.Log, chain [][]byte, _ ct.Entry) (ct.SCT, error) {
+		pre, err := x509.ParseCertificate(chain[0])
+		if err != nil {
+			return ct.SCT{}, err
+		}
+		serial = pre.SerialNumber.Bytes()
+		return ct.SCT{}, errors.New("the process ends here")
+	}}
+	if _, err := a.Issue(t.Context(), serverRequest(t, "www.example.test")); err == nil {
+		t.Fatal("issued")
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := openHome(t, home, HomeOptions{})
+	if lost := b.Lost(); len(lost) > 0 {
+		t.Errorf("lost: %+v", lost)
+	}
+	if r, err := b.Store.Get(t.Context(), b.IssuerID(), serial); err != nil || r.State != store.StateIssued {
+		t.Errorf("on file: %+v, %v", r, err)
+	}
+	if _, err := b.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARevokedPrecertificateBecomesNoCertificate(t *testing.T) {
 	a := watched(t, 1, logtest.Start(t, "log", false))
 	submit := a.Transparency.Submit
