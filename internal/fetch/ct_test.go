@@ -102,11 +102,27 @@ func TestLogsAreFollowedFromHeadToHead(t *testing.T) {
 				t.Fatal(err)
 			}
 			grown.Add(hash)
-			f, err := l.Frontier(t.Context(), newer)
+			f, err := l.Frontier(t.Context(), newer.Size, newer)
 			if err != nil || f.Root() != grown.Root() || grown.Root() != newer.Root {
 				t.Fatalf("%d: the frontier does not fit: %v", i, err)
 			}
 			older = newer
+		}
+		var again ct.Frontier
+		for size := range older.Size {
+			f, err := l.Frontier(t.Context(), size, older)
+			if err != nil || f.Root() != again.Root() {
+				t.Fatalf("the frontier of the first %d: %v", size, err)
+			}
+			entries, err := l.Entries(t.Context(), size, size+1, older)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hash, err := entries[0].Hash()
+			if err != nil {
+				t.Fatal(err)
+			}
+			again.Add(hash)
 		}
 	})
 }
@@ -168,7 +184,7 @@ func TestLogsThatMisbehaveAreCaught(t *testing.T) {
 			_, err := l.Inclusion(t.Context(), all[1].entry, scts[1], newer)
 			return err
 		})
-		caught(logtest.BadProof, "frontier", func() error { _, err := l.Frontier(t.Context(), newer); return err })
+		caught(logtest.BadProof, "frontier", func() error { _, err := l.Frontier(t.Context(), newer.Size, newer); return err })
 		for _, f := range []logtest.Fault{logtest.Fork, logtest.Shrink} {
 			caught(f, "grown", func() error {
 				other := head(t, l)

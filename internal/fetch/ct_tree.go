@@ -68,8 +68,7 @@ func (l *Log) Inclusion(ctx context.Context, entry ct.Entry, s ct.SCT, head ct.T
 		return 0, err
 	}
 	if !l.Tiled {
-		index, _, err = l.proofByHash(ctx, leaf, head)
-		return index, err
+		return l.proofByHash(ctx, leaf, head)
 	}
 	index, ok := s.LeafIndex()
 	if !ok {
@@ -88,43 +87,53 @@ func (l *Log) Inclusion(ctx context.Context, entry ct.Entry, s ct.SCT, head ct.T
 	return index, nil
 }
 
-// proofByHash asks for an audit path (RFC 6962, Section 4.5) and checks it.
-func (l *Log) proofByHash(ctx context.Context, leaf [32]byte, head ct.TreeHead) (uint64, [][32]byte, error) {
-	ask := at(l.URL, fmt.Sprintf("ct/v1/get-proof-by-hash?hash=%s&tree_size=%d", url.QueryEscape(base64.StdEncoding.EncodeToString(leaf[:])), head.Size))
+// proofByHash asks for the audit path of a leaf in the tree of a head (RFC 6962, Section 4.5), and checks it.
+func (l *Log) proofByHash(ctx context.Context, leaf [32]byte, head ct.TreeHead) (uint64, error) {
+	index, path, ask, err := l.pathOf(ctx, leaf, head.Size)
+	if err != nil {
+		return 0, err
+	}
+	if err := ct.CheckInclusion(leaf, index, head.Size, path, head.Root); err != nil {
+		return 0, l.caught(ask, "cannot prove that the entry is in its tree: %v", err)
+	}
+	return index, nil
+}
+
+// pathOf asks for the audit path of a leaf in the tree of a size. It is not checked.
+func (l *Log) pathOf(ctx context.Context, leaf [32]byte, size uint64) (index uint64, path [][32]byte, ask string, err error) {
+	ask = at(l.URL, fmt.Sprintf("ct/v1/get-proof-by-hash?hash=%s&tree_size=%d", url.QueryEscape(base64.StdEncoding.EncodeToString(leaf[:])), size))
 	answer, err := l.get(ctx, ask, maxLogAnswer)
 	var status *StatusError
 	if errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Status == http.StatusBadRequest) {
-		return 0, nil, &Error{URL: pki.Printable(ask), Reason: fmt.Sprintf("does not have it in its tree of %d entries (HTTP status %d)", head.Size, status.Status), Err: ErrNotIncluded}
+		return 0, nil, ask, &Error{URL: pki.Printable(ask), Reason: fmt.Sprintf("does not have it in its tree of %d entries (HTTP status %d)", size, status.Status), Err: ErrNotIncluded}
 	}
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, ask, err
 	}
 	var in struct {
 		Index uint64   `json:"leaf_index"`
 		Path  [][]byte `json:"audit_path"`
 	}
 	if err := parse(ask, answer, &in); err != nil {
-		return 0, nil, err
+		return 0, nil, ask, err
 	}
-	path, err := l.hashesOf(ask, in.Path)
-	if err != nil {
-		return 0, nil, err
-	}
-	if err := ct.CheckInclusion(leaf, in.Index, head.Size, path, head.Root); err != nil {
-		return 0, nil, l.caught(ask, "cannot prove that the entry is in its tree: %v", err)
-	}
-	return in.Index, path, nil
+	path, err = l.hashesOf(ask, in.Path)
+	return in.Index, path, ask, err
 }
 
-// Frontier fetches what a watcher needs to go on from a tree, proven against its head.
-func (l *Log) Frontier(ctx context.Context, head ct.TreeHead) (ct.Frontier, error) {
-	if head.Size == 0 {
+// Frontier fetches what a watcher needs to read on from the first entries of a tree, so many as size says; it is proven
+// against the head.
+func (l *Log) Frontier(ctx context.Context, size uint64, head ct.TreeHead) (ct.Frontier, error) {
+	if size == 0 {
 		return ct.Frontier{}, nil
 	}
-	if l.Tiled {
-		return l.tiledFrontier(ctx, head)
+	if size > head.Size {
+		return ct.Frontier{}, fmt.Errorf("no %d entries in a tree of %d", size, head.Size)
 	}
-	last, err := l.Entries(ctx, head.Size-1, head.Size, head)
+	if l.Tiled {
+		return l.tiledFrontier(ctx, size, head)
+	}
+	last, err := l.Entries(ctx, size-1, size, head)
 	if err != nil {
 		return ct.Frontier{}, err
 	}
@@ -132,22 +141,22 @@ func (l *Log) Frontier(ctx context.Context, head ct.TreeHead) (ct.Frontier, erro
 	if err != nil {
 		return ct.Frontier{}, err
 	}
-	// An equal entry may stand elsewhere, too; the path is that of the last one only if the index says so.
-	index, path, err := l.proofByHash(ctx, leaf, head)
-	if err != nil {
-		if errors.Is(err, ErrNotIncluded) {
-			return ct.Frontier{}, l.caught(l.shownAt(), "does not find the last entry of its own tree")
-		}
+	index, path, ask, err := l.pathOf(ctx, leaf, size)
+	switch {
+	case errors.Is(err, ErrNotIncluded):
+		return ct.Frontier{}, l.caught(ask, "does not find an entry of its own tree")
+	case err != nil:
 		return ct.Frontier{}, err
+	case index != size-1:
+		// An equal entry stands elsewhere, too: the path is not that of the last one.
+		return ct.Frontier{}, &Error{URL: pki.Printable(ask), Reason: "has the last entry at another place, too: try again when it has grown"}
 	}
-	if index != head.Size-1 {
-		return ct.Frontier{}, &Error{URL: pki.Printable(l.shownAt()), Reason: "has the last entry of its tree at another place, too: try again when it has grown"}
-	}
-	f, err := ct.FrontierOf(head.Size, leaf, path, head.Root)
+	f, err := ct.FrontierOf(size, leaf, path)
 	if err != nil {
-		return ct.Frontier{}, l.caught(l.shownAt(), "proves its last entry by a path that does not fit")
+		return ct.Frontier{}, l.caught(ask, "proves an entry by a path that does not fit")
 	}
-	return f, nil
+	// The tree of that size has no head; that the present one has grown from it proves it.
+	return f, l.Consistency(ctx, ct.TreeHead{Size: size, Root: f.Root()}, head)
 }
 
 // maxAsked is how many entries are asked for at once.

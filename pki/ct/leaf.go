@@ -52,19 +52,20 @@ func (e LogEntry) sct() SCT { return SCT{Timestamp: e.Timestamp, Extensions: e.E
 // the TBSCertificate in the tree, which no log can forge unnoticed, and has no
 // signature.
 func (e Entry) Certificate() (*x509.Certificate, error) {
-	if !e.Precertificate {
-		return x509.ParseCertificate(e.Data)
-	}
-	der, err := unsigned(e.Data)
+	der, err := e.Unsigned()
 	if err != nil {
 		return nil, err
 	}
 	return x509.ParseCertificate(der)
 }
 
-// unsigned makes a certificate of a TBSCertificate: with its own algorithm, and a
-// signature of no bits.
-func unsigned(tbs []byte) ([]byte, error) {
+// Unsigned is the DER of the same: a TBSCertificate is made a certificate with its
+// own algorithm and a signature of no bits.
+func (e Entry) Unsigned() ([]byte, error) {
+	if !e.Precertificate {
+		return e.Data, nil
+	}
+	tbs := e.Data
 	in, fields, algorithm := cryptobyte.String(tbs), cryptobyte.String(nil), cryptobyte.String(nil)
 	version := cbasn1.Tag(0).ContextSpecific().Constructed()
 	if !in.ReadASN1(&fields, cbasn1.SEQUENCE) || !in.Empty() || !fields.SkipOptionalASN1(version) ||
