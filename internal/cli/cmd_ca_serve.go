@@ -72,9 +72,9 @@ Several nodes serve one CA from one PostgreSQL database, behind one address
 (--url): give each a copy of the home that "ca init" made, before anything was
 issued, and the same --database. Any node answers any request, and goes on with
 what one that died has left. Keys stay on the nodes; the records, what clients
-have ordered and the nonces they have used are in the database. The home remembers
-the address, so that "ca list", "ca revoke" and all others look there, too.
-A pooler before the database must keep sessions.
+have ordered and the nonces they have used are in the database. The home
+remembers the address, so that "ca list", "ca revoke" and all others look
+there, too. A pooler before the database must keep sessions.
 
 --chaos makes the server misbehave as real ones do now and then, to test
 clients: refused nonces, 503, 429, dropped connections, delays. "--chaos mild"
@@ -85,7 +85,7 @@ const caServeExample = `  tlswright ca serve
   tlswright ca serve --listen :443 --http :80 --allow-network 10.0.0.0/8
   tlswright ca serve --allow-name corp.example --require-binding
   tlswright ca serve --http01-port 5002 --allow-network 127.0.0.0/8 --chaos mild
-  tlswright ca serve --listen 0.0.0.0:443 --url https://ca.corp.example --database 'postgres://ca@db.corp.example/ca?sslmode=verify-full'
+  tlswright ca serve --listen :443 --database postgres://ca@db.corp.example/ca
   certbot certonly --standalone -d NAME --server https://CA/acme/directory`
 
 func newCAServe(a *app) *cobra.Command {
