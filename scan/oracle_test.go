@@ -33,16 +33,22 @@ func relicSuites() map[wire.Version][]wire.CipherSuite {
 		wire.VersionTLS12: append([]wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_GCM_SHA256}, cbc...)}
 }
 
+// rounds is how often a verdict is asked for: as often as it must be the same in make accept, fewer times elsewhere.
+func rounds(most int) int {
+	switch {
+	case testing.Short():
+		return 1
+	case os.Getenv("TLSWRIGHT_ACCEPT") == "":
+		return min(most, 2)
+	}
+	return most
+}
+
 // repeatedly makes all probes so many times, a few at once, since most of the time is spent waiting: all in make accept, fewer
 // elsewhere.
 func repeatedly(t *testing.T, repeats int, server *relics.Server, judge func(h *host, f *grade.Facts)) {
 	t.Helper()
-	switch {
-	case testing.Short():
-		repeats = 1
-	case os.Getenv("TLSWRIGHT_ACCEPT") == "":
-		repeats = min(repeats, 2)
-	}
+	repeats = rounds(repeats)
 	atOnce := make(chan struct{}, 4)
 	var wg sync.WaitGroup
 	for range repeats {
@@ -117,7 +123,7 @@ func healthy(t *testing.T, f *grade.Facts, except []string) {
 }
 
 // Real servers are healthy, each in several versions and with several suites.
-func TestOraclesFindNothingAtRealServers(t *testing.T) {
+func TestAcceptOraclesFindNothingAtRealServers(t *testing.T) {
 	id := newOldIdentity(t)
 	cbc := []wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_CBC_SHA}
 	modern := []wire.CipherSuite{wire.TLS_RSA_WITH_AES_128_GCM_SHA256, wire.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384, wire.TLS_RSA_WITH_AES_128_CBC_SHA}
@@ -141,11 +147,7 @@ func TestOraclesFindNothingAtRealServers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			port := c.port(t)
-			repeats := c.repeats
-			if testing.Short() {
-				repeats = 1
-			}
-			for i := range repeats {
+			for i := range rounds(c.repeats) {
 				began := time.Now()
 				h := knowing(t, port, c.suites)
 				healthy(t, askOracles(t, h), c.except)

@@ -48,11 +48,10 @@ func verdictOf(h *host, id string) grade.Vulnerability {
 // checkPair examines a flaw and its twin: the verdict on the one is wanted, and the twin has to be well.
 func checkPair(t *testing.T, id string, want grade.Verdict, start func(sick bool) *host) {
 	t.Helper()
-	const repeats = 20
 	for _, sick := range []bool{true, false} {
 		h := start(sick)
 		h.run(context.Background(), before())
-		for i := range repeats {
+		for i := range rounds(20) {
 			h.record(func(f *grade.Facts) { f.Vulnerabilities = nil })
 			h.run(context.Background(), vulnerabilityProbes())
 			v := verdictOf(h, id)
@@ -81,7 +80,7 @@ func checkPair(t *testing.T, id string, want grade.Verdict, start func(sick bool
 	}
 }
 
-func TestFlawsAreFoundAndTheirTwinsAreWell(t *testing.T) {
+func TestAcceptFlawsAreFoundAndTheirTwinsAreWell(t *testing.T) {
 	for _, c := range relics.Cases() {
 		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +93,7 @@ func TestFlawsAreFoundAndTheirTwinsAreWell(t *testing.T) {
 	}
 }
 
-func TestFlawsOfWebServersAreFound(t *testing.T) {
+func TestAcceptFlawsOfWebServersAreFound(t *testing.T) {
 	t.Run("breach", func(t *testing.T) {
 		checkPair(t, "breach", grade.Potential, func(sick bool) *host { return relicHost(t, relics.BREACH(t, sick), "", Options{}) })
 	})
@@ -109,7 +108,7 @@ func TestFlawsOfWebServersAreFound(t *testing.T) {
 	})
 }
 
-func TestInjectedCommandsAreFound(t *testing.T) {
+func TestAcceptInjectedCommandsAreFound(t *testing.T) {
 	for _, protocol := range []string{"smtp", "lmtp", "imap", "pop3", "ftp", "nntp", "sieve", "irc"} {
 		t.Run(protocol, func(t *testing.T) {
 			checkPair(t, "starttls-injection", grade.Vulnerable, func(sick bool) *host {
@@ -120,12 +119,11 @@ func TestInjectedCommandsAreFound(t *testing.T) {
 }
 
 // The whole scan, and not the last phase alone, comes to the same verdicts again and again.
-func TestVerdictsAreTheSameAgain(t *testing.T) {
+func TestAcceptVerdictsAreTheSameAgain(t *testing.T) {
 	t.Parallel()
-	const repeats = 20
 	s := relics.Rotten().Start(t)
 	var first []string
-	for i := range repeats {
+	for i := range rounds(20) {
 		h := relicHost(t, s, "", Options{})
 		h.run(context.Background(), allProbes())
 		f := h.finished()
