@@ -78,7 +78,7 @@ func healthyGo(t *testing.T, c *tls.Config) int {
 func healthyNginx(t *testing.T, more string) int {
 	id, port := newOldIdentity(t), oldPort(t)
 	config := filepath.Join(id.dir, "nginx.conf")
-	text := fmt.Sprintf("daemon off; worker_processes 1; pid %[1]s/pid; error_log %[1]s/error.log; events {}\nhttp { access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
+	text := fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log; events {}\nhttp { access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
 		"server { listen 127.0.0.1:%[2]d ssl; ssl_certificate %[3]s; ssl_certificate_key %[4]s; ssl_protocols TLSv1.2 TLSv1.3; add_header Strict-Transport-Security max-age=63072000; %[5]s location / { return 200 hello; } } }\n",
 		id.dir, port, id.cert, id.key, more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
