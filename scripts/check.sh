@@ -85,8 +85,9 @@ check_race() {
 	go test -race -timeout 5m $packages || return 1
 	# Of the scanner, what runs goroutines beside each other: whole scans and fleets. Most of its tests wait for one answer.
 	go test -race -short -timeout 5m -run 'Fleet|Hostile|Bounded|OneConnection|Addresses|Simulat|Quick|Versions|Progress|Gate|Door|Shared' ./scan || return 1
-	# Of the command line, what serves and connects: the other scripts run one goroutine a process, and make RSA keys.
-	go test -race -timeout 8m -skip 'TestScripts/(ca|cert|scan|acme|ct|ciphers|completion|lesson_pki|trust|usage|version)' ./internal/cli
+	# Of the command line, what serves and connects: the other scripts run one goroutine a process, make RSA keys, or wait for
+	# servers of others. What is left waits a lot, too: more than two scripts run beside each other.
+	go test -race -parallel 4 -timeout 8m -skip 'TestScripts/(ca|cert|scan|acme|ct|ciphers|completion|lesson_pki|starttls|trust|usage|version)' ./internal/cli
 }
 
 # What is generated equals what the generator makes of its tables; golden files are compared by the tests of their packages.
