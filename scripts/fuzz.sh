@@ -19,12 +19,12 @@ corpus=$(go env GOCACHE)/fuzz
 mapfile -t folders < <(grep -rlE '^func Fuzz[A-Z_]' --include='*_test.go' . | grep -v '/testdata/' | xargs -r -n1 dirname | sort -u)
 targets=()
 failed=0
+# Linking takes one processor each: as many builds run beside each other as there are.
+printf '%s\n' "${folders[@]}" | xargs -P "$(nproc)" -I{} bash -c 'go test -c -fuzz=. -o "$1/$(tr / _ <<<"$2").test" "$2" || touch "$1/failed"' build "$builds" {}
+[ ! -e "$builds/failed" ] || failed=1
 for folder in "${folders[@]}"; do
 	binary=$builds/$(tr / _ <<<"$folder").test
-	if ! go test -c -fuzz=. -o "$binary" "$folder"; then
-		failed=1
-		continue
-	fi
+	[ -e "$binary" ] || continue
 	while read -r target; do
 		targets+=("$folder $target $binary")
 	done < <(cd "$folder" && "$binary" -test.list '^Fuzz')
