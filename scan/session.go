@@ -100,7 +100,12 @@ func (h *host) shared13(ctx context.Context, use func(*session13) error) error {
 	if h.session.err != nil {
 		return h.session.err
 	}
-	return use(h.session.s)
+	err := use(h.session.s)
+	if h.door.full == 1 {
+		// One connection at a time was asked for: what is kept for later would be a second one.
+		h.session.s.finishReading()
+	}
+	return err
 }
 
 func (h *host) open13(ctx context.Context) (*session13, error) {
@@ -118,7 +123,9 @@ func (h *host) open13(ctx context.Context) (*session13, error) {
 		s.Close()
 		return nil, errNo13
 	}
-	s13.stepAside()
+	if h.door.full > 1 {
+		s13.stepAside()
+	}
 	return s13, nil
 }
 
@@ -189,7 +196,6 @@ func (o *observations) refusedAloud() {
 // other. It waits for the probes that use the session, because a server may send tickets with its first answer; where
 // nobody asked for anything it listens for a moment.
 func (h *host) tickets13(ctx context.Context) ([]*ticket13, error) {
-	const moment = time.Second
 	for _, name := range []string{"HTTP", "greeting"} {
 		if err := h.await(ctx, name); err != nil {
 			return nil, err
@@ -197,22 +203,27 @@ func (h *host) tickets13(ctx context.Context) ([]*ticket13, error) {
 	}
 	var tickets []*ticket13
 	err := h.shared13(ctx, func(s *session13) error {
-		if err := s.patience(moment); err != nil && s.ended == nil {
-			s.ended = err
-		}
-		for (len(s.Tickets) == 0 || s.hasRecord()) && s.ended == nil {
-			if err := s.next(); err != nil {
-				s.ended = err
-			}
-		}
-		s.Close()
-		if s.ended == nil {
-			s.ended = io.EOF
-		}
+		s.finishReading()
 		tickets = slices.Clone(s.Tickets)
 		return nil
 	})
 	return tickets, err
+}
+
+// finishReading takes the tickets that are there or come in a moment, and ends the session.
+func (s *session13) finishReading() {
+	const moment = time.Second
+	if s.ended != nil {
+		return
+	}
+	s.ended = s.patience(moment)
+	for (len(s.Tickets) == 0 || s.hasRecord()) && s.ended == nil {
+		s.ended = s.next()
+	}
+	s.Close()
+	if s.ended == nil {
+		s.ended = io.EOF
+	}
 }
 
 // refusal finds the answer of a server that did not go along.
