@@ -34,6 +34,11 @@ type Config struct {
 	// present none. The question says what the peer can take.
 	ChooseIdentity func(ctx context.Context, q *tlscore.Question, candidates []*tlscore.Identity) (*tlscore.Identity, error)
 
+	// ForClient, if set, chooses the configuration of each connection to a server by its ClientHello: one that [Prepare]
+	// made, or nil for this one. An error refuses the client with unrecognized_name (RFC 6066, Section 3), or with the alert
+	// of a [RefusalError]. It is called on the connection's own goroutine, and must not wait.
+	ForClient func(h *ClientHello) (*Prepared, error)
+
 	// ServerName is the name a client asks for and verifies, a DNS name or an IP address (which is verified, but not
 	// sent). Empty: the host that is dialed.
 	ServerName string
@@ -69,6 +74,10 @@ type Config struct {
 	// TicketLifetime is how long a ticket may be used; 0: DefaultTicketLifetime, at most seven days. Core.MaxEarlyData
 	// allows early data with them, which nobody gets who does not ask: see [Conn.ReadEarly].
 	TicketLifetime time.Duration
+
+	// SessionPolicy is what else of a server sessions are bound to, beside its names and which clients it admits: one is
+	// resumed only where this is the same. Servers that decide by more than certificates put the rules in here.
+	SessionPolicy string
 
 	// HandshakeTimeout bounds the handshake; 0 is DefaultHandshakeTimeout, negative is no bound.
 	HandshakeTimeout time.Duration
@@ -126,10 +135,12 @@ type settings struct {
 	secrets    func() tlscore.Secrets
 	maxShakes  int
 	noTickets  bool
-	maxEarly   uint32       // server: bytes of early data
-	issuer     issuer       // server
-	sessions   SessionStore // client; nil: none
-	digest     string       // client: see trustDigest
+	maxEarly   uint32                                // server: bytes of early data
+	issuer     issuer                                // server
+	sessions   SessionStore                          // client; nil: none
+	digest     string                                // client: see trustDigest
+	forClient  func(*ClientHello) (*Prepared, error) // server; nil: this is for all
+	tag        any                                   // of Prepare
 }
 
 // compile checks c for one role.
@@ -153,6 +164,7 @@ func (c *Config) compile(role tlscore.Role) (*settings, error) {
 		noTickets:  c.Core.NoTickets,
 		maxEarly:   c.Core.MaxEarlyData,
 		sessions:   c.Sessions,
+		forClient:  c.ForClient,
 	}
 	if role == tlscore.RoleServer {
 		s.issuer = newIssuer(c)

@@ -106,6 +106,9 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 		if err := c.fillHandshake(0); err != nil {
 			return err
 		}
+		if err := c.chooseSettings(); err != nil {
+			return err
+		}
 	}
 	for {
 		step, err := c.answerFlight(ctx)

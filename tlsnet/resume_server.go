@@ -74,6 +74,9 @@ func policyOf(c *Config) [32]byte {
 	for _, sum := range digests(c.ClientRoots) {
 		field('r', []byte(sum))
 	}
+	if c.SessionPolicy != "" {
+		field('s', []byte(c.SessionPolicy))
+	}
 	return [32]byte(h.Sum(nil))
 }
 
