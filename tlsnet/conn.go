@@ -89,6 +89,9 @@ func (s *settings) server(nc net.Conn, h *host) *Conn {
 	return &Conn{nc: nc, set: s, host: h, machine: tlscore.NewServer(s.params, s.options(""))}
 }
 
+// NetConn returns the connection beneath. Reading from it or writing to it breaks the TLS connection.
+func (c *Conn) NetConn() net.Conn { return c.nc }
+
 // LocalAddr returns the local address of the connection beneath.
 func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 

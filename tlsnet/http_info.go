@@ -32,6 +32,13 @@ func InfoFromContext(ctx context.Context) (i Info, ok bool) {
 	return c.Info(), true
 }
 
+// ConnFromContext returns the connection that a request came over, given the request's context in a handler under
+// [HTTPServer]. ok is false for any other context. The connection belongs to the server: handlers only ask it.
+func ConnFromContext(ctx context.Context) (c *Conn, ok bool) {
+	c, ok = ctx.Value(connKey{}).(*Conn)
+	return c, ok
+}
+
 // InfoFromResponse returns what is known of the connection that a response of [Transport] came over. ok is false for
 // other responses, and for those over plain HTTP. (Response.TLS is always nil: its type belongs to crypto/tls.)
 func InfoFromResponse(r *http.Response) (i Info, ok bool) {
