@@ -23,6 +23,7 @@ var (
 	ErrNotOnHold   = errors.New("the certificate is not on hold")
 	ErrOldNumber   = errors.New("a newer CRL has left already")
 	ErrPartitioned = errors.New("the CRL has another number of partitions, for ever")
+	ErrIssuer      = errors.New("these are not the records of that issuer")
 )
 
 // Trouble says what kind of difficulty the file is in.

@@ -84,9 +84,13 @@ func (c *change) changeStanding(id, issuer int64, to State, r Revocation, by By)
 	if err := c.exec(`UPDATE certificates SET state = $1 WHERE id = $2`, int64(to), id); err != nil {
 		return err
 	}
-	return c.exec(`INSERT INTO revocations (issuer, certificate, revoked_at, reason, invalid_at, crl_number, noted_at)
+	err := c.exec(`INSERT INTO revocations (issuer, certificate, revoked_at, reason, invalid_at, crl_number, noted_at)
 		VALUES ($1, $2, $3, $4, $5, (SELECT crl_number FROM issuers WHERE id = $6), $7)`,
 		issuer, id, millis(r.At), int64(r.Reason), number(millis(r.InvalidAt)), issuer, millis(by.At))
+	if err != nil {
+		return err
+	}
+	return c.announce()
 }
 
 // CRLNumber is a number for a CRL, with the last change that such a CRL contains.
