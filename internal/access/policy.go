@@ -20,22 +20,27 @@ type Subject struct {
 
 // Rule allows, or denies, subjects that fit all of its fields. A field is a pattern of its kind; "" asks for nothing. A
 // rule without any pattern fits every verified certificate; Anyone fits those without one, too.
+//
+// A star stands for one character or more, and never for one that separates: not for dots, slashes and @ in common
+// names and units, not for dots in DNS names and hosts, not for slashes in URIs. Case counts, but for DNS names and the
+// domains of e-mail addresses.
 type Rule struct {
 	Name   string // where it stands, for people: "sites.app.allow[1]"
 	Anyone bool
-	CN     string // "alice", or with * for any run of characters: "*-service"
-	OU     string
-	DNS    string // "*.corp.example": the star is exactly one label; "**.corp.example": one or more
+	CN     string // "alice", "*-service"; "**" is for any characters: "**.corp.example"
+	OU     string // as CN; one of the units must fit
+	DNS    string // "*.corp.example": the star is exactly one label, or a part of one; "**.corp.example": one label or more
 	IP     string // address or prefix
 	Email  string // "ops@corp.example", "*@corp.example"
-	URI    string // "spiffe://corp.example/ns/*/sa/web": a star is within one path segment, ** is the rest
-	Pin    string // SPKI, "sha256/BASE64" or hexadecimal
-	Serial string // hexadecimal
+	URI    string // "spiffe://corp.example/ns/*/sa/web": a star is within one path segment, ** at the end is the rest
+	Pin    string // of the key: "sha256/BASE64"; of key or certificate: hexadecimal, as programs show fingerprints
+	Serial string // hexadecimal, with colons or without
 }
 
 // Policy is an ordered set of rules: any Deny that fits denies, then any Allow that fits allows, and all else is denied.
 // A nil Policy allows everybody: nothing was asked for.
 type Policy struct {
+	Name        string // where it stands, for people: "sites.app.clients"; "--" for flags
 	Allow, Deny []Rule
 }
 
