@@ -53,11 +53,18 @@ type HTTPServer struct {
 	HandshakeError func(c *Conn, err error)
 	ErrorLog       *log.Logger // nil: the standard logger
 
+	// HTTP1 serves a connection that speaks HTTP/1.1, in the place of net/http, and closes it; nil: net/http does, with
+	// the settings above. The context ends when the server is shut down: a request under way is then finished, and no other
+	// taken. Shutdown waits for it to return, and Close closes the connection under it. The context belongs to c, see
+	// [Conn.Context]; where 0-RTT data is allowed, handlers must stand behind [EarlyGate].
+	HTTP1 func(ctx context.Context, c *Conn)
+
 	once    sync.Once
 	h1, h2  *http.Server
-	ctx     context.Context // of handshakes; ends with the server
+	ctx     context.Context // of handshakes, and of HTTP1; ends with the server
 	cancel  context.CancelFunc
 	shaking sync.WaitGroup
+	hooked  hooked
 
 	mu        sync.Mutex
 	closed    bool
@@ -187,6 +194,10 @@ func (s *HTTPServer) start(c *Conn, q1, q2 *connQueue) {
 	queue := q1
 	switch alpn := c.Facts().ALPN; alpn {
 	case "", ProtocolHTTP1:
+		if s.HTTP1 != nil {
+			s.hooked.serve(s.ctx, c, s.HTTP1)
+			return
+		}
 	case ProtocolHTTP2:
 		queue = q2
 	default:
@@ -264,6 +275,7 @@ func (s *HTTPServer) Shutdown(ctx context.Context) error {
 	var err2 error
 	wg.Go(func() { err2 = s.h2.Shutdown(ctx) })
 	err := s.h1.Shutdown(ctx)
+	err = errors.Join(err, s.hooked.wait(ctx))
 	wg.Wait()
 	for _, h := range hosts {
 		h.lingers.wait(ctx.Done())
@@ -276,6 +288,7 @@ func (s *HTTPServer) Shutdown(ctx context.Context) error {
 func (s *HTTPServer) Close() error {
 	s.stopAccepting()
 	err := errors.Join(s.h1.Close(), s.h2.Close())
+	s.hooked.close()
 	s.shaking.Wait()
 	return err
 }
