@@ -1,148 +1,126 @@
-// Command acmeload puts an ACME server under load: whole flows from newOrder to the certificate, by http-01, as many at a
-// time as it is told, with one account or one for each worker. It brings what the server needs for that: a web server that
-// has every proof, and a DNS server that sends every name to loopback.
+// Command acmeload puts ACME servers under load: whole flows from newOrder to the certificate, by http-01, as many at a
+// time as it is told, with one account or one for each worker. It brings what the servers need for that: a web server that
+// has every proof, and a DNS server that sends every name to loopback. Several servers take turns in one run, so that
+// whatever else the machine does falls on all of them; what counts is the median of the rounds, and the CPU time that the
+// server itself took for a flow, read from the system.
 //
-// It speaks to any server, so that ours can be measured beside others in the same way. It knows ACME as a client does and
-// nothing of our server; its own costs, about a millisecond of CPU for each flow, are part of every figure.
+// It speaks to any server by its directory. It knows ACME as a client does and nothing of our server; its own costs are
+// told beside the servers', because they share the machine. With -ocsp it asks an OCSP responder instead, and with
+// -pending it only places orders.
 //
-//	go run ./bench/acmeload -dir https://127.0.0.1:9443/acme/directory -ca root.pem -n 200 -c 16
+//	go run ./bench/acmeload -server ours,https://127.0.0.1:9443/acme/directory,root.pem,PID -c 1,16 -n 200 -rounds 5
+//	go run ./bench/acmeload -ocsp http://127.0.0.1:9080/ocsp/intermediate -issuer issuer.pem -serial 0a1b2c -c 8
 package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"slices"
-	"sync"
-	"sync/atomic"
+	"strconv"
+	"strings"
 	"time"
-
-	"github.com/miekg/dns"
 )
 
+// settings are what the command line says.
 type settings struct {
-	directory, ca, http, dns string
-	flows, workers, pending  int
-	perWorker                bool
+	servers       []*server
+	http, dns     string
+	flows, rounds int
+	workers       []int
+	pending       int
+	one, each     bool
+	ocsp, issuer  string
+	serial        string
+	nonce         bool
+	process       int
+	duration      time.Duration
+}
+
+// server is one that takes its turn.
+type server struct {
+	name, directory, ca string
+	process             int // 0: its CPU time is not known
 }
 
 func main() {
 	var s settings
-	flag.StringVar(&s.directory, "dir", "https://127.0.0.1:9443/acme/directory", "the ACME directory")
-	flag.StringVar(&s.ca, "ca", "", "PEM file with the roots that the server's certificate is trusted by")
-	flag.StringVar(&s.http, "http", "127.0.0.1:5002", "where the server looks for proofs by http-01")
-	flag.StringVar(&s.dns, "dns", "127.0.0.1:5353", "where the server asks for names")
-	flag.IntVar(&s.flows, "n", 200, "how many flows")
-	flag.IntVar(&s.workers, "c", 16, "how many at a time")
-	flag.BoolVar(&s.perWorker, "peracct", false, "an account for each worker, instead of one for all")
+	var workers, accounts string
+	flag.Func("server", "`NAME,DIRECTORY,ROOTS[,PID]`: an ACME server, the PEM file with the roots to trust it by, and its process; may be repeated", func(text string) error {
+		parts := strings.Split(text, ",")
+		if len(parts) != 3 && len(parts) != 4 {
+			return errors.New("want NAME,DIRECTORY,ROOTS or NAME,DIRECTORY,ROOTS,PID")
+		}
+		one := &server{name: parts[0], directory: parts[1], ca: parts[2]}
+		if len(parts) == 4 {
+			var err error
+			if one.process, err = strconv.Atoi(parts[3]); err != nil {
+				return err
+			}
+		}
+		s.servers = append(s.servers, one)
+		return nil
+	})
+	flag.StringVar(&s.http, "http", "127.0.0.1:5002", "where the servers look for proofs by http-01")
+	flag.StringVar(&s.dns, "dns", "127.0.0.1:5353", "where the servers ask for names")
+	flag.IntVar(&s.flows, "n", 200, "how many flows in one turn")
+	flag.IntVar(&s.rounds, "rounds", 1, "how many turns each server gets")
+	flag.StringVar(&workers, "c", "1,16", "how many at a time")
+	flag.StringVar(&accounts, "accounts", "each", "each: an account for each worker; one: one for all; both")
 	flag.IntVar(&s.pending, "pending", 0, "only place so many orders, and tell how long the first and the last hundred took")
+	flag.StringVar(&s.ocsp, "ocsp", "", "`URL` of an OCSP responder to ask instead")
+	flag.StringVar(&s.issuer, "issuer", "", "PEM file with the certificate of the issuer that -ocsp is asked about")
+	flag.StringVar(&s.serial, "serial", "", "serial number that -ocsp is asked about, hexadecimal")
+	flag.BoolVar(&s.nonce, "nonce", false, "ask -ocsp with nonces, so that every answer is signed anew")
+	flag.IntVar(&s.process, "pid", 0, "process of the responder")
+	flag.DurationVar(&s.duration, "t", 3*time.Second, "how long a turn with -ocsp takes")
 	flag.Parse()
-	if err := run(context.Background(), s); err != nil {
+	if err := s.read(workers, accounts); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(2)
+	}
+	if err := run(context.Background(), &s); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, s settings) error {
-	pool := x509.NewCertPool()
-	text, err := os.ReadFile(s.ca)
-	if err != nil {
-		return err
-	}
-	pool.AppendCertsFromPEM(text)
-	web := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: s.workers + 1, TLSClientConfig: &tls.Config{RootCAs: pool}}}
-	proofs := &proofs{}
-	l, err := net.Listen("tcp", s.http)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = l.Close() }()
-	go func() { _ = http.Serve(l, proofs) }()
-	pc, err := net.ListenPacket("udp", s.dns)
-	if err != nil {
-		return err
-	}
-	names := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(everythingIsHere)}
-	go func() { _ = names.ActivateAndServe() }()
-	defer func() { _ = names.Shutdown() }()
-	shared, err := newClient(ctx, web, s.directory, proofs)
-	if err != nil {
-		return err
-	}
-	if s.pending > 0 {
-		return shared.place(ctx, s.pending)
-	}
-	clients := make([]*client, s.workers)
-	for i := range clients {
-		clients[i] = shared
-		if s.perWorker {
-			if clients[i], err = newClient(ctx, web, s.directory, proofs); err != nil {
-				return err
-			}
+// read takes the flags that are more than a value.
+func (s *settings) read(workers, accounts string) error {
+	for _, text := range strings.Split(workers, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-c %q is no number of workers", text)
 		}
+		s.workers = append(s.workers, n)
 	}
-	return load(ctx, s, clients)
-}
-
-// load runs the flows and reports.
-func load(ctx context.Context, s settings, clients []*client) error {
-	var next, failed atomic.Int64
-	var mu sync.Mutex
-	var took []time.Duration
-	var firstErr error
-	start := time.Now()
-	var wg sync.WaitGroup
-	for _, c := range clients {
-		wg.Go(func() {
-			for n := next.Add(1); n <= int64(s.flows); n = next.Add(1) {
-				begin := time.Now()
-				err := c.flow(ctx, fmt.Sprintf("n%d-%d.load.test", n, start.UnixNano()%1e9))
-				mu.Lock()
-				took = append(took, time.Since(begin))
-				if err != nil {
-					failed.Add(1)
-					firstErr = errors.Join(firstErr, err)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	all := time.Since(start)
-	slices.Sort(took)
-	fmt.Printf("%d flows, %d at a time: %.0f/s, p50 %v, p95 %v, %d failed\n", s.flows, s.workers, float64(s.flows)/all.Seconds(),
-		took[len(took)/2].Round(100*time.Microsecond), took[len(took)*95/100].Round(100*time.Microsecond), failed.Load())
-	if firstErr != nil {
-		text := firstErr.Error()
-		return errors.New(text[:min(len(text), 400)])
+	s.one, s.each = accounts == "one" || accounts == "both", accounts == "each" || accounts == "both"
+	switch {
+	case !s.one && !s.each:
+		return fmt.Errorf("-accounts %q: each, one or both", accounts)
+	case s.ocsp == "" && len(s.servers) == 0:
+		return errors.New("-server or -ocsp is needed")
 	}
 	return nil
 }
 
-// proofs answers http-01 for every token with the key authorization that was left for it.
-type proofs struct{ byToken sync.Map }
-
-func (p *proofs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v, ok := p.byToken.Load(r.URL.Path)
-	if !ok {
-		http.NotFound(w, r)
-		return
+func run(ctx context.Context, s *settings) error {
+	if s.ocsp != "" {
+		return askOCSP(s)
 	}
-	_, _ = fmt.Fprint(w, v)
-}
-
-// everythingIsHere answers every question for an address with loopback, and all others with nothing.
-func everythingIsHere(w dns.ResponseWriter, q *dns.Msg) {
-	m := new(dns.Msg)
-	m.SetReply(q)
-	if q.Question[0].Qtype == dns.TypeA {
-		m.Answer = append(m.Answer, &dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}, A: net.IPv4(127, 0, 0, 1)})
+	p, err := openProofs(s.http, s.dns)
+	if err != nil {
+		return err
 	}
-	_ = w.WriteMsg(m)
+	defer p.close()
+	if s.pending > 0 {
+		for _, at := range s.servers {
+			if err := place(ctx, at, p, s.pending); err != nil {
+				return fmt.Errorf("%s: %w", at.name, err)
+			}
+		}
+		return nil
+	}
+	return takeTurns(ctx, s, p)
 }
