@@ -27,12 +27,13 @@ const (
 	ReasonStaple       // the OCSP response beside the leaf is missing although it must be there, or wrong
 	ReasonRevoked      // a valid OCSP response or CRL says so
 	ReasonStatus       // whether it is revoked had to be known, and nothing that counts says so
+	ReasonPin          // none of the pinned keys and certificates is in the chain
 )
 
 // String names the reason in one or two words.
 func (r Reason) String() string {
 	names := [...]string{"misuse", "unknown authority", "expired", "not yet valid", "name mismatch", "wrong usage",
-		"constraint", "malformed", "bad signature", "limit", "staple", "revoked", "unknown status"}
+		"constraint", "malformed", "bad signature", "limit", "staple", "revoked", "unknown status", "pin"}
 	if int(r) < len(names) {
 		return names[r]
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
 )
 
@@ -49,6 +50,13 @@ type Config struct {
 	// Insecure accepts every certificate of the peer, and every name. Whoever is in the middle can then read and change
 	// everything. What verification would have said is still in Peer.Problem.
 	Insecure bool
+
+	// Pins are keys and certificates of which a client insists on one: the leaf's, or that of a CA, in the chain that was
+	// verified. They come on top of verification, also when a session is resumed. With Insecure they are what the server is
+	// known by, and only its leaf counts. A single pin is refused for want of a backup, unless PinsAlone is set.
+	Pins pki.PinSet
+	// PinsAlone takes a single pin. When its key is lost or replaced, nothing but a new configuration connects again.
+	PinsAlone bool
 
 	// ClientRoots are the certificates a server trusts for clients; needed as soon as Core.ClientAuth asks for a
 	// certificate.
@@ -126,6 +134,7 @@ type settings struct {
 	system     *x509.CertPool
 	serverName string
 	insecure   bool
+	pins       pki.PinSet
 	timeout    time.Duration
 	now        func() time.Time
 	keyLog     *keyLog
@@ -154,6 +163,7 @@ func (c *Config) compile(role tlscore.Role) (*settings, error) {
 		roots:      slices.Clone(c.Roots),
 		serverName: c.ServerName,
 		insecure:   c.Insecure,
+		pins:       slices.Clone(c.Pins),
 		timeout:    c.HandshakeTimeout,
 		now:        c.Time,
 		verifyPeer: c.VerifyPeer,
@@ -183,7 +193,7 @@ func (c *Config) compile(role tlscore.Role) (*settings, error) {
 	if c.KeyLog != nil {
 		s.keyLog = &keyLog{w: c.KeyLog}
 	}
-	if err := s.trust(c); err != nil {
+	if err := errors.Join(c.checkPinning(role), s.trust(c)); err != nil {
 		return nil, fmt.Errorf("tlsnet: %w", err)
 	}
 	core, err := c.core(role)

@@ -78,6 +78,9 @@ func (c *Conn) verify(ctx context.Context, q *tlscore.Question) tlscore.Verified
 	if err != nil && !c.set.insecure {
 		return tlscore.Verified{Err: err, Alert: alertFor(err)}
 	}
+	if err := c.set.unpinned(p); err != nil {
+		return tlscore.Verified{Err: err, Alert: alertFor(err)}
+	}
 	v := c.askVerifyPeer(ctx, p)
 	if v.Err != nil && recoverable {
 		c.peer.Store(nil)

@@ -40,6 +40,9 @@ func trustDigest(c *Config) string {
 	for _, sum := range digests(c.Roots) {
 		field('r', []byte(sum))
 	}
+	for _, p := range c.Pins {
+		field('P', append([]byte{byte(p.Kind)}, p.SHA256[:]...))
+	}
 	for _, p := range c.Core.ALPN {
 		field('p', []byte(p))
 	}
@@ -112,10 +115,10 @@ func (c *Conn) takeSession(key string) *tlscore.Session {
 // judgeOffer verifies the chain of a session.
 func (c *Conn) judgeOffer(o *offered) bool {
 	if len(o.session.PeerChain) == 0 {
-		return c.set.insecure
+		return c.set.insecure && len(c.set.pins) == 0
 	}
 	o.peer, o.err = c.judge(o.session.PeerChain)
-	return o.err == nil || c.set.insecure
+	return (o.err == nil || c.set.insecure) && c.set.unpinned(o.peer) == nil
 }
 
 // resumable reports whether the time of a session has not run out: its lifetime, a week since its certificates were
