@@ -23,7 +23,7 @@ type Listener struct {
 	Name     string // "": the address
 	Address  string // "127.0.0.1:8443", "unix:/run/x.sock", "systemd:NAME"
 	Protocol Protocol
-	Sites    []string       // names of the sites that are reached here; empty: all that fit the protocol
+	Sites    []string       // names of the sites that are reached here (http: redirected); empty: all that fit the protocol
 	Trusted  []netip.Prefix // peers that speak the PROXY protocol to us; empty: nobody does
 	Limits   Limits
 	Place    Place
@@ -37,7 +37,7 @@ const (
 	ProtocolHTTPS Protocol = "https" // HTTP/1.1 and HTTP/2 behind TLS
 	ProtocolTLS   Protocol = "tls"   // any protocol behind TLS, which is taken off
 	ProtocolHTTP  Protocol = "http"  // redirects to https, and answers http-01
-	ProtocolPlain Protocol = "plain" // client mode: plain in, TLS out
+	ProtocolPlain Protocol = "plain" // client mode: plain in, TLS out; reaches exactly one site
 )
 
 // Site is what is served under some names.
@@ -50,7 +50,7 @@ type Site struct {
 	EarlyData   uint32   // bytes of 0-RTT data; 0: off
 	Headers     Headers
 	Target      Target  // of what no route fits
-	Routes      []Route // the longest path that fits wins
+	Routes      []Route // the longest path that fits decides, "=" before a prefix
 	Page        bool    // a refused request gets a page with the denial's id (HTTP 403) in the place of a TLS alert, where TLS itself is content
 	NoRedirect  bool    // http listeners answer 404 in the place of a redirect
 	Place       Place
@@ -92,7 +92,7 @@ type Clients struct {
 	Mode          ClientMode
 	CA            []string       // files of roots
 	OwnCA         bool           // the estate's own root as well
-	Policy        *access.Policy // nil: every verified certificate
+	Policy        *access.Policy // nil: every verified certificate; ReadGateway wants it said, and never gives nil
 	CRL           []string       // files and http URLs, in addition to what certificates name
 	Revocation    RevocationMode
 	CloseOnRevoke bool // open connections of a certificate that is revoked are closed
@@ -117,11 +117,12 @@ const (
 	RevocationOff  RevocationMode = "off"  // nothing is looked up
 )
 
-// Route is a part of a site.
+// Route is a part of a site. Of several with the same path the one that names the method is taken, else the one that
+// names none, else the answer is 405: a shorter path, with rules that may be laxer, is no way out.
 type Route struct {
-	Path    string         // prefix of whole segments: "/api/" and below; "=/x" exactly
-	Methods []string       // empty: all
-	Policy  *access.Policy // nil: the site's
+	Path    string         // "/api": this path and all below it, by whole segments; "/": all; "=/x": exactly this one
+	Methods []string       // empty: all others; GET includes HEAD
+	Policy  *access.Policy // in addition to the site's: a route narrows, and never widens; nil: no more than the site's
 	Target  *Target        // nil: the site's
 	Place   Place
 }
@@ -135,6 +136,7 @@ type Target struct {
 	// Of https and tls upstreams.
 	CA, Cert, Key, ServerName string
 	Pins                      []string
+	PinsAlone                 bool // a single pin without a backup is meant
 	ProxyProtocol             bool // say who the client is by PROXY protocol, version 2 (L4)
 	Place                     Place
 }
