@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/mail"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,18 +28,10 @@ const (
 )
 
 // accountBody is what the store keeps of an account for us.
-type accountBody struct {
-	Contact []string        `json:"contact,omitempty"`
-	Agreed  bool            `json:"agreed,omitempty"`
-	Binding json.RawMessage `json:"binding,omitempty"` // the JWS by which it was bound
-	Rights  Rights          `json:"rights,omitzero"`   // from the binding
-}
+type accountBody = order.Account
 
 // Rights narrow what an account may have. They come with the key it is bound by.
-type Rights struct {
-	DNS []string       `json:"dns,omitempty"` // as [order.Policy].AllowDNS
-	IP  []netip.Prefix `json:"ip,omitempty"`
-}
+type Rights = order.Rights
 
 func decodeBase64(s string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(s) }
 
@@ -134,6 +125,14 @@ func deactivated(detail string) *acme.Problem {
 // by is who the audit log names.
 func (s *Server) by(account string) store.By {
 	return store.By{Actor: "acme account " + account, At: s.o.Now()}
+}
+
+// actorOf is who the audit log names for a request.
+func (s *Server) actorOf(q *request) string {
+	if q.account == nil {
+		return "acme, by the certificate's key"
+	}
+	return s.by(q.account.ID).Actor
 }
 
 // checkContacts refuses what nobody can be reached by (RFC 8555, Section 7.3).

@@ -184,6 +184,7 @@ func (s *Server) validate(a order.Authorization, challengeID string, t challenge
 	case <-s.ctx.Done():
 		return nil
 	}
+	begun := time.Now()
 	problem := s.o.Chaos.validation(s.ctx)
 	if problem == nil {
 		problem = s.o.Validator.Validate(s.ctx, t)
@@ -205,6 +206,7 @@ func (s *Server) validate(a order.Authorization, challengeID string, t challenge
 		s.o.Log.Error("the outcome of a validation could not be kept", "authorization", a.ID, "error", err.Error())
 		return nil
 	}
+	s.o.Meter.Validated(t.Type, problemName(problem), time.Since(begun))
 	s.limits.validated(a.Account, problem == nil, s.o.Now())
 	s.o.Log.Info("validated", "identifier", a.Requested().String(), "by", t.Type, "ok", problem == nil, "account", a.Account)
 	return &changed

@@ -139,7 +139,7 @@ func (s *Server) revokeCert(q *request) (*reply, *acme.Problem) {
 	if record.State == store.StateRevoked {
 		return nil, alreadyRevoked
 	}
-	err = q.dir.Authority.Revoke(q.Context(), c.SerialNumber, reason, s.o.Now())
+	err = q.dir.Authority.As(s.actorOf(q)).Revoke(q.Context(), c.SerialNumber, reason, s.o.Now())
 	if errors.Is(err, store.ErrRevoked) {
 		return nil, alreadyRevoked
 	}

@@ -119,6 +119,7 @@ func (s *Server) issue(ctx context.Context, d *directory, o order.Order) *order.
 	issued, err := s.makeCertificate(ctx, d, &o, o.ID, s.validity(&o, d))
 	if err == nil {
 		o.Issued(authority.SerialText(issued.Certificate.SerialNumber))
+		s.o.Meter.Ordered(acme.StatusValid)
 		s.o.Log.Info("issued", "order", o.ID, "serial", o.Serial, "account", o.Account)
 		return &o
 	}
@@ -142,6 +143,7 @@ func (s *Server) issue(ctx context.Context, d *directory, o order.Order) *order.
 		s.o.Log.Error("the failure of an order could not be kept", "order", o.ID, "error", err.Error())
 		return nil
 	}
+	s.o.Meter.Ordered(acme.StatusInvalid)
 	return &o
 }
 
@@ -199,7 +201,7 @@ func (s *Server) makeCertificate(ctx context.Context, d *directory, o *order.Ord
 	if !d.Policy.Profiles[o.Profile].NoCommon {
 		req.CommonName = commonName(csr, o.Identifiers)
 	}
-	return d.Authority.Order(ctx, authority.Order{Request: req, CSR: o.CSR, For: fulfils})
+	return d.Authority.As(s.by(o.Account).Actor).Order(ctx, authority.Order{Request: req, CSR: o.CSR, For: fulfils})
 }
 
 // commonName is the one the request asked for, or the first name; none where it would not fit (RFC 5280, Appendix A.1: 64

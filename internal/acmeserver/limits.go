@@ -27,6 +27,7 @@ type Rate struct {
 // to pay off.
 type limiter struct {
 	o    Limits
+	m    Meter
 	mu   sync.Mutex
 	paid map[string]time.Time
 }
@@ -34,7 +35,9 @@ type limiter struct {
 // maxClients bounds the memory; beyond it those who owe nothing are forgotten, and then everybody.
 const maxClients = 100_000
 
-func newLimiter(o Limits) *limiter { return &limiter{o: o, paid: make(map[string]time.Time)} }
+func newLimiter(o Limits, m Meter) *limiter {
+	return &limiter{o: o, m: m, paid: make(map[string]time.Time)}
+}
 
 // take charges a client cost; false if it has used up what it may.
 func (l *limiter) take(kind, client string, r Rate, cost int, now time.Time) bool {
@@ -50,6 +53,7 @@ func (l *limiter) take(kind, client string, r Rate, cost int, now time.Time) boo
 	}
 	step := r.Per / time.Duration(r.Count)
 	if due.Add(step).Sub(now) > r.Per {
+		l.m.Limited(kind)
 		return false
 	}
 	if cost == 0 {

@@ -138,6 +138,7 @@ func (s *Server) newOrder(q *request) (*reply, *acme.Problem) {
 	if problem != nil {
 		return nil, problem
 	}
+	plan.Order.Client = clientOf(q.Request)
 	row := store.ACMEOrder{ID: plan.Order.ID, Account: q.account.ID, CreatedAt: plan.Order.Created}
 	if err := writeOrder(&row, &plan.Order); err != nil {
 		return nil, s.trouble("write the order", err)
@@ -155,6 +156,7 @@ func (s *Server) newOrder(q *request) (*reply, *acme.Problem) {
 	if err != nil {
 		return nil, s.trouble("keep the order", err)
 	}
+	s.o.Meter.Ordered(acme.StatusPending)
 	// An order of which everything was proven before is ready at once.
 	all, err := s.authorizations(q, plan.Order.Authorizations)
 	if err != nil {

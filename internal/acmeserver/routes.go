@@ -184,6 +184,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, d *directory, p
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
+	s.o.Meter.Refused(problemName(p))
 	s.o.Log.Info("refused", "path", r.URL.Path, "type", string(p.Kind()), "detail", p.Detail, "from", r.RemoteAddr)
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(p)

@@ -46,6 +46,7 @@ type Options struct {
 	Validations int
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // nil: nothing is logged
+	Meter       Meter            // nil: nothing is measured
 }
 
 // Directory is one CA as clients see it.
@@ -107,6 +108,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Meter == nil {
+		o.Meter = unmetered{}
+	}
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
 	key, err := o.Store.ACMESecret(ctx, "nonces", fresh)
@@ -120,7 +124,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), directories: make(map[string]*directory), nonces: book, limits: newLimiter(o.Limits),
+	s := &Server{o: o, mux: http.NewServeMux(), directories: make(map[string]*directory), nonces: book, limits: newLimiter(o.Limits, o.Meter),
 		slots: make(chan struct{}, o.Validations)}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, d := range o.Directories {

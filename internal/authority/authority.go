@@ -42,6 +42,8 @@ type Options struct {
 	Responder *pki.Issuer
 	// Profiles are profiles of one's own, by name, for Renew.
 	Profiles map[string]pki.ProfileSpec
+	// Meter is told what is done, for metrics; nil: nobody is.
+	Meter Meter
 	// Transparency shows certificates of servers to logs before they are signed; nil:
 	// they are shown to none.
 	Transparency *Transparency
@@ -77,6 +79,9 @@ func Open(ctx context.Context, o Options) (*Authority, error) {
 	}
 	if o.SignTimeout == 0 {
 		o.SignTimeout = signTimeout
+	}
+	if o.Meter == nil {
+		o.Meter = unmetered{}
 	}
 	if o.Chain == nil {
 		o.Chain = []*x509.Certificate{c}
@@ -114,6 +119,14 @@ func (a *Authority) Close() error {
 		return nil
 	}
 	return a.Store.Close()
+}
+
+// As gives the same authority, acting for somebody else: the audit log names actor. It is not to be closed, and of no use
+// when the first one is.
+func (a *Authority) As(actor string) *Authority {
+	other := *a
+	other.Actor, other.ownsStore = actor, false
+	return &other
 }
 
 // IssuerID is the number under which the store knows the issuer.

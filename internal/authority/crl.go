@@ -246,5 +246,10 @@ func (a *Authority) makeCRL(ctx context.Context, o *CRLOptions, last store.CRLSt
 	if err := a.Store.RecordCRL(ctx, a.record.ID, state, sha256.Sum256(der), by); err != nil {
 		return nil, fmt.Errorf("CRL number %d: %w", number.Number, err)
 	}
+	if o.Delta {
+		a.Meter.Signed("delta")
+	} else {
+		a.Meter.Signed("crl")
+	}
 	return der, nil
 }

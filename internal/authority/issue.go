@@ -52,6 +52,16 @@ func (a *Authority) Issue(ctx context.Context, req pki.Request) (*x509.Certifica
 // refusal is recorded. If ctx ends after the signature, the certificate is recorded
 // all the same.
 func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
+	issued, err := a.order(ctx, o)
+	if err != nil {
+		a.Meter.NotIssued(profileName(&o.Request))
+		return nil, err
+	}
+	a.Meter.Issued(profileName(&o.Request))
+	return issued, nil
+}
+
+func (a *Authority) order(ctx context.Context, o Order) (*Issued, error) {
 	if err := a.needKey(); err != nil {
 		return nil, err
 	}

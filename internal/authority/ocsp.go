@@ -101,6 +101,7 @@ func (a *Authority) signAnswer(t ocsp.ResponseTemplate) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign the OCSP answer: %w", err)
 	}
+	a.Meter.Signed("ocsp")
 	return der, nil
 }
 

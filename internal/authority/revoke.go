@@ -60,6 +60,9 @@ func (a *Authority) RevokeWith(ctx context.Context, serial *big.Int, r Revocatio
 		}
 		return &pki.RefusedError{Reason: fmt.Sprintf("the certificate %s is revoked already%s", SerialText(serial), since)}
 	}
+	if err == nil {
+		a.Meter.Revoked(r.Reason)
+	}
 	return err
 }
 

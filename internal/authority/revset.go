@@ -61,6 +61,7 @@ func (a *Authority) RevocationSet(ctx context.Context) ([]byte, error) {
 	if err := set.Sign(a.Issuer.Key); err != nil {
 		return nil, err
 	}
+	a.Meter.Signed("set")
 	der := set.Marshal()
 	digest := sha256.Sum256(der)
 	err = a.Store.Note(ctx, store.Entry{At: created, Actor: a.Actor, Action: store.ActionSigned, Issuer: a.record.ID, Digest: digest[:],

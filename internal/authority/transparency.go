@@ -169,7 +169,11 @@ func (a *Authority) collect(ctx context.Context, pre *x509.Certificate) ([]ct.SC
 				return
 			}
 			defer func() { <-slots }()
+			begun := time.Now()
 			sct, err := t.Submit(ctx, log, chain, entry)
+			if ctx.Err() == nil || err == nil { // what is given up because enough have answered is no failure of the log
+				a.Meter.Submitted(log.Description, time.Since(begun), err)
+			}
 			answers <- answer{log, sct, err}
 		}()
 	}

@@ -25,6 +25,7 @@ type Order struct {
 	CSR            []byte            `json:"csr,omitempty"`    // DER, from finalize on
 	Serial         string            `json:"serial,omitempty"` // of the certificate, hexadecimal
 	Star           *Star             `json:"star,omitempty"`
+	Client         Client            `json:"client,omitzero"` // who asked for it
 }
 
 // Authorization is an account's right to an identifier, or the way there.

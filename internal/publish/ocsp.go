@@ -34,6 +34,7 @@ type answer struct {
 	der     []byte
 	made    time.Time
 	expires time.Time // its nextUpdate
+	says    string    // for metrics
 }
 
 func newAnswers() *answers { return &answers{kept: make(map[string]answer)} }
@@ -91,6 +92,7 @@ func (p *Publisher) ocsp(w http.ResponseWriter, r *http.Request, rest string) {
 		der, err := i.Authority.OCSP(r.Context(), request)
 		if err != nil {
 			p.o.Log.Error("no OCSP answer", "error", err.Error())
+			p.o.Meter.Answered(ocsp.TryLater.String(), false)
 			p.send(w, "application/ocsp-response", ocsp.ErrorResponse(ocsp.TryLater), 0)
 			return
 		}
@@ -99,6 +101,7 @@ func (p *Publisher) ocsp(w http.ResponseWriter, r *http.Request, rest string) {
 			i.answers.keep(request, found, epoch)
 		}
 	}
+	p.o.Meter.Answered(found.says, ok)
 	p.sendAnswer(w, r, found, now)
 }
 
@@ -137,7 +140,11 @@ func readQuestion(r *http.Request, encoded string) (request []byte, status int) 
 func lasting(der []byte, now time.Time) (a answer, keep bool) {
 	a = answer{der: der, made: now}
 	response, err := ocsp.ParseResponse(der)
-	if err != nil || response.Status != ocsp.Successful {
+	if err != nil {
+		return a, false
+	}
+	a.says = saying(response)
+	if response.Status != ocsp.Successful {
 		return a, false
 	}
 	keep = response.Nonce == nil

@@ -30,6 +30,7 @@ type Options struct {
 	Title   string           // of the page; "": from the first root
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: nothing is logged
+	Meter   Meter            // nil: nothing is measured
 	// Notice is how long a revocation may take until answers made before are given up; 0: a second.
 	Notice time.Duration
 }
@@ -62,6 +63,9 @@ func New(ctx context.Context, o Options) (*Publisher, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Meter == nil {
+		o.Meter = unmetered{}
 	}
 	if o.Notice <= 0 {
 		o.Notice = defaultNotice

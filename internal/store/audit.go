@@ -23,6 +23,7 @@ const (
 	ActionReleased = "released" // from hold
 	ActionCRL      = "crl"      // a number was given out
 	ActionSigned   = "signed"   // a CRL, an OCSP responder or another thing; the digest is that of its DER
+	ActionAdmin    = "admin"    // somebody may act over the admin API, or may no longer
 	ActionBackup   = "backup"
 	ActionRestored = "restored"
 )

@@ -38,6 +38,10 @@ func conformance(t *testing.T, open func(*testing.T) *Store) {
 		{"an order gets one certificate", anOrderGetsOneCertificate},
 		{"work is given to one", workIsGivenToOne},
 		{"a secret is made once", aSecretIsMadeOnce},
+		{"accounts and orders come in pages", pagesOfAccountsAndOrders},
+		{"certificates are found by account", certificatesAreFoundByAccount},
+		{"the audit log has pages", theAuditLogHasPages},
+		{"writes are observed", writesAreObserved},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fixture{T: t, Store: open(t), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}

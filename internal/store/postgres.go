@@ -209,10 +209,12 @@ func (s *Store) doAlone(w *write) error {
 		return ErrClosed
 	}
 	var own error
+	begun := time.Now()
 	err := s.postgres.transaction(func(c *change) error {
 		own = w.run(c)
 		return own
 	})
+	s.observeAlone(begun, err)
 	var known *pgconn.PgError
 	if err != nil && err == own && !errors.As(err, &known) {
 		return err // what the write itself was refused for

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver
@@ -40,6 +41,7 @@ type Store struct {
 	lost     []Lost
 	alone    bool // nobody else had it open when it was opened
 	created  bool
+	observer atomic.Pointer[func(writes int, took time.Duration, err error)]
 }
 
 // Open opens the database in the file path, made if missing with mode 0600; its

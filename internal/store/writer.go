@@ -95,6 +95,7 @@ func (w *writer) run() {
 		if len(w.batch) > 0 {
 			start := time.Now()
 			w.commit()
+			w.store.observe(w.batch, start)
 			w.patience = 0
 			if len(w.batch) > 1 && w.kept != nil {
 				w.patience = min(time.Since(start), maxPatience)
