@@ -74,7 +74,7 @@ func (s *Store) ACMEAccountOf(ctx context.Context, directory string, thumbprint 
 }
 
 func (s *Store) acmeAccount(ctx context.Context, where string, args ...any) (ACMEAccount, error) {
-	a, err := scanAccount(s.readers.QueryRowContext(ctx, `SELECT `+accountColumns+` FROM acme_accounts WHERE `+where, args...).Scan)
+	a, err := scanAccount(s.ask(ctx, `SELECT `+accountColumns+` FROM acme_accounts WHERE `+where, args...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, fmt.Errorf("account: %w", ErrNotFound)
 	}
@@ -153,7 +153,7 @@ func (s *Store) AddACMEBinding(ctx context.Context, b ACMEBinding, by By) error 
 
 // ACMEBinding finds a key by its name; [ErrNotFound].
 func (s *Store) ACMEBinding(ctx context.Context, kid string) (ACMEBinding, error) {
-	b, err := scanBinding(s.readers.QueryRowContext(ctx, `SELECT `+bindingColumns+` FROM acme_bindings WHERE kid = $1`, kid).Scan)
+	b, err := scanBinding(s.ask(ctx, `SELECT `+bindingColumns+` FROM acme_bindings WHERE kid = $1`, kid).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b, fmt.Errorf("binding: %w", ErrNotFound)
 	}

@@ -100,7 +100,7 @@ func (s *Store) ACMEOrderOf(ctx context.Context, serial string) (ACMEOrder, erro
 }
 
 func (s *Store) acmeOrder(ctx context.Context, where string, args ...any) (ACMEOrder, error) {
-	o, err := scanOrder(s.readers.QueryRowContext(ctx, `SELECT `+orderColumns+` FROM acme_orders WHERE `+where, args...).Scan)
+	o, err := scanOrder(s.ask(ctx, `SELECT `+orderColumns+` FROM acme_orders WHERE `+where, args...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return o, fmt.Errorf("order: %w", ErrNotFound)
 	}
@@ -173,7 +173,11 @@ func (s *Store) ACMEAuthorizations(ctx context.Context, ids ...string) ([]ACMEAu
 	for i, id := range ids {
 		args[i] = id
 	}
-	rows, err := collect(ctx, s, scanAuthorization, `SELECT `+authorizationColumns+` FROM acme_authorizations WHERE id IN (`+places(len(ids))+`)`, args...)
+	read := collect[ACMEAuthorization]
+	if len(ids) <= fewIDs {
+		read = collectFew[ACMEAuthorization]
+	}
+	rows, err := read(ctx, s, scanAuthorization, `SELECT `+authorizationColumns+` FROM acme_authorizations WHERE id IN (`+places(len(ids))+`)`, args...)
 	if err != nil {
 		return nil, s.explain(err, "read authorizations")
 	}
@@ -191,6 +195,9 @@ func (s *Store) ACMEAuthorizations(ctx context.Context, ids ...string) ([]ACMEAu
 	}
 	return found, nil
 }
+
+// fewIDs is up to how many IDs a question keeps its statement.
+const fewIDs = 4
 
 // places is "$1, $2, …".
 func places(n int) string {
@@ -210,7 +217,7 @@ const usablePerName = 8
 // UsableACMEAuthorizations finds what an account may use again for an identifier: valid or pending, and not expired; the
 // ones that last longest first.
 func (s *Store) UsableACMEAuthorizations(ctx context.Context, account, identifier string, now time.Time) ([]ACMEAuthorization, error) {
-	all, err := collect(ctx, s, scanAuthorization, `SELECT `+authorizationColumns+` FROM acme_authorizations
+	all, err := collectFew(ctx, s, scanAuthorization, `SELECT `+authorizationColumns+` FROM acme_authorizations
 		WHERE account = $1 AND identifier = $2 AND expires_at > $3 AND status IN ('valid', 'pending') ORDER BY expires_at DESC LIMIT $4`,
 		account, identifier, millis(now), usablePerName)
 	return all, s.explain(err, "read authorizations")
@@ -240,7 +247,7 @@ func (s *Store) ChangeACMEAuthorization(ctx context.Context, id string, edit fun
 // node, left half-done. Each is given to one caller, and comes up again at until if that one does not finish.
 func (s *Store) ClaimACMEWork(ctx context.Context, now, until time.Time, limit int) (authorizations []ACMEAuthorization, orders []ACMEOrder, err error) {
 	var waiting int
-	err = s.readers.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM acme_authorizations WHERE due_at > 0 AND due_at <= $1) + (SELECT COUNT(*) FROM acme_orders WHERE due_at > 0 AND due_at <= $1)`,
+	err = s.ask(ctx, `SELECT (SELECT COUNT(*) FROM acme_authorizations WHERE due_at > 0 AND due_at <= $1) + (SELECT COUNT(*) FROM acme_orders WHERE due_at > 0 AND due_at <= $1)`,
 		millis(now)).Scan(&waiting)
 	if err != nil || waiting == 0 {
 		return nil, nil, s.explain(err, "look for work")

@@ -42,6 +42,7 @@ func conformance(t *testing.T, open func(*testing.T) *Store) {
 		{"certificates are found by account", certificatesAreFoundByAccount},
 		{"the audit log has pages", theAuditLogHasPages},
 		{"writes are observed", writesAreObserved},
+		{"admins come and go", adminsComeAndGo},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fixture{T: t, Store: open(t), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}

@@ -15,7 +15,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the number of the last migration.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // migrate brings the schema up to date. It asks the file's own version number
 // first, so that opening a database that is up to date costs one small read.

@@ -24,7 +24,7 @@ import (
 var postgresMigrations embed.FS
 
 // postgresVersion is the number of the last migration for PostgreSQL.
-const postgresVersion = 1
+const postgresVersion = 2
 
 // How many connections a node has at most for each purpose, how many goroutines
 // write batches of reservations and records, how long a transaction may take, and how

@@ -92,7 +92,7 @@ func (s *Store) GetID(ctx context.Context, id int64) (*Certificate, error) {
 }
 
 func (s *Store) get(ctx context.Context, where string, args ...any) (*Certificate, error) {
-	row := s.readers.QueryRowContext(ctx, `SELECT `+certificateColumns+`, c.der, r.csr`+certificateTables+` WHERE `+where, args...)
+	row := s.ask(ctx, `SELECT `+certificateColumns+`, c.der, r.csr`+certificateTables+` WHERE `+where, args...)
 	var der, csr []byte
 	c, err := scanCertificate(row.Scan, &der, &csr)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -289,13 +289,5 @@ func collect[T any](ctx context.Context, s *Store, scan func(func(...any) error)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		one, err := scan(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
+	return readAll(rows, scan)
 }

@@ -246,7 +246,7 @@ func (s *Store) Status(ctx context.Context, issuer int64, serial []byte) (st Sta
 	st.Serial = serial
 	var state int64
 	var at, reason, invalid sql.NullInt64
-	err = s.readers.QueryRowContext(ctx, `SELECT COALESCE(c.state, r.outcome, 1), v.revoked_at, v.reason, v.invalid_at`+certificateTables+
+	err = s.ask(ctx, `SELECT COALESCE(c.state, r.outcome, 1), v.revoked_at, v.reason, v.invalid_at`+certificateTables+
 		` WHERE r.issuer = $1 AND r.serial = $2`, issuer, serial).Scan(&state, &at, &reason, &invalid)
 	if errors.Is(err, sql.ErrNoRows) {
 		return st, ErrNotFound
@@ -302,6 +302,6 @@ func (s *Store) Statuses(ctx context.Context, issuer int64, endsFrom time.Time, 
 // LastChange is the number of the last change to the validity of any certificate: what was made before a greater one may
 // say something else now. 0: there was none.
 func (s *Store) LastChange(ctx context.Context) (change int64, err error) {
-	err = s.readers.QueryRowContext(ctx, `SELECT COALESCE(MAX(change), 0) FROM revocations`).Scan(&change)
+	err = s.ask(ctx, `SELECT COALESCE(MAX(change), 0) FROM revocations`).Scan(&change)
 	return change, s.explain(err, "read the revocations")
 }

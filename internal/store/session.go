@@ -199,6 +199,12 @@ func (c *change) chain() error {
 	return c.exec(`SELECT pg_advisory_xact_lock('audit'::regclass::oid::bigint << 32)`)
 }
 
+// isTrouble tells whether an error is not the fault of what was to be written.
+func (s *Store) isTrouble(err error) bool {
+	var trouble *FileError
+	return errors.As(s.explain(err, "write to the database"), &trouble) || mayBeRetried(err)
+}
+
 // within carries out one write in a savepoint. What the write itself is refused
 // for is its own error; what is wrong with the file is everybody's.
 func (c *change) within(one *write) error {
@@ -210,8 +216,7 @@ func (c *change) within(one *write) error {
 	if one.err == nil {
 		return c.exec("RELEASE SAVEPOINT one")
 	}
-	var trouble *FileError
-	if err := c.store.explain(one.err, "write to the database"); errors.As(err, &trouble) || mayBeRetried(one.err) {
+	if c.store.isTrouble(one.err) {
 		return one.err
 	}
 	c.audit, c.chains = c.audit[:entries], chains // the lock goes back with the savepoint

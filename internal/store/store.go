@@ -33,6 +33,7 @@ type Store struct {
 	presence *presence
 	postgres *postgres // nil: SQLite
 	inserts  sync.Map  // insertKey: statement
+	prepares sync.Map  // text: statement of the readers
 	queue    chan *write
 	quit     chan struct{} // closed by Close: the writer finishes what is queued
 	writing  sync.WaitGroup

@@ -137,12 +137,18 @@ func (w *writer) close() {
 	}
 }
 
-// commit makes one transaction of the batch. If a row is refused, everything is
-// undone and done again one by one, so that each write gets the answer it
-// deserves and none suffers for another.
+// commit makes one transaction of the batch. If a write is refused, everything is
+// undone and done again one by one, so that each gets the answer it deserves and
+// none suffers for another.
 func (w *writer) commit() {
 	err := w.transaction(w.together)
-	if err != nil && (isConstraint(err) || errors.Is(err, ErrTaken)) {
+	var refused *refusedError
+	switch {
+	case err == nil || w.store.isTrouble(err):
+	case errors.As(err, &refused) && len(w.batch) == 1:
+		w.batch[0].err = refused.err
+		return
+	case refused != nil || isConstraint(err) || errors.Is(err, ErrTaken):
 		err = w.transaction(w.oneByOne)
 	}
 	if err == nil {
@@ -180,13 +186,19 @@ func (w *writer) together(c *change) error {
 	}
 	for _, one := range w.batch {
 		if one.run != nil {
-			if err := c.within(one); err != nil {
-				return err
+			if err := one.run(c); err != nil {
+				return &refusedError{err}
 			}
 		}
 	}
 	return nil
 }
+
+// refusedError says that one write of a batch was refused, so that the batch has to be made again without it.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string { return e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }
 
 func (w *writer) oneByOne(c *change) error {
 	for _, one := range w.batch {
