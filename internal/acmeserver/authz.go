@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/acme"
-	"github.com/tlswright/tlswright/internal/challenge"
 	"github.com/tlswright/tlswright/internal/order"
 	"github.com/tlswright/tlswright/internal/store"
 )
@@ -126,7 +125,7 @@ func (s *Server) challenge(q *request) (*reply, *acme.Problem) {
 		if c.Type == acme.DNSPersist01 && len(q.dir.Identities) == 0 {
 			return nil, malformed("this CA has no name that a record could carry")
 		}
-		if a, problem = s.attempt(q, a.ID, id); problem != nil {
+		if a, problem = s.attempt(q, a, id); problem != nil {
 			return nil, problem
 		}
 		c = a.Challenge(id)
@@ -136,80 +135,6 @@ func (s *Server) challenge(q *request) (*reply, *acme.Problem) {
 		r.retry = retryAfter
 	}
 	return r, nil
-}
-
-// attempt begins a validation, and waits a moment for its outcome: most are decided by then, and the client need not ask
-// again.
-func (s *Server) attempt(q *request, id, challengeID string) (*order.Authorization, *acme.Problem) {
-	now := s.o.Now()
-	if problem := s.limits.validation(q.account.ID, now); problem != nil {
-		return nil, problem
-	}
-	begun := false
-	a, problem := s.changeAuthorization(q, id, func(a *order.Authorization, row *store.ACMEAuthorization) (p *acme.Problem) {
-		if begun, p = a.Attempt(challengeID, now); begun {
-			row.DueAt = now.Add(lease)
-		}
-		return p
-	})
-	if problem != nil || !begun {
-		return a, problem
-	}
-	task := s.task(a, challengeID, q.account, s.accountURL(q.Request, q.dir, q.account.ID))
-	done := make(chan *order.Authorization, 1)
-	s.work.Go(func() { done <- s.validate(*a, challengeID, task, q.dir) })
-	timer := time.NewTimer(s.o.Patience)
-	defer timer.Stop()
-	select {
-	case decided := <-done:
-		if decided != nil {
-			return decided, nil
-		}
-	case <-timer.C:
-	case <-q.Context().Done():
-	}
-	return a, nil
-}
-
-func (s *Server) task(a *order.Authorization, challengeID string, account *store.ACMEAccount, accountURL string) challenge.Task {
-	c := a.Challenge(challengeID)
-	return challenge.Task{Identifier: a.Identifier, Wildcard: a.Wildcard, Type: c.Type, Token: c.Token, Thumbprint: account.Thumbprint, AccountURI: accountURL}
-}
-
-// validate has a challenge validated and keeps the outcome; nil if that could not be kept: somebody will take it up again.
-func (s *Server) validate(a order.Authorization, challengeID string, t challenge.Task, d *directory) *order.Authorization {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-s.ctx.Done():
-		return nil
-	}
-	begun := time.Now()
-	problem := s.o.Chaos.validation(s.ctx)
-	if problem == nil {
-		problem = s.o.Validator.Validate(s.ctx, t)
-	}
-	if s.ctx.Err() != nil {
-		return nil // cut short by our own end: no outcome
-	}
-	var changed order.Authorization
-	_, err := s.o.Store.ChangeACMEAuthorization(s.ctx, a.ID, func(row *store.ACMEAuthorization) error {
-		var err error
-		if changed, err = readAuthorization(row); err != nil {
-			return err
-		}
-		changed.Result(challengeID, problem, d.Policy.ValidLifetime, s.o.Now())
-		row.DueAt = time.Time{}
-		return writeAuthorization(row, &changed)
-	})
-	if err != nil {
-		s.o.Log.Error("the outcome of a validation could not be kept", "authorization", a.ID, "error", err.Error())
-		return nil
-	}
-	s.o.Meter.Validated(t.Type, problemName(problem), time.Since(begun))
-	s.limits.validated(a.Account, problem == nil, s.o.Now())
-	s.o.Log.Info("validated", "identifier", a.Requested().String(), "by", t.Type, "ok", problem == nil, "account", a.Account)
-	return &changed
 }
 
 // servesGet answers the resources that may be read without a signature: the certificates of STAR orders that allow it.

@@ -44,11 +44,11 @@ func (s *Server) finalize(q *request) (*reply, *acme.Problem) {
 	if err != nil {
 		return nil, s.trouble("read the account", err)
 	}
-	o, problem := s.begin(q, l, limits, csr)
+	o, begun, problem := s.begin(q, l, limits, csr)
 	if problem != nil {
 		return nil, problem
 	}
-	return s.orderReply(q, s.waitFor(q, o), 0), nil
+	return s.orderReply(q, s.waitFor(q, o, begun), 0), nil
 }
 
 // keyOfAccount refuses a certificate for the key of any account, of any directory (RFC 8555, Section 11.1).
@@ -69,37 +69,48 @@ func (s *Server) keyOfAccount(q *request, csr *pki.CSR) *acme.Problem {
 	return nil
 }
 
-// begin makes an order processing, once: of two requests at the same time one finds that it is.
-func (s *Server) begin(q *request, l *loadedOrder, limits order.Limits, csr *pki.CSR) (*order.Order, *acme.Problem) {
-	var o order.Order
+// begin makes an order processing, once: of two requests at the same time one finds that it is. The serial number of its
+// certificate is reserved by the same transaction.
+func (s *Server) begin(q *request, l *loadedOrder, limits order.Limits, csr *pki.CSR) (*order.Order, *authority.Reserved, *acme.Problem) {
+	// Looked at before, on what was read: most that is refused needs no transaction.
+	o := l.Order
+	if problem := limits.Finalize(&o, csr, q.key.Key); problem != nil {
+		return nil, nil, problem
+	}
 	var refused *acme.Problem
-	_, err := s.o.Store.ChangeACMEOrder(q.Context(), l.ID, func(row *store.ACMEOrder) error {
-		var err error
-		if o, err = readOrder(row); err != nil {
+	wish := s.wishFor(q.dir, &o, csr, s.validity(&o, q.dir))
+	wish.For, wish.Take = o.ID, func(row *store.ACMEOrder) error {
+		now, err := readOrder(row)
+		if err != nil {
 			return err
 		}
-		o.Observe(l.authorizations, s.o.Now())
-		if refused = limits.Finalize(&o, csr, q.key.Key); refused != nil {
+		now.Observe(l.authorizations, s.o.Now())
+		if refused = limits.Finalize(&now, csr, q.key.Key); refused != nil {
 			return refused
 		}
+		o = now
 		row.DueAt = s.o.Now().Add(lease)
-		return writeOrder(row, &o)
-	})
+		return writeOrder(row, &now)
+	}
+	// Not cut short when the client goes: half a transaction is of no use to anybody.
+	begun, err := q.dir.Authority.As(s.by(o.Account).Actor).Reserve(context.WithoutCancel(q.Context()), wish)
 	if refused != nil {
-		return nil, refused
+		return nil, nil, refused
 	}
 	if err != nil {
-		return nil, s.trouble("keep the order", err)
+		return nil, nil, s.trouble("keep the order", err)
 	}
-	return &o, nil
+	s.o.Meter.Ordered(acme.StatusProcessing)
+	return &o, begun, nil
 }
 
 // waitFor has the certificate issued and waits a moment for it; the order is what it is by then.
-func (s *Server) waitFor(q *request, o *order.Order) *order.Order {
+func (s *Server) waitFor(q *request, o *order.Order, begun *authority.Reserved) *order.Order {
 	done := make(chan *order.Order, 1)
 	s.work.Go(func() {
 		s.o.Chaos.dawdle(s.ctx)
-		done <- s.issue(s.ctx, q.dir, *o)
+		issued, err := begun.Issue(s.ctx)
+		done <- s.issued(s.ctx, *o, issued, err)
 	})
 	timer := time.NewTimer(max(s.o.Patience, time.Second) / s.o.Chaos.impatience())
 	defer timer.Stop()
@@ -114,9 +125,14 @@ func (s *Server) waitFor(q *request, o *order.Order) *order.Order {
 	return o
 }
 
-// issue makes the certificate of a processing order; nil if the outcome could not be kept.
+// issue makes the certificate of a processing order that was left; nil if the outcome could not be kept.
 func (s *Server) issue(ctx context.Context, d *directory, o order.Order) *order.Order {
 	issued, err := s.makeCertificate(ctx, d, &o, o.ID, s.validity(&o, d))
+	return s.issued(ctx, o, issued, err)
+}
+
+// issued keeps the outcome of an order; nil if that could not be. A certificate and its order were kept together already.
+func (s *Server) issued(ctx context.Context, o order.Order, issued *authority.Issued, err error) *order.Order {
 	if err == nil {
 		o.Issued(authority.SerialText(issued.Certificate.SerialNumber))
 		s.o.Meter.Ordered(acme.StatusValid)
@@ -187,13 +203,20 @@ func (s *Server) validity(o *order.Order, d *directory) span {
 	return span{o.NotBefore, d.Policy.Profiles[o.Profile].Lifetime}
 }
 
-// makeCertificate issues for what was proven, and nothing else of the request but its key: names come from the order,
-// usages from the profile (server authentication alone).
+// makeCertificate issues for an order.
 func (s *Server) makeCertificate(ctx context.Context, d *directory, o *order.Order, fulfils string, v span) (*authority.Issued, error) {
 	csr, err := pki.ParseCSR(o.CSR)
 	if err != nil {
 		return nil, err
 	}
+	wish := s.wishFor(d, o, csr, v)
+	wish.For = fulfils
+	return d.Authority.As(s.by(o.Account).Actor).Order(ctx, wish)
+}
+
+// wishFor is what the authority is asked for: what was proven, and nothing else of the request but its key. Names come from
+// the order, usages from the profile (server authentication alone).
+func (s *Server) wishFor(d *directory, o *order.Order, csr *pki.CSR, v span) authority.Order {
 	req := pki.Request{Profile: pki.ProfileServer, Key: csr.Key, MustStaple: csr.MustStaple, NotBefore: v.notBefore, Lifetime: v.lifetime}
 	for _, id := range o.Identifiers {
 		req.SANs = append(req.SANs, id.Type+":"+id.Value)
@@ -201,7 +224,7 @@ func (s *Server) makeCertificate(ctx context.Context, d *directory, o *order.Ord
 	if !d.Policy.Profiles[o.Profile].NoCommon {
 		req.CommonName = commonName(csr, o.Identifiers)
 	}
-	return d.Authority.As(s.by(o.Account).Actor).Order(ctx, authority.Order{Request: req, CSR: o.CSR, For: fulfils})
+	return authority.Order{Request: req, CSR: o.CSR}
 }
 
 // commonName is the one the request asked for, or the first name; none where it would not fit (RFC 5280, Appendix A.1: 64
@@ -256,7 +279,7 @@ func (s *Server) resumeValidation(row *store.ACMEAuthorization) {
 	for _, c := range a.Challenges {
 		if c.Status == acme.StatusProcessing {
 			t := s.task(&a, c.ID, &account, s.o.Base+d.prefix+"/acct/"+account.ID)
-			s.work.Go(func() { s.validate(a, c.ID, t, d) })
+			s.work.Go(func() { s.validate(a, c.ID, c.Attempted, t, d) })
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tlswright/tlswright/acme"
@@ -158,12 +159,22 @@ func (s *Server) newOrder(q *request) (*reply, *acme.Problem) {
 	}
 	s.o.Meter.Ordered(acme.StatusPending)
 	// An order of which everything was proven before is ready at once.
-	all, err := s.authorizations(q, plan.Order.Authorizations)
-	if err != nil {
-		return nil, s.trouble("read the authorizations", err)
-	}
-	plan.Order.Observe(all, s.o.Now())
+	plan.Order.Observe(chosen(plan, usable), s.o.Now())
 	return s.orderReply(q, &plan.Order, http.StatusCreated), nil
+}
+
+// chosen are the authorizations that a planned order rests on.
+func chosen(plan *order.Plan, usable []order.Authorization) []order.Authorization {
+	all := make([]order.Authorization, 0, len(plan.Order.Authorizations))
+	for _, id := range plan.Order.Authorizations {
+		is := func(a order.Authorization) bool { return a.ID == id }
+		if i := slices.IndexFunc(plan.New, is); i >= 0 {
+			all = append(all, plan.New[i])
+		} else if i := slices.IndexFunc(usable, is); i >= 0 {
+			all = append(all, usable[i])
+		}
+	}
+	return all
 }
 
 // usable finds the authorizations that an order might use again.

@@ -72,6 +72,7 @@ type Server struct {
 	nonces      *nonces
 	limits      *limiter
 	slots       chan struct{} // one for each validation at a time
+	attempts    attempts
 	work        sync.WaitGroup
 	stop        context.CancelFunc
 	ctx         context.Context // ends with Close
@@ -125,7 +126,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, mux: http.NewServeMux(), directories: make(map[string]*directory), nonces: book, limits: newLimiter(o.Limits, o.Meter),
-		slots: make(chan struct{}, o.Validations)}
+		slots: make(chan struct{}, o.Validations), attempts: attempts{running: make(map[string]*attempt)}}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, d := range o.Directories {
 		if err := s.add(d); err != nil {

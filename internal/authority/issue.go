@@ -27,6 +27,9 @@ type Order struct {
 	CSR    []byte // what the request came in, DER, to be kept; may be nil
 	Renews int64  // the record of the certificate that this one follows; 0: none
 	For    string // the ACME order that it fulfils, which must have no certificate yet; "": none
+	// Take, if set, changes that order in the transaction by which the serial number is reserved. If it returns an error,
+	// neither happens. It may be called more than once, each time with the order as it is.
+	Take func(*store.ACMEOrder) error
 }
 
 // Issued is a certificate that was issued and recorded.
@@ -52,36 +55,11 @@ func (a *Authority) Issue(ctx context.Context, req pki.Request) (*x509.Certifica
 // refusal is recorded. If ctx ends after the signature, the certificate is recorded
 // all the same.
 func (a *Authority) Order(ctx context.Context, o Order) (*Issued, error) {
-	issued, err := a.order(ctx, o)
-	if err != nil {
-		a.Meter.NotIssued(profileName(&o.Request))
-		return nil, err
-	}
-	a.Meter.Issued(profileName(&o.Request))
-	return issued, nil
-}
-
-func (a *Authority) order(ctx context.Context, o Order) (*Issued, error) {
-	if err := a.needKey(); err != nil {
-		return nil, err
-	}
-	if err := checkBeforehand(&o.Request); err != nil {
-		return nil, err
-	}
-	id, err := a.reserve(ctx, &o)
+	r, err := a.Reserve(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	c, findings, err := a.fulfil(ctx, &o, id)
-	if err != nil {
-		return nil, err
-	}
-	chain := make([][]byte, 0, 1+len(a.Chain))
-	chain = append(chain, c.Raw)
-	for _, up := range a.Chain {
-		chain = append(chain, up.Raw)
-	}
-	return &Issued{Certificate: c, Chain: chain, Findings: findings, Record: id}, nil
+	return r.Issue(ctx)
 }
 
 // fulfil makes the certificate of a request that was taken, and records it. If
@@ -169,6 +147,7 @@ func (a *Authority) reserve(ctx context.Context, o *Order) (id int64, err error)
 		}
 		id, err = a.Store.Reserve(ctx, store.NewRequest{
 			By: a.by(), Issuer: a.record.ID, Serial: o.Serial.Bytes(), Profile: profileName(&o.Request), Asked: asked, CSR: o.CSR, Renews: o.Renews,
+			Order: o.For, Take: o.Take,
 		})
 		if !drawn || !errors.Is(err, store.ErrSerialTaken) {
 			break

@@ -134,21 +134,25 @@ func (s *Store) ACMEOrdersOf(ctx context.Context, account string, after int64, l
 // time of creation stay. An error of edit changes nothing.
 func (s *Store) ChangeACMEOrder(ctx context.Context, id string, edit func(*ACMEOrder) error) (ACMEOrder, error) {
 	var changed ACMEOrder
-	err := s.do(ctx, &write{run: func(c *change) error {
-		var err error
-		changed, err = scanOrder(func(into ...any) error {
-			return c.row(into, `SELECT `+orderColumns+` FROM acme_orders WHERE id = $1`+c.forUpdate(), id)
-		})
-		if err != nil {
-			return err
-		}
-		if err := edit(&changed); err != nil {
-			return err
-		}
-		return c.exec(`UPDATE acme_orders SET status = $1, expires_at = $2, due_at = $3, serial = $4, body = $5 WHERE id = $6`,
-			changed.Status, millis(changed.ExpiresAt), millis(changed.DueAt), changed.Serial, changed.Body, id)
+	err := s.do(ctx, &write{run: func(c *change) (err error) {
+		changed, err = c.changeOrder(id, edit)
+		return err
 	}})
 	return changed, err
+}
+
+func (c *change) changeOrder(id string, edit func(*ACMEOrder) error) (ACMEOrder, error) {
+	changed, err := scanOrder(func(into ...any) error {
+		return c.row(into, `SELECT `+orderColumns+` FROM acme_orders WHERE id = $1`+c.forUpdate(), id)
+	})
+	if err != nil {
+		return changed, err
+	}
+	if err := edit(&changed); err != nil {
+		return changed, err
+	}
+	return changed, c.exec(`UPDATE acme_orders SET status = $1, expires_at = $2, due_at = $3, serial = $4, body = $5 WHERE id = $6`,
+		changed.Status, millis(changed.ExpiresAt), millis(changed.DueAt), changed.Serial, changed.Body, id)
 }
 
 // fulfil gives an order the certificate that is being recorded: one transaction, so that neither is ever without the

@@ -56,6 +56,9 @@ type NewRequest struct {
 	Asked   string // what was asked for, JSON
 	CSR     []byte // DER; may be nil
 	Renews  int64  // the certificate it follows; 0: none
+	// Take changes the ACME order Order in the same transaction; its error undoes both. nil: none is changed.
+	Order string
+	Take  func(*ACMEOrder) error
 }
 
 // NewCertificate is a signed certificate for an open request.
@@ -76,9 +79,16 @@ type NewCertificate struct {
 }
 
 // Reserve takes a request and its serial number; when it returns, both are on
-// disk. [ErrSerialTaken]: the issuer has used or reserved that number before.
+// disk. [ErrSerialTaken]: the issuer has used or reserved that number before. The
+// error of Take is returned as it is.
 func (s *Store) Reserve(ctx context.Context, r NewRequest) (id int64, err error) {
 	w := &write{reserve: &r}
+	if r.Take != nil {
+		w.run = func(c *change) error {
+			_, err := c.changeOrder(r.Order, r.Take)
+			return err
+		}
+	}
 	err = s.do(ctx, w)
 	return w.id, err
 }

@@ -15,7 +15,8 @@ const maxBatch = 512
 const maxPatience = 4 * time.Millisecond
 
 // write is one change to be made in some transaction. Two kinds are so frequent
-// that they are carried out many rows at a time; all others are functions.
+// that they are carried out many rows at a time; all others are functions. With a
+// reservation a function is carried out as well.
 type write struct {
 	reserve *NewRequest
 	record  *NewCertificate
@@ -31,7 +32,7 @@ func (s *Store) do(ctx context.Context, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.postgres != nil && w.run != nil {
+	if s.postgres != nil && w.run != nil && w.reserve == nil {
 		return s.doAlone(w)
 	}
 	w.done = make(chan struct{})
@@ -213,6 +214,11 @@ func (w *writer) oneByOne(c *change) error {
 func (c *change) perform(one *write) error {
 	switch {
 	case one.reserve != nil:
+		if one.run != nil {
+			if err := one.run(c); err != nil {
+				return err
+			}
+		}
 		return refusal(c.reserveAll([]*write{one}))
 	case one.record != nil:
 		return refusal(c.recordAll([]*write{one}))
