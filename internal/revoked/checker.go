@@ -3,6 +3,7 @@ package revoked
 import (
 	"context"
 	"crypto/x509"
+	"sync"
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
@@ -23,23 +24,145 @@ type Options struct {
 
 // Checker says of verified chains whether they are still good. It may be used concurrently.
 type Checker struct {
-	o Options
+	o     Options
+	pool  *Pool
+	lists []*list // of Options.CRLs
+
+	mu       sync.RWMutex
+	epoch    int // counts how often something was forgotten, so that a verdict that was being found meanwhile is not kept
+	verdicts map[[32]byte]*verdict
+	watches  map[*watch]bool
 }
 
+// verdict is what was found out about a chain.
+type verdict struct {
+	err   *Error    // nil: it may come in
+	until time.Time // it has to be found out again then
+	by    []*follower
+	keys  []key // of the certificates of the chain
+}
+
+// How long verdicts hold at most: those that know, and those that do not.
+const (
+	verdictFor = time.Hour
+	unknownFor = time.Second
+)
+
 // New makes a checker. A file of CRLs that cannot be read is an error, and so is a URL that is none.
-func New(o Options) (*Checker, error) { return &Checker{o: o}, nil }
+func New(o Options) (*Checker, error) {
+	c := &Checker{o: o, pool: o.Pool, verdicts: make(map[[32]byte]*verdict), watches: make(map[*watch]bool)}
+	for _, place := range o.CRLs {
+		l, err := c.pool.ownList(place)
+		if err != nil {
+			c.unpin()
+			return nil, err
+		}
+		c.lists = append(c.lists, l)
+	}
+	c.pool.mu.Lock()
+	c.pool.checkers[c] = true
+	c.pool.mu.Unlock()
+	return c, nil
+}
+
+func (c *Checker) unpin() {
+	for _, l := range c.lists {
+		l.unpin()
+	}
+	c.lists = nil
+}
+
+// Close lets go of what is kept for this checker; its watches end. The pool goes on, and so do checks that are under way.
+func (c *Checker) Close() error {
+	c.pool.mu.Lock()
+	_, open := c.pool.checkers[c]
+	delete(c.pool.checkers, c)
+	c.pool.mu.Unlock()
+	if !open {
+		return nil
+	}
+	c.mu.Lock()
+	clear(c.watches)
+	c.mu.Unlock()
+	c.unpin()
+	return nil
+}
 
 // Check judges a verified chain, leaf first and root last. The error is an [*Error]. It is answered from memory wherever
 // the status of the same chain has been found out before and still holds; else it may take the pool's Patience, or as
 // long as ctx allows. Who resumes a session has to ask again.
-func (c *Checker) Check(ctx context.Context, chain []*x509.Certificate) error { return nil }
-
-// Watch is Check, and calls revoked once, from a goroutine of its own, should a certificate of the chain be revoked
-// before stop is called: with an [*Error]. It keeps no more of the chain than its bytes. stop may be called more than
-// once; if err is not nil there is nothing to stop.
-func (c *Checker) Watch(ctx context.Context, chain []*x509.Certificate, revoked func(error)) (stop func(), err error) {
-	return func() {}, c.Check(ctx, chain)
+func (c *Checker) Check(ctx context.Context, chain []*x509.Certificate) error {
+	if c.o.Mode == pki.RevocationOff || len(chain) < 2 {
+		return nil // what is trusted itself has no status: RFC 5280, Section 6.1
+	}
+	id := chainID(chain)
+	now := c.pool.o.Now()
+	c.mu.RLock()
+	v, epoch := c.verdicts[id], c.epoch
+	c.mu.RUnlock()
+	if v == nil || !v.holds(now) {
+		v = c.judge(ctx, chain)
+		c.keep(id, v, epoch)
+	}
+	if v.err != nil {
+		return v.err
+	}
+	return nil
 }
 
-// Close lets go of what is kept for this checker; its watches end. The pool goes on.
-func (c *Checker) Close() error { return nil }
+// holds reports whether a verdict need not be found again.
+func (v *verdict) holds(now time.Time) bool {
+	for _, f := range v.by {
+		if !f.isCurrent() {
+			return false
+		}
+	}
+	return now.Before(v.until)
+}
+
+func (c *Checker) keep(id [32]byte, v *verdict, epoch int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.epoch != epoch {
+		return // something has changed since it was looked up
+	}
+	if len(c.verdicts) >= maxVerdicts {
+		n := 0
+		for old := range c.verdicts { // any will do
+			delete(c.verdicts, old)
+			if n++; n == maxVerdicts/16 {
+				break
+			}
+		}
+	}
+	c.verdicts[id] = v
+}
+
+// judge finds out about every certificate of a chain but the root.
+func (c *Checker) judge(ctx context.Context, chain []*x509.Certificate) *verdict {
+	ctx, cancel := context.WithTimeout(ctx, c.pool.o.Patience)
+	defer cancel()
+	v := &verdict{until: c.pool.o.Now().Add(verdictFor)}
+	found := make(map[key]memo)
+	for depth := range chain[:len(chain)-1] {
+		path := chain[depth:]
+		if k, ok := keyOf(path); ok {
+			v.keys = append(v.keys, k)
+		}
+		q := &inquiry{checker: c, pool: c.pool, path: path, verdict: v}
+		r := q.status(ctx)
+		r.Depth = depth
+		if r.Subject == "" {
+			r.Subject = pki.Name(path[0].Subject)
+		}
+		if k, ok := keyOf(path); ok && r.Status == pki.RevocationRevoked && r.Source != "memory" {
+			found[k] = memo{r.At, r.Reason, path[0].NotAfter}
+		}
+		if q.refuses(&r) {
+			v.err = refusal(path[0], r)
+			break
+		}
+	}
+	c.pool.remember(found)
+	return v
+}

@@ -1,0 +1,36 @@
+package revoked
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+)
+
+// key names a certificate by who issued it and its serial number.
+type key struct {
+	issuer [32]byte // see IssuerKey
+	serial string   // big endian, without zeros in front
+}
+
+// IssuerKey is what CAs are known by: the SHA-256 of name and public key, both DER. A CA whose certificate was renewed is
+// the same one.
+func IssuerKey(ca *x509.Certificate) [32]byte {
+	h := sha256.New()
+	h.Write(ca.RawSubject)
+	h.Write(ca.RawSubjectPublicKeyInfo)
+	return [32]byte(h.Sum(nil))
+}
+
+// keyOf names the first certificate of a path. ok is false for one that no CA issues: with a serial number that is not
+// positive, whose digits another one may have.
+func keyOf(path []*x509.Certificate) (k key, ok bool) {
+	return key{IssuerKey(path[1]), string(path[0].SerialNumber.Bytes())}, path[0].SerialNumber.Sign() > 0
+}
+
+// chainID names a chain.
+func chainID(chain []*x509.Certificate) [32]byte {
+	h := sha256.New()
+	for _, c := range chain {
+		h.Write(c.Raw)
+	}
+	return [32]byte(h.Sum(nil))
+}
