@@ -1,0 +1,306 @@
+package history
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/incident"
+	"github.com/tlswright/tlswright/internal/watch"
+)
+
+// Result is a look at a target: what every place of it showed, and what that amounts to.
+type Result struct {
+	Target   string
+	At       time.Time
+	Next     time.Time // of the next look
+	Took     time.Duration
+	Places   []Seen
+	Verdict  watch.Verdict // of the target: the worst of its places
+	Findings []incident.Finding
+	Grade    string // of a full scan that was made this time; "": none was
+}
+
+// Seen is what one place showed.
+type Seen struct {
+	Observation *watch.Observation
+	State       watch.State
+	Reason      string
+}
+
+// Rules say what follows from results.
+type Rules struct {
+	Incidents incident.Rules
+	// Route names the channels that a notice goes to. It must not wait.
+	Route func(*incident.Notice) []string
+}
+
+// File puts results into the history, with everything that follows from them: changes, incidents, notices and their
+// deliveries. Those of targets that the holder does not hold any more, or that are gone, are dropped. The notices are
+// returned; they are delivered by who claims the deliveries.
+func (h *History) File(ctx context.Context, holder string, results []Result, rules Rules) (notices []incident.Notice, err error) {
+	// Transactions on PostgreSQL that lock in one order do not lock each other out.
+	results = slices.SortedFunc(slices.Values(results), func(a, b Result) int { return strings.Compare(a.Target, b.Target) })
+	err = h.update(ctx, func(c *change) error {
+		notices = nil
+		f := &filing{change: c, rules: rules}
+		for i := range results {
+			if err := f.file(holder, &results[i]); err != nil {
+				return fmt.Errorf("file what %s showed: %w", results[i].Target, err)
+			}
+		}
+		notices = f.notices
+		return nil
+	})
+	return notices, err
+}
+
+// filing is a transaction that files results.
+type filing struct {
+	*change
+	rules    Rules
+	silences []*incident.Silence
+	isRead   bool // silences were
+	notices  []incident.Notice
+}
+
+func (f *filing) file(holder string, r *Result) error {
+	v := r.Verdict
+	n, err := f.affected(`UPDATE targets SET next_at = $1, held_until = 0, holder = '', last_at = $2, state = $3, reason = $4, leaf_ends = $5, path_ends = $6, sent_ends = $7, places = $8
+		WHERE name = $9 AND holder = $10`,
+		millis(r.Next), millis(r.At), int64(v.State), v.Reason, millis(v.Leaf), millis(v.Path), millis(v.Sent), len(r.Places), r.Target, holder)
+	if err != nil || n == 0 {
+		return err
+	}
+	if r.Grade != "" {
+		if err := f.grade(r); err != nil {
+			return err
+		}
+	}
+	if err := f.places(r); err != nil {
+		return err
+	}
+	if err := f.look(r); err != nil {
+		return err
+	}
+	return f.incidents(r.At, r.Target, r.Findings)
+}
+
+// grade notes the grade of a full scan, and that it has changed.
+func (f *filing) grade(r *Result) error {
+	var was string
+	if err := f.QueryRowContext(f.ctx, `SELECT grade FROM targets WHERE name = $1`, r.Target).Scan(&was); err != nil {
+		return err
+	}
+	if was != "" && was != r.Grade {
+		if err := f.note(r, "", watch.Change{Field: "grade", Before: was, After: r.Grade}); err != nil {
+			return err
+		}
+	}
+	return f.exec(`UPDATE targets SET grade = $1, graded_at = $2 WHERE name = $3`, r.Grade, millis(r.At), r.Target)
+}
+
+func (f *filing) note(r *Result, place string, c watch.Change) error {
+	return f.exec(`INSERT INTO changes (id, target, place, at, field, was, is_now) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		newID(r.At), r.Target, place, millis(r.At), c.Field, c.Before, c.After)
+}
+
+// places files what each place showed, and drops those that are gone.
+func (f *filing) places(r *Result) error {
+	type row struct{ digest, body, answered string }
+	old := make(map[string]row)
+	err := each(f.ctx, f, func(scan func(...any) error) error {
+		var place string
+		var x row
+		err := scan(&place, &x.digest, &x.body, &x.answered)
+		old[place] = x
+		return err
+	}, `SELECT place, digest, body, answered FROM places WHERE target = $1`, r.Target)
+	if err != nil {
+		return err
+	}
+	for i := range r.Places {
+		s := &r.Places[i]
+		o := s.Observation
+		before, known := old[o.Place]
+		delete(old, o.Place)
+		body, digest, err := encode(o)
+		if err != nil {
+			return err
+		}
+		if known && before.digest == digest {
+			err = f.exec(`UPDATE places SET seen_at = $1, state = $2, reason = $3 WHERE target = $4 AND place = $5`, millis(r.At), int64(s.State), s.Reason, r.Target, o.Place)
+		} else {
+			err = f.place(r, s, known, before.body, before.answered, body, digest)
+		}
+		if err == nil {
+			err = f.certificates(r, o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for place := range old {
+		if err := f.exec(`DELETE FROM places WHERE target = $1 AND place = $2`, r.Target, place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place files a place that shows something new.
+func (f *filing) place(r *Result, s *Seen, known bool, beforeBody, beforeAnswered, body, digest string) error {
+	o := s.Observation
+	answered := ""
+	if known {
+		before := new(watch.Observation)
+		if err := json.Unmarshal([]byte(beforeBody), before); err != nil {
+			return err
+		}
+		reference := before
+		if o.Outcome != watch.Answered {
+			if answered = beforeAnswered; before.Outcome == watch.Answered {
+				answered = beforeBody
+			}
+		} else if before.Outcome != watch.Answered && beforeAnswered != "" {
+			// It is back: what has changed meanwhile is told, too.
+			reference = new(watch.Observation)
+			if err := json.Unmarshal([]byte(beforeAnswered), reference); err != nil {
+				return err
+			}
+			if err := f.note(r, o.Place, watch.Change{Field: "outcome", Before: string(before.Outcome), After: string(o.Outcome)}); err != nil {
+				return err
+			}
+		}
+		for _, c := range watch.Diff(reference, o) {
+			if err := f.note(r, o.Place, c); err != nil {
+				return err
+			}
+		}
+	}
+	return f.exec(`INSERT INTO places (target, place, seen_at, since, state, reason, digest, body, answered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (target, place) DO UPDATE SET seen_at = excluded.seen_at, since = excluded.since, state = excluded.state, reason = excluded.reason,
+			digest = excluded.digest, body = excluded.body, answered = excluded.answered`,
+		r.Target, o.Place, millis(r.At), millis(r.At), int64(s.State), s.Reason, digest, body, answered)
+}
+
+// encode gives an observation as JSON, with a digest of all that does not change from look to look by itself.
+func encode(o *watch.Observation) (body, digest string, err error) {
+	full, err := json.Marshal(o)
+	if err != nil {
+		return "", "", err
+	}
+	still := *o
+	still.At, still.Took, still.Grade = time.Time{}, 0, ""
+	still.Leaves = slices.Clone(o.Leaves)
+	for i := range still.Leaves {
+		if s := still.Leaves[i].Staple; s != nil { // a staple is new every few days
+			still.Leaves[i].Staple = &watch.Staple{Status: s.Status, Problem: s.Problem, NextUpdate: s.NextUpdate}
+		}
+	}
+	part, err := json.Marshal(&still)
+	if err != nil {
+		return "", "", err
+	}
+	sum := sha256.Sum256(part)
+	return string(full), hex.EncodeToString(sum[:16]), nil
+}
+
+// certificates notes which certificates a place showed.
+func (f *filing) certificates(r *Result, o *watch.Observation) error {
+	for i := range o.Leaves {
+		c := o.Leaves[i].Leaf()
+		if c == nil {
+			continue
+		}
+		n, err := f.affected(`UPDATE certificates SET last_seen = $1 WHERE fingerprint = $2`, millis(r.At), c.Fingerprint)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			body, err := json.Marshal(c)
+			if err != nil {
+				return err
+			}
+			if err := f.exec(`INSERT INTO certificates (fingerprint, subject, names, not_after, first_seen, last_seen, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
+				ON CONFLICT (fingerprint) DO UPDATE SET last_seen = excluded.last_seen`,
+				c.Fingerprint, c.Subject, " "+strings.ToLower(strings.Join(c.Names, " "))+" ", millis(c.NotAfter), millis(r.At), millis(r.At), string(body)); err != nil {
+				return err
+			}
+		}
+		if err := f.exec(`INSERT INTO sightings (fingerprint, target, place, source, first_seen, last_seen) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (fingerprint, target, place) DO UPDATE SET last_seen = excluded.last_seen`,
+			c.Fingerprint, r.Target, o.Place, string(o.Source), millis(r.At), millis(r.At)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look files that somebody looked, and sums the day up.
+func (f *filing) look(r *Result) error {
+	state, took, ends := int64(r.Verdict.State), r.Took.Microseconds(), millis(r.Verdict.Leaf)
+	if err := f.exec(`INSERT INTO looks (target, at, state, took, leaf_ends) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (target, at) DO NOTHING`, r.Target, millis(r.At), state, took, ends); err != nil {
+		return err
+	}
+	bad := 0
+	if r.Verdict.State != watch.OK && r.Verdict.State != watch.Warning {
+		bad = 1
+	}
+	return f.exec(`INSERT INTO days (target, day, looks, bad, worst, took, leaf_ends) VALUES ($1, $2, 1, $3, $4, $5, $6)
+		ON CONFLICT (target, day) DO UPDATE SET looks = days.looks + 1, bad = days.bad + excluded.bad,
+			worst = CASE WHEN excluded.worst > days.worst THEN excluded.worst ELSE days.worst END, took = days.took + excluded.took, leaf_ends = excluded.leaf_ends`,
+		r.Target, millis(r.At.UTC().Truncate(24*time.Hour)), bad, state, took, ends)
+}
+
+// incidents lets findings have their consequences.
+func (f *filing) incidents(now time.Time, target string, findings []incident.Finding) error {
+	book, err := f.book(target, findings)
+	if err != nil {
+		return err
+	}
+	if len(findings) == 0 && len(book.Open) == 0 {
+		return nil
+	}
+	before := rows(book)
+	notices, changed := book.Observe(now, target, findings)
+	return f.settle(book, before, changed, notices)
+}
+
+// book reads the open incidents that a look at a target is about.
+func (f *filing) book(target string, findings []incident.Finding) (*book, error) {
+	b := f.newBook()
+	keys := make(map[incident.Key]bool)
+	for _, x := range findings {
+		keys[x.Key] = true
+	}
+	ids := make(map[string]bool)
+	err := each(f.ctx, f, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		ids[id] = true
+		return err
+	}, `SELECT a.incident FROM affected a JOIN incidents i ON i.row_id = a.incident WHERE a.target = $1 AND i.open = 1`, target)
+	if err != nil {
+		return nil, err
+	}
+	for k := range keys {
+		var id string
+		err := f.QueryRowContext(f.ctx, `SELECT row_id FROM incidents WHERE kind = $1 AND subject = $2 AND open = 1`, k.Kind, k.Subject).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		ids[id] = true
+	}
+	return b, f.load(b, ids)
+}
