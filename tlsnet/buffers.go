@@ -23,6 +23,7 @@ type (
 type buffers struct {
 	records sync.Pool // of *recordBuffer
 	flights sync.Pool // of *flightBuffer
+	lazy    lazyReads
 }
 
 func (p *buffers) record() *recordBuffer {

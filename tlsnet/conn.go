@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/ticket"
@@ -21,6 +22,7 @@ import (
 // make sense of half a record. A deadline that had passed before Write was called changes nothing.
 type Conn struct {
 	nc      net.Conn
+	raw     syscall.RawConn // of nc, to wait without a buffer; nil: it has none
 	set     *settings
 	machine *tlscore.Machine
 	name    string // that a client verifies
@@ -82,11 +84,11 @@ func (s *settings) client(nc net.Conn, name string) (*Conn, error) {
 	if name == "" && !s.insecure {
 		return nil, errors.New("tlsnet: a client needs Config.ServerName to know whom to verify")
 	}
-	return &Conn{nc: nc, set: s, name: name, machine: tlscore.NewClient(s.params, s.options(name))}, nil
+	return &Conn{nc: nc, raw: rawConn(nc), set: s, name: name, machine: tlscore.NewClient(s.params, s.options(name))}, nil
 }
 
 func (s *settings) server(nc net.Conn, h *host) *Conn {
-	return &Conn{nc: nc, set: s, host: h, machine: tlscore.NewServer(s.params, s.options(""))}
+	return &Conn{nc: nc, raw: rawConn(nc), set: s, host: h, machine: tlscore.NewServer(s.params, s.options(""))}
 }
 
 // NetConn returns the connection beneath. Reading from it or writing to it breaks the TLS connection.

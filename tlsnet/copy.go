@@ -2,8 +2,11 @@ package tlsnet
 
 import (
 	"io"
+	"net"
+	"syscall"
 
 	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/wire"
 )
 
 var (
@@ -75,9 +78,12 @@ func (c *Conn) pull() error {
 	return nil
 }
 
-// ReadFrom sends what r has until its end; io.Copy and net/http use it. While r is slow a small buffer does, and when it
-// has plenty, 64 KiB leave in each system call.
+// ReadFrom sends what r has until its end; io.Copy and net/http use it. While r is slow a small buffer does, or none where
+// r is a connection of the operating system, and when it has plenty, 64 KiB leave in each system call.
 func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
+	if raw := rawConn(r); raw != nil {
+		return c.readFromConn(r.(net.Conn), raw)
+	}
 	small := make([]byte, firstCopyLen)
 	var large *flightBuffer
 	defer func() { c.set.buffers.giveFlight(large) }()
@@ -106,4 +112,48 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 			large = nil
 		}
 	}
+}
+
+// readFromConn is ReadFrom without a buffer while nothing comes.
+func (c *Conn) readFromConn(r net.Conn, raw syscall.RawConn) (n int64, err error) {
+	for {
+		k, err := c.copyOnce(r, raw)
+		n += k
+		switch err {
+		case nil:
+		case io.EOF:
+			return n, nil
+		default:
+			return n, err
+		}
+	}
+}
+
+// copyOnce waits for what comes, and sends it, and what follows at once if that is much.
+func (c *Conn) copyOnce(r net.Conn, raw syscall.RawConn) (n int64, err error) {
+	buf, k, err := c.set.buffers.readLazily(r, raw, wire.MaxPlaintext)
+	if err != nil {
+		return 0, err
+	}
+	written, err := c.Write(buf[:k])
+	c.set.buffers.giveRecord(buf)
+	n = int64(written)
+	if err != nil || k < wire.MaxPlaintext {
+		return n, err
+	}
+	large := c.set.buffers.flight()
+	defer c.set.buffers.giveFlight(large)
+	for k = batch; k == batch; {
+		if k, err = r.Read(large[:batch]); k > 0 {
+			written, werr := c.Write(large[:k])
+			n += int64(written)
+			if werr != nil {
+				return n, werr
+			}
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }

@@ -216,9 +216,7 @@ func (c *Conn) fillHandshake(need int) error {
 	c.in.release(c.set.buffers)
 	var err error
 	if c.in.buf == nil {
-		var n int
-		n, err = readOnce(c.nc, c.in.small[:])
-		c.keep(c.in.small[:n])
+		err = c.firstBytes()
 	} else {
 		err = c.in.fill(c.nc, need)
 	}

@@ -125,11 +125,25 @@ const feedAgain = -1
 // readSmall waits for data without a buffer, and takes one when some has come.
 func (c *Conn) readSmall() error {
 	c.ticketsSoon()
-	k, err := readOnce(c.nc, c.in.small[:])
-	if err != nil {
+	if err := c.firstBytes(); err != nil {
 		return c.readFailed(err)
 	}
-	c.keep(c.in.small[:k])
+	return nil
+}
+
+// firstBytes waits for bytes without a buffer, and leaves them in one. None is held now.
+func (c *Conn) firstBytes() error {
+	h := &c.in
+	if c.raw == nil {
+		n, err := readOnce(c.nc, h.small[:])
+		c.keep(h.small[:n])
+		return err
+	}
+	buf, n, err := c.set.buffers.readLazily(c.nc, c.raw, recordBufferLen)
+	if err != nil {
+		return err
+	}
+	h.buf, h.r, h.w, h.seen = buf, 0, n, true
 	return nil
 }
 

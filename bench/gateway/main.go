@@ -19,16 +19,15 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"time"
 )
 
 // options are the flags.
 type options struct {
 	run, servers *regexp.Regexp
 	rounds       int
-	each         time.Duration // of one turn, about
-	idle         int           // connections
-	tlswright    string        // the program
+	scale        float64 // of how much a turn does
+	idle         int     // connections
+	tlswright    string  // the program
 	caddy        string
 	role         string // set in the processes that this program starts of itself
 	backend      string // of roles
@@ -41,7 +40,7 @@ func main() {
 	run := flag.String("run", ".", "only tests whose name matches this regular expression")
 	servers := flag.String("servers", ".", "only servers whose name matches this regular expression")
 	flag.IntVar(&o.rounds, "rounds", 7, "how often each server has its turn")
-	flag.DurationVar(&o.each, "each", 700*time.Millisecond, "how long a turn takes, about")
+	flag.Float64Var(&o.scale, "scale", 1, "how much a turn does, in multiples of a quarter of a second, about")
 	flag.IntVar(&o.idle, "idle", 1000, "how many idle connections to hold")
 	flag.StringVar(&o.tlswright, "tlswright", "", "our program (go build ./cmd/tlswright)")
 	flag.StringVar(&o.caddy, "caddy", "caddy", "the Caddy program")

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
@@ -172,7 +173,7 @@ func measureTest(h *hall, found []*server, t test) []samples {
 		}
 		all = append(all, samples{server: s})
 	}
-	n := t.n
+	n := int(math.Ceil(float64(t.n) * h.o.scale))
 	for i := range all { // the first turn warms up, and is not counted
 		_, all[i].failed = turn(h, all[i].server, t, n)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
+	"github.com/tlswright/tlswright/wire"
 )
 
 // serveOurs is the reference's twin on tlsnet: what the stack costs without a gateway around it.
@@ -36,7 +37,7 @@ func serveOurs(o *options) error {
 	if err != nil {
 		return err
 	}
-	open := &tlsnet.Config{Identities: []tlsnet.Identity{{Chain: chain, Key: key}}}
+	open := &tlsnet.Config{Core: tlscore.Config{CipherSuites: []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256}}, Identities: []tlsnet.Identity{{Chain: chain, Key: key}}}
 	mutual := *open
 	mutual.Core.ClientAuth = tlscore.RequireClientCert
 	mutual.ClientRoots = []*x509.Certificate{root}
