@@ -83,3 +83,14 @@ func (s *Store) countBy(ctx context.Context, query string) (map[string]int64, er
 	}
 	return counts, err
 }
+
+// CRLStates lists the last CRL of each scope that left.
+func (s *Store) CRLStates(ctx context.Context, issuer int64) ([]CRLState, error) {
+	all, err := collect(ctx, s, func(scan func(...any) error) (c CRLState, err error) {
+		var this, next int64
+		err = scan(&c.Scope, &c.Number, &c.Horizon, &this, &next, &c.Entries)
+		c.ThisUpdate, c.NextUpdate = moment(this), moment(next)
+		return c, err
+	}, `SELECT scope, number, horizon, this_update, next_update, entries FROM crl_state WHERE issuer = $1 ORDER BY scope`, issuer)
+	return all, s.explain(err, "read what CRLs there are")
+}

@@ -75,6 +75,7 @@ func TestPostgres(t *testing.T) {
 		{"orders of an account have numbers of their own", ordersHaveNumbers},
 		{"a nonce is used once by all", aNonceIsUsedOnce},
 		{"connections that were cut are made again", cutConnections},
+		{"followers hear other nodes, and come back", followersComeBack},
 		{"rows that count cannot be changed", rowsThatCount},
 		{"tampering is noticed", tamperingIsNoticed},
 		{"trouble is named", troubleIsNamed},
@@ -232,4 +233,32 @@ func aNodeComesBack(t *testing.T, c *cluster) {
 		t.Errorf("lost %+v, %v", lost, err)
 	}
 	f.verified()
+}
+
+func followersComeBack(t *testing.T, c *cluster) {
+	address := c.schema(t)
+	f := withIssuer(t, openAddress(t, address))
+	h := follow(t, openAddress(t, address))
+	f.issue(1)
+	f.issue(2)
+	f.must(f.Revoke(t.Context(), f.issuer.ID, serial(1), Revocation{At: f.now, Reason: 1}, f.by()))
+	if got := h.next(); string(got.Serial) != string(serial(1)) {
+		t.Errorf("%+v", got)
+	}
+	// The follower's session is cut, and what happens meanwhile is told all the same.
+	c.exec(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE '%MAX(change)%' AND pid <> pg_backend_pid()`)
+	select {
+	case <-h.failed:
+	case <-time.After(time.Minute):
+		t.Fatal("nobody was told of the trouble")
+	}
+	f.must(f.Revoke(t.Context(), f.issuer.ID, serial(2), Revocation{At: f.now, Reason: 1}, f.by()))
+	if got := h.next(); string(got.Serial) != string(serial(2)) {
+		t.Errorf("%+v", got)
+	}
+	// Other records take the place of these: nothing that was heard can be relied on.
+	c.exec(t, address, `ALTER TABLE revocations DISABLE TRIGGER ALL`, `DELETE FROM revocations`)
+	if got := h.next(); got.Number != 0 {
+		t.Errorf("%+v", got)
+	}
 }
