@@ -65,6 +65,8 @@ func (ch Challenge) solvers(c *Client, account *acme.Account, ask func(context.C
 			return nil, err
 		}
 		return dnsOnly(ch, u)
+	case Running:
+		return c.running()
 	case Manual:
 		if ask == nil {
 			return nil, errors.New("manual: there is nobody to ask; use a hook for what runs by itself")

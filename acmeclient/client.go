@@ -32,6 +32,8 @@ type Options struct {
 	Say func(string)
 	// Timeout bounds a whole order; 0: ten minutes.
 	Timeout time.Duration
+	// Answerer answers the challenges of orders whose way is Running; nil: there is none, and such orders fail.
+	Answerer Answerer
 }
 
 // Client gets certificates of one server into one tree.
@@ -93,6 +95,7 @@ func (c *Client) Obtain(ctx context.Context, r Request) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.inheritInstaller(&r)
 	key, err := c.keyFor(&r)
 	if err != nil {
 		return nil, err
@@ -116,6 +119,7 @@ func (c *Client) keep(ctx context.Context, r *Request, chain [][]byte, key crypt
 	kept.Obtained = c.o.Now().UTC().Truncate(time.Second)
 	kept.NextTry, kept.Fails = time.Time{}, 0
 	kept.WindowStart, kept.WindowEnd, kept.Chosen, kept.AskAgain = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	kept.InstallPending = kept.Installer != "" // until it is done, so that a crash in between loses nothing
 	n, err := c.tree.save(r.Name, chain, key, kept)
 	if err != nil {
 		return nil, err
@@ -126,7 +130,43 @@ func (c *Client) keep(ctx context.Context, r *Request, chain [][]byte, key crypt
 		}
 	}
 	done := &Certificate{Name: r.Name, Generation: n, Chain: chain, Renewal: kept}
-	return done, r.Hooks.deploy(ctx, c.tree, done)
+	return done, errors.Join(c.install(ctx, done), r.Hooks.deploy(ctx, c.tree, done))
+}
+
+// inheritInstaller has a certificate that is obtained anew go where the old one went.
+func (c *Client) inheritInstaller(r *Request) {
+	if r.Installer != "" {
+		return
+	}
+	if old, err := c.tree.Find(r.Name); err == nil {
+		r.Installer, r.Nginx = old.Renewal.Installer, old.Renewal.Nginx
+	}
+}
+
+// install tells the server that uses the certificate of a new one.
+func (c *Client) install(ctx context.Context, done *Certificate) error {
+	if done.Renewal.Installer != NginxServer {
+		return nil
+	}
+	o := InstallOptions{Now: c.o.Now, Say: c.o.Say}
+	if done.Renewal.Nginx != nil {
+		o.Nginx = *done.Renewal.Nginx
+	}
+	if _, err := c.tree.installNginx(ctx, done, o); err != nil {
+		return &HookError{Command: "install " + NginxServer, Output: pki.Printable(err.Error()), Err: err}
+	}
+	done.Renewal.InstallPending = false
+	return c.tree.saveRenewal(done.Name, done.Renewal)
+}
+
+// installPending tries again what could not be installed.
+func (c *Client) installPending(ctx context.Context, pending *Certificate) error {
+	release, err := c.tree.hold(pending.Name)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.install(ctx, pending)
 }
 
 // keyFor is the key of the certificate to come: the staged one, the old one if it is to be used again, or a fresh one.
@@ -209,7 +249,46 @@ func (c *Client) order(ctx context.Context, account *acme.Account, r *Request, k
 	if len(chains) == 0 {
 		return nil, errors.New("the server sent no certificate")
 	}
-	return pki.CertificatesPEM(chains[0].ChainPEM)
+	return c.prefer(chains, r.PreferredChain)
+}
+
+// prefer picks the chain in which an authority of that common name issued: best at its top, else anywhere. Where there is
+// none it is the one that the server would have us take (RFC 8555, Section 7.4.2).
+func (c *Client) prefer(offered []acme.Certificate, name string) ([][]byte, error) {
+	var first, found [][]byte
+	var issuers []string
+	best := 0
+	for i, o := range offered {
+		chain, err := pki.CertificatesPEM(o.ChainPEM)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			first = chain
+		}
+		for j, der := range chain {
+			x, err := x509.ParseCertificate(der)
+			if err != nil {
+				return nil, fmt.Errorf("the chain that came cannot be read: %w", err)
+			}
+			rank := 1
+			if j == len(chain)-1 {
+				rank = 2
+				issuers = append(issuers, x.Issuer.CommonName)
+			}
+			if name != "" && x.Issuer.CommonName == name && rank > best {
+				best, found = rank, chain
+			}
+		}
+	}
+	if name == "" {
+		return first, nil
+	}
+	if found == nil {
+		c.o.Say(fmt.Sprintf("no chain was issued by %s; there are those of %s, and the first is kept", pki.Printable(name), listOf(issuers)))
+		return first, nil
+	}
+	return found, nil
 }
 
 // fits checks what came: for our key, and for all names. A server that errs must not replace a certificate that works.

@@ -28,6 +28,9 @@ type HookError struct {
 
 // Error tells the command and its last line.
 func (e *HookError) Error() string {
+	if _, ok := errors.AsType[*InstallError](e.Err); ok {
+		return fmt.Sprintf("the certificate is there, but it is not installed: %s", e.Output)
+	}
 	return fmt.Sprintf("the hook %q failed: %v: %s", pki.Printable(e.Command), e.Err, e.Output)
 }
 

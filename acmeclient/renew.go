@@ -96,6 +96,10 @@ func (t *Tree) Renew(ctx context.Context, o RenewOptions) ([]Renewed, error) {
 		r.Due = due
 		if !isDue && !o.Force && !o.DryRun {
 			r.Skipped = true
+			if c.Renewal.InstallPending {
+				r.Err = client.installPending(ctx, c)
+				r.Skipped = r.Err == nil
+			}
 			results = append(results, r)
 			continue
 		}

@@ -75,8 +75,15 @@ type Renewal struct {
 	MustStaple bool      `json:"must_staple,omitempty"`
 	Challenge  Challenge `json:"challenge"`
 	Hooks      Hooks     `json:"hooks,omitzero"`
-	Installer  string    `json:"installer,omitempty"` // "nginx"
-	Obtained   time.Time `json:"obtained"`
+	// PreferredChain is the common name of an authority: of several chains that the server offers, the one in which it
+	// issued is kept.
+	PreferredChain string `json:"preferred_chain,omitempty"`
+	// Installer is the server that is to use the certificate: [NginxServer] or "". InstallPending says that it could not be
+	// told of the newest one, which is tried again.
+	Installer      string    `json:"installer,omitempty"`
+	Nginx          *Nginx    `json:"nginx,omitempty"`
+	InstallPending bool      `json:"install_pending,omitempty"`
+	Obtained       time.Time `json:"obtained"`
 	// NextTry is not before when a renewal is tried again after one that failed.
 	NextTry time.Time `json:"next_try,omitzero"`
 	Fails   int       `json:"fails,omitempty"`

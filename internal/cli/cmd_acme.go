@@ -27,7 +27,7 @@ links to the newest cert.pem, chain.pem, fullchain.pem and privkey.pem.
 Everything is below acme/ in --home, or in --dir.`,
 		Example: "  tlswright acme obtain www.example.org --email me@example.org\n  tlswright acme obtain '*.example.org' --rfc2136 ns1.example.org\n" +
 			"  tlswright acme renew\n  tlswright acme list",
-	}, newACMEObtain(a), newACMERenew(a), newACMEList(a), newACMERevoke(a), newACMEDelete(a), newACMEAccount(a), newACMESnippet(a), newACMESelftest(a))
+	}, newACMEObtain(a), newACMERenew(a), newACMEList(a), newACMERevoke(a), newACMEDelete(a), newACMEAccount(a), newACMESnippet(a), newACMEInstall(a), newACMESelftest(a))
 }
 
 // acmeFlags are common to all acme commands.
@@ -101,6 +101,8 @@ func acmeFailure(err error) error {
 	case errors.As(err, &server):
 		f.kind, f.text = kindFinding, server.Error()
 		f.hint = acmeHint(server.Type)
+	case errors.As(err, new(*acmeclient.InstallError)):
+		f.hint = "mend that; \"acme renew\" tries again, and so does \"acme install\""
 	case errors.As(err, &hook):
 		f.hint = "the certificate is there; mend the hook and run it by hand"
 	case errors.As(err, &locked):
@@ -183,10 +185,13 @@ type acmeReport struct {
 	Pin       string    `json:"pin,omitempty"`
 	NextPin   string    `json:"next_pin,omitempty"` // of the staged key
 	Serial    string    `json:"serial,omitempty"`
+	Installed string    `json:"installed_in,omitempty"` // the server that is told of renewals
+	Pending   bool      `json:"install_pending,omitempty"`
 }
 
 func (a *app) acmeReport(t *acmeclient.Tree, c *acmeclient.Certificate) (acmeReport, error) {
-	r := acmeReport{Name: c.Name, Names: orEmpty(c.Renewal.Names), Server: c.Renewal.Server, Challenge: c.Renewal.Challenge.Way, Live: t.Live(c.Name), Fails: c.Renewal.Fails}
+	r := acmeReport{Name: c.Name, Names: orEmpty(c.Renewal.Names), Server: c.Renewal.Server, Challenge: c.Renewal.Challenge.Way, Live: t.Live(c.Name), Fails: c.Renewal.Fails,
+		Installed: c.Renewal.Installer, Pending: c.Renewal.InstallPending}
 	if len(c.Chain) == 0 {
 		return r, nil
 	}

@@ -27,7 +27,7 @@ type acmeObtainFlags struct {
 	tlsALPN, manual          bool
 	listen, zone, tsig       string
 	resolver                 string
-	keyType, profile         string
+	keyType, profile, chain  string
 	reuse, stage, mustStaple bool
 	eabKID                   string
 	eabKey                   secretFlags
@@ -50,7 +50,8 @@ alone, unless --force is given. --dry-run goes the whole way, on Let's Encrypt's
 staging server if it is theirs, and keeps nothing.
 
 --stage-key keeps the key of the next certificate ready, so that its pin (see
-"acme list --json") can be published before it is used.`
+"acme list --json") can be published before it is used. --preferred-chain chooses where the CA offers
+several chains, as one with a cross-signed root does.`
 
 func newACMEObtain(a *app) *cobra.Command {
 	o := &acmeObtainFlags{}
@@ -89,6 +90,7 @@ func newACMEObtain(a *app) *cobra.Command {
 	f.StringVar(&o.keyType, "key-type", "", "`TYPE` of the certificate's key (default: p256)")
 	complete(cmd, "key-type", keyTypeNames())
 	f.StringVar(&o.profile, "profile", "", "`NAME` of the CA's profile, such as shortlived")
+	f.StringVar(&o.chain, "preferred-chain", "", "of several chains keep the one that an authority of this common `NAME` issued")
 	f.BoolVar(&o.reuse, "reuse-key", false, "keep the key when renewing")
 	f.BoolVar(&o.stage, "stage-key", false, "keep the key of the next certificate ready")
 	exclusive(cmd, "reuse-key", "stage-key")
@@ -172,7 +174,7 @@ func (a *app) acmeObtain(cmd *cobra.Command, o *acmeObtainFlags, names []string)
 		return err
 	}
 	got, err := c.Obtain(cmd.Context(), acmeclient.Request{Name: name, Contact: mailto(o.email), Binding: binding, DryRun: o.dryRun, Ask: a.askPerson,
-		Renewal: acmeclient.Renewal{Names: names, KeyType: o.keyType, Profile: o.profile, ReuseKey: o.reuse, StageKey: o.stage, MustStaple: o.mustStaple, Challenge: ch,
+		Renewal: acmeclient.Renewal{Names: names, KeyType: o.keyType, Profile: o.profile, PreferredChain: o.chain, ReuseKey: o.reuse, StageKey: o.stage, MustStaple: o.mustStaple, Challenge: ch,
 			Hooks: acmeclient.Hooks{Pre: o.pre, Post: o.post, Deploy: o.deploy}}})
 	if err != nil {
 		return acmeFailure(err)

@@ -126,3 +126,32 @@ port=-1
 func xrdp(d *daemon, program string) *exec.Cmd {
 	return exec.Command(program, "--nodaemon", "-c", d.path("xrdp.ini"))
 }
+
+// prepareNginx writes a configuration with a site of plain HTTP for localhost.
+func prepareNginx(d *daemon) error {
+	user := ""
+	if os.Getuid() == 0 {
+		user = "user root;"
+	}
+	err := d.configure("nginx.conf", user+`pid DIR/pid; error_log DIR/error.log; daemon off;
+events { }
+http {
+  access_log off;
+  client_body_temp_path DIR/a; proxy_temp_path DIR/b; fastcgi_temp_path DIR/c; uwsgi_temp_path DIR/d; scgi_temp_path DIR/e;
+  include site.conf;
+}
+`)
+	if err != nil {
+		return err
+	}
+	return d.configure("site.conf", `server {
+    listen 127.0.0.1:PORT;
+    server_name localhost;
+    return 200 hello;
+}
+`)
+}
+
+func nginx(d *daemon, program string) *exec.Cmd {
+	return exec.Command(program, "-p", d.dir, "-c", d.path("nginx.conf"), "-e", d.path("error.log"))
+}

@@ -41,6 +41,7 @@ func kinds() map[string]kind {
 		"vsftpd":   {program: "vsftpd", needsRoot: true, talksOnStdin: true, prepare: prepareVsftpd, command: vsftpd},
 		"inn":      {program: "nnrpd", needsRoot: true, prepare: prepareINN, command: nnrpd},
 		"slapd":    {program: "slapd", prepare: prepareSlapd, command: slapd},
+		"nginx":    {program: "nginx", prepare: prepareNginx, command: nginx},
 		"postgres": {program: "postgres", prepare: preparePostgres, command: postgres},
 
 		"dovecot-delivery": {program: "/usr/lib/dovecot/managesieve-login", needs: "/usr/lib/dovecot/lmtp", isExtra: true, needsRoot: true, prepare: prepareDelivery, command: deliveryDovecot},
@@ -86,7 +87,8 @@ func peerCondition(cond string) (bool, error) {
 }
 
 // startDaemon is `daemon NAME KIND FOLDER ARG...`: it runs a server with fullchain.pem and privkey.pem of the folder, and
-// sets $NAME to its host:port, $NAME_PORT to the port, $NAME_PORT2 and $NAME_PORT3 to those of its further services.
+// sets $NAME to its host:port, $NAME_PORT to the port, $NAME_PORT2 and $NAME_PORT3 to those of its further services, and
+// $NAME_DIR to its folder.
 func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: daemon NAME KIND FOLDER ARG...")
@@ -99,6 +101,7 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(time.Duration(try) * 200 * time.Millisecond)
 		if d = newDaemon(ts, args[2], args[3:]); d.start(ts, k, program) {
 			ts.Setenv(args[0], "127.0.0.1:"+d.ports[0])
+			ts.Setenv(args[0]+"_DIR", d.dir)
 			for i, suffix := range []string{"_PORT", "_PORT2", "_PORT3"} {
 				ts.Setenv(args[0]+suffix, d.ports[i])
 			}
