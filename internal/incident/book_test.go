@@ -247,7 +247,7 @@ func TestPatterns(t *testing.T) {
 		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*b", "ab", true}, {"a*a", "a", false}, {"*", "", true},
 		{"a*b*c", "axbxbxc", true}, {"a*b*c", "axc", false}, {"**", "x", true},
 	} {
-		if got := matches(test.pattern, test.text); got != test.want {
+		if got := Matches(test.pattern, test.text); got != test.want {
 			t.Errorf("%q fits %q: %v", test.pattern, test.text, got)
 		}
 	}

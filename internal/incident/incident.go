@@ -170,7 +170,7 @@ func (s *Silence) covers(now time.Time, i *Incident) bool {
 	}
 	affected := i.Affected()
 	for _, t := range affected {
-		if !matches(s.Target, t) {
+		if !Matches(s.Target, t) {
 			return false
 		}
 	}

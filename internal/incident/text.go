@@ -13,9 +13,9 @@ func sorted(list []string) []string {
 	return list
 }
 
-// matches reports whether a pattern, in which * stands for any run of characters, fits a text. It takes time in proportion
+// Matches reports whether a pattern, in which * stands for any run of characters, fits a text. It takes time in proportion
 // to their product at most.
-func matches(pattern, text string) bool {
+func Matches(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {
 		return pattern == text

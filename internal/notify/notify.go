@@ -1,0 +1,159 @@
+package notify
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/incident"
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/tlsnet"
+)
+
+// Message is a notice on its way.
+type Message struct {
+	incident.Notice
+	Link string // where to read on; "": nowhere
+	Test bool   // somebody tries the channel
+}
+
+// Channel is one way to people. It may be used concurrently.
+type Channel interface {
+	// Send delivers a message. The error says why it did not arrive, in words that may be shown; a [*RefusedError] will not
+	// go away by itself.
+	Send(ctx context.Context, m Message) error
+}
+
+// RefusedError says that a channel is set up wrongly, or that the other end does not want the message: trying again is of
+// little use.
+type RefusedError struct{ Err error }
+
+// Error returns the reason.
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Options are what channels share.
+type Options struct {
+	Now     func() time.Time // nil: time.Now
+	Timeout time.Duration    // for a message; 0: half a minute
+}
+
+const defaultTimeout = 30 * time.Second
+
+// maxSecret bounds a file with a password or key, in bytes.
+const maxSecret = 64 << 10
+
+// New makes a channel. The error says which setting does not fit; files with secrets are read when a message is sent, so
+// that a changed password needs no restart, and once here, so that a missing one is told at once.
+func New(c config.Channel, o Options) (Channel, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	roots, err := rootsOf(c.CA)
+	if err != nil {
+		return nil, err
+	}
+	var ch Channel
+	switch c.Kind {
+	case "email":
+		ch, err = newEmail(c, o, roots)
+	case "slack":
+		ch, err = newSlack(c, o, roots)
+	case "webhook":
+		ch, err = newWebhook(c, o, roots)
+	case "command":
+		ch, err = newCommand(c)
+	default:
+		err = fmt.Errorf("there is no kind of channel called %q: take email, slack, webhook or command", c.Kind)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("channel %s: %w", c.Name, err)
+	}
+	return &bounded{Channel: ch, timeout: o.Timeout}, nil
+}
+
+// bounded ends what takes too long.
+type bounded struct {
+	Channel
+	timeout time.Duration
+}
+
+func (b *bounded) Send(ctx context.Context, m Message) error {
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	err := b.Channel.Send(ctx, m)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %v", b.timeout)
+	}
+	return err
+}
+
+// Wants reports whether a channel is told of a notice.
+func Wants(c *config.Channel, n *incident.Notice) bool {
+	least := incident.Warning
+	if c.Least != "" {
+		if err := least.UnmarshalText([]byte(c.Least)); err != nil {
+			return true // rather too much than nothing; the configuration's reader refuses it
+		}
+	}
+	if n.Severity < least {
+		return false
+	}
+	if len(c.Targets) == 0 || len(n.Targets) == 0 {
+		return true // of what is over, no target is left to go by
+	}
+	for _, pattern := range c.Targets {
+		for _, t := range n.Targets {
+			if incident.Matches(pattern, t) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func rootsOf(file string) ([]*x509.Certificate, error) {
+	if file == "" {
+		return nil, nil
+	}
+	return keystore.ReadCertificates(file)
+}
+
+// secret reads a file with one secret, without the line's end.
+func secret(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return "", err
+	case info.Mode().Perm()&0o007 != 0:
+		return "", fmt.Errorf("%s can be read by everybody: chmod 600 it", file)
+	case info.Size() > maxSecret:
+		return "", fmt.Errorf("%s is too long for a secret", file)
+	}
+	data, err := os.ReadFile(file)
+	text := strings.TrimRight(string(data), "\r\n")
+	if err == nil && text == "" {
+		return "", fmt.Errorf("%s is empty", file)
+	}
+	return text, err
+}
+
+// client is the TLS configuration of channels.
+func client(roots []*x509.Certificate, now func() time.Time) *tlsnet.Config {
+	return &tlsnet.Config{Roots: roots, Time: now}
+}
