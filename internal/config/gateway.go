@@ -16,6 +16,8 @@ type Gateway struct {
 	Metrics   string // loopback address of the operator's page: metrics and health; "": none
 	User      string // to run as once the listeners are bound; "": who started it
 	Tickets   string // file of session-ticket keys that several nodes share; "": own keys
+	// AllowPrivate lets CRLs and OCSP answers that certificates name be fetched from private and loopback addresses, too.
+	AllowPrivate bool
 }
 
 // Listener is one address that is listened on.

@@ -104,6 +104,8 @@ func (r *gatewayReader) gateway(n node) error {
 		"metrics":    func(n node) error { return setMetrics(n, &g.Metrics) },
 		"user":       setText(&g.User),
 		"tickets":    setText(&g.Tickets),
+		// What certificates name is fetched from addresses of the world only, unless told otherwise.
+		"allow-private": setTruth(&g.AllowPrivate),
 	})
 }
 

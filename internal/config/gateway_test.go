@@ -27,7 +27,7 @@ func TestGatewaysAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(g.Listeners) != 5 || len(g.Sites) != 6 || g.AccessLog != "access.log" || g.Metrics != "127.0.0.1:9443" || g.User != "www-data" || g.Tickets != "tickets.key" {
+	if len(g.Listeners) != 5 || len(g.Sites) != 6 || g.AccessLog != "access.log" || g.Metrics != "127.0.0.1:9443" || g.User != "www-data" || g.Tickets != "tickets.key" || !g.AllowPrivate {
 		t.Errorf("%+v", g)
 	}
 	want := Limits{Connections: 10000, PerAddress: -1, Handshake: 10 * time.Second, HeaderTime: 10 * time.Second, BodyTime: -1, Idle: 2 * time.Minute, HeaderBytes: 64 << 10, BodyBytes: 10 << 20}
