@@ -45,6 +45,7 @@ type caServeFlags struct {
 	terms     string
 	names     []string
 	database  string
+	chains    []string // files of --alternate-chain
 }
 
 const caServeLong = `Run the CA as a service: ACME over https for clients such as certbot, lego,
@@ -67,6 +68,10 @@ Without a publication of its own (see "ca init --help") certificates carry the
 addresses below --http-url, so that clients find OCSP and CRL. With --ct-logs,
 here or at "ca init", they are shown to logs of Certificate Transparency first;
 an order whose certificate too few logs take fails.
+
+Where a CA is certified by several roots, as when a new root takes over from an
+old one, --alternate-chain offers clients the further ways up, each a PEM file
+that begins with the other certificate of the issuing CA or of its root.
 
 Several nodes serve one CA from one PostgreSQL database, behind one address
 (--url): give each a copy of the home that "ca init" made, before anything was
@@ -113,6 +118,8 @@ func newCAServe(a *app) *cobra.Command {
 	o.policy.register(cmd)
 	o.logs.register(cmd)
 	f.BoolVar(&o.needsBind, "require-binding", false, "only take accounts that are bound to a key of \"ca binding\" (EAB)")
+	f.StringSliceVar(&o.chains, "alternate-chain", nil, "offer ACME clients the chain in this PEM `FILE`, too; may be repeated")
+	_ = cmd.MarkFlagFilename("alternate-chain", "pem", "crt", "cer")
 	f.StringVar(&o.terms, "terms", "", "`URL` of terms of service that clients must agree to")
 	f.StringVar(&o.chaos, "chaos", "", "misbehave as `HOW`: mild, wild, or a list (see above)")
 	f.BoolVarP(&o.isQuiet, "quiet", "q", false, "tell refusals only, not every request")
@@ -275,6 +282,10 @@ func (a *app) openService(cmd *cobra.Command, o *caServeFlags, chaos acmeserver.
 	options := acmeserver.Options{Validator: s.validator, Base: o.url, NonceFile: filepath.Join(home, "ca", "nonces"), Chaos: chaos, Now: a.now,
 		Limits: acmeserver.Limits{FailedValidations: acmeserver.Rate{Count: 600, Per: time.Hour}}, Log: a.serviceLog(o)}
 	published := publish.Options{Now: a.now, Log: options.Log}
+	alternates, err := readAlternates(o.chains)
+	if err != nil {
+		return s, err
+	}
 	for i, name := range append([]string{""}, o.issuers...) {
 		au, err := a.openAuthority(ctx, &caFlags{issuer: name, secret: o.secret}, true)
 		if err != nil {
@@ -291,7 +302,10 @@ func (a *app) openService(cmd *cobra.Command, o *caServeFlags, chaos acmeserver.
 		au.Publication = o.publication(au.Publication, public)
 		published.Issuers = append(published.Issuers, publish.Issuer{Name: public, Authority: au})
 		options.Directories = append(options.Directories, acmeserver.Directory{Name: name, Authority: au, Policy: policy, Terms: o.terms,
-			Identities: o.validate.identities, RequireBinding: o.needsBind})
+			Identities: o.validate.identities, RequireBinding: o.needsBind, Alternates: alternatesOf(alternates, au)})
+	}
+	if err := checkAlternates(alternates); err != nil {
+		return s, err
 	}
 	ca, err := keystore.ReadCA(home)
 	if err != nil {
