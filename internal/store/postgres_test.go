@@ -246,7 +246,7 @@ func followersComeBack(t *testing.T, c *cluster) {
 		t.Errorf("%+v", got)
 	}
 	// The follower's session is cut, and what happens meanwhile is told all the same.
-	c.exec(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE '%MAX(change)%' AND pid <> pg_backend_pid()`)
+	c.exec(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT%revocations%' AND pid <> pg_backend_pid()`)
 	select {
 	case <-h.failed:
 	case <-time.After(time.Minute):
