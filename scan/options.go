@@ -14,6 +14,9 @@ import (
 type Options struct {
 	// Quick asks only what one handshake and one small request tell: version, chain, dates, HSTS.
 	Quick bool
+	// AllKeys makes a quick scan ask for certificates with each kind of key that servers commonly have, one connection for
+	// each that was not seen. A full scan finds them anyway.
+	AllKeys bool
 	// Concurrency is how many connections may be open to one address at once; 0: 4. It is halved where a server refuses.
 	Concurrency int
 	// Pace is the least time between the beginnings of two connections to one address; 0: none.

@@ -32,6 +32,9 @@ func (h *host) quick(ctx context.Context) {
 	} else {
 		h.unreachable(err)
 	}
+	if h.scanner.o.AllKeys {
+		h.quickKeys(ctx, o)
+	}
 	h.judgeChains(ctx)
 	h.progress("handshake", 1, 1)
 }
