@@ -32,9 +32,16 @@ func (l *lazyReads) get() *lazyRead {
 	return r
 }
 
+// beneath is implemented by connections that wrap another one and let it be read in their place, as they would: nil, if
+// it may not be.
+type beneath interface{ ReadsBeneath() net.Conn }
+
 // rawConn returns what a lazyRead needs of nc, nil if it is no connection of the operating system itself. Types that wrap
-// one are left alone: their Read is not ours to go around.
+// one are left alone, unless they allow it: their Read is not ours to go around.
 func rawConn(nc any) syscall.RawConn {
+	if b, ok := nc.(beneath); ok {
+		nc = b.ReadsBeneath()
+	}
 	var c syscall.Conn
 	switch nc := nc.(type) {
 	case *net.TCPConn:

@@ -1,0 +1,326 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/access"
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/relay"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/tlsnet"
+)
+
+// serveHTTP1 serves a connection that speaks HTTP/1.1.
+func (l *listener) serveHTTP1(ctx context.Context, tc *tlsnet.Conn) { l.front.ServeConn(ctx, tc) }
+
+// request is one request on its way through the gateway.
+type request struct {
+	g     *Gateway
+	l     *listener
+	c     *conn
+	s     *settled // nil: there is no TLS
+	host  string   // that it is for
+	door  *door
+	route *route // nil: none fits
+	began time.Time
+	deny  *Denial
+}
+
+// serveRequest answers one request that came over TLS.
+func (l *listener) serveRequest(w http.ResponseWriter, r *http.Request) {
+	tc, ok := tlsnet.ConnFromContext(r.Context())
+	if !ok {
+		http.Error(w, "no connection", http.StatusInternalServerError)
+		return
+	}
+	c := connOf(tc)
+	out := outcomeOf(w)
+	q := &request{g: l.g, l: l, c: c, s: c.settle(tc), began: l.g.o.Now()}
+	defer func() { l.g.answered(q, r, out) }() // of panics, too: net/http offers nothing else to break a response off
+	if h := q.handler(out, r); h != nil {
+		h.ServeHTTP(out, r)
+	}
+}
+
+// handler decides about a request; nil: it was refused, and answered.
+func (q *request) handler(w http.ResponseWriter, r *http.Request) http.Handler {
+	st := q.g.state.Load()
+	if !q.findDoor(st, r) {
+		q.refuse(w, r, http.StatusMisdirectedRequest)
+		return nil
+	}
+	s := q.door.site
+	s.headers.apply(w.Header(), q.host)
+	if q.door != q.s.door {
+		if !q.stillTrusted(r.Context()) {
+			q.refuse(w, r, q.deny.Status)
+			return nil
+		}
+	}
+	if why := q.c.revoked.Load(); why != nil {
+		q.deny = q.g.denyRevoked(q, *why)
+		q.refuse(w, r, http.StatusForbidden)
+		return nil
+	}
+	route, ok := s.routeOf(r.Method, r.URL.Path)
+	if !ok {
+		q.deny = q.denial(reasonAmbiguousPath, "the path can be read in two ways, for which there are different rules")
+		q.refuse(w, r, http.StatusBadRequest)
+		return nil
+	}
+	q.route = route
+	rules, t := s.own, s.target
+	if route != nil {
+		rules, t = route.policy, route.target
+	}
+	if rules != nil {
+		if d := q.s.decide(rules); !d.Allowed {
+			q.deny = q.denial("", "")
+			q.deny.decided(d)
+			q.refuse(w, r, http.StatusForbidden)
+			return nil
+		}
+	}
+	if l := q.l.settings.Load().limits.BodyBytes; l > 0 && r.ContentLength != 0 {
+		if r.ContentLength > l {
+			http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
+			return nil
+		}
+		if r.ProtoMajor != 1 { // relay bounds its own
+			r.Body = http.MaxBytesReader(w, r.Body, l)
+		}
+	}
+	return t.handler
+}
+
+// findDoor finds the site that a request is for, by its Host: one that this listener leads to, and that lets in the same
+// clients as the one that the connection was made for. Everything else is misdirected (RFC 9110, Section 15.5.20): the
+// client asks again on a connection of its own, in whose handshake the right questions are put.
+func (q *request) findDoor(st *state, r *http.Request) bool {
+	reach := st.reach[q.l.name]
+	host, ok := hostOf(r.Host)
+	q.host = host
+	if reach == nil || q.s.door == nil || !ok {
+		q.deny = q.denial(reasonMisdirected, "the request names no host that is served here")
+		return false
+	}
+	if q.door = reach.find(host); q.door == nil {
+		q.deny = q.denial(reasonMisdirected, "no site has the name "+pki.Printable(host))
+		return false
+	}
+	mine := q.s.door
+	if q.door == mine {
+		return true
+	}
+	home := st.doorOf(q.l.name, mine.site.name) // the connection's site, as it is now
+	if home == q.door {
+		return true // the same site after a reload: see stillTrusted
+	}
+	if home == nil || home.site.clients.Load().key != q.door.site.clients.Load().key || q.s.key != q.door.site.clients.Load().key {
+		q.deny = q.denial(reasonMisdirected, fmt.Sprintf("the connection was made for the site %s, and %s lets in other clients", mine.site.name, q.door.site.name))
+		return false
+	}
+	return true
+}
+
+// stillTrusted judges the client of a connection anew, where the site lets in other clients than when it was made.
+func (q *request) stillTrusted(ctx context.Context) bool {
+	cl := q.door.site.clients.Load()
+	if q.s.key == cl.key {
+		return true
+	}
+	if known := q.s.trusted.Load(); known != nil && *known == cl.key {
+		return true
+	}
+	if cl.auth == tlscore.NoClientCert || cl.auth == tlscore.RequestClientCert && !q.s.subject.Present {
+		q.s.trusted.Store(&cl.key)
+		return true
+	}
+	if !q.s.subject.Present {
+		q.deny = q.denial(reasonMisdirected, "the site asks for a certificate now, which this connection was not asked for")
+		q.deny.Status = http.StatusMisdirectedRequest
+		return false
+	}
+	if err := q.g.verifyAgain(ctx, cl, q.s.tls.Peer()); err != nil {
+		q.deny = q.denial("", "")
+		q.deny.explain(err)
+		q.deny.Status = http.StatusForbidden
+		return false
+	}
+	q.s.trusted.Store(&cl.key)
+	return true
+}
+
+// verifyAgain judges a client's chain by CAs that have changed since its handshake.
+func (g *Gateway) verifyAgain(ctx context.Context, cl *clients, p tlsnet.Peer) error {
+	v, err := pki.Verify(p.Raw[0], pki.VerifyOptions{Roots: cl.roots, Intermediates: p.Raw[1:], Time: g.o.Now(), Usage: pki.UsageClient})
+	if err != nil {
+		return err
+	}
+	if cl.revocation == nil {
+		return nil
+	}
+	if err := cl.revocation.Check(ctx, v.Certificates); err != nil {
+		return &revokedError{err}
+	}
+	return nil
+}
+
+// doorOf is the door of a site behind a listener; nil: there is none.
+func (st *state) doorOf(listener, site string) *door {
+	if r := st.reach[listener]; r != nil {
+		for _, d := range r.doors {
+			if d.site.name == site {
+				return d
+			}
+		}
+	}
+	return nil
+}
+
+// clientOf says who makes a request, for the headers that tell an upstream.
+func (g *Gateway) clientOf(r *http.Request) relay.Client {
+	if tc, ok := tlsnet.ConnFromContext(r.Context()); ok {
+		c := connOf(tc)
+		return relay.Client{Addr: c.remote, Chain: c.settle(tc).chain(), Early: len(r.Header["Early-Data"]) > 0}
+	}
+	if c, ok := r.Context().Value(plainKey{}).(*conn); ok {
+		return relay.Client{Addr: c.remote, Proto: "http"}
+	}
+	return relay.Client{}
+}
+
+type plainKey struct{}
+
+// upstreamFailed tells of a request that an upstream did not answer.
+func (g *Gateway) upstreamFailed(site string) func(*http.Request, error) {
+	return func(r *http.Request, err error) {
+		if errors.Is(err, context.Canceled) {
+			return // the client went away first
+		}
+		g.metrics.upstreamErrors.WithLabelValues(site).Inc()
+		g.warn(site, fmt.Sprintf("%s %s: %s", pki.Printable(r.Method), pki.Printable(r.URL.Path), pki.Printable(err.Error())))
+	}
+}
+
+// outcome notes what became of a response, of the writers that do not say so themselves.
+type outcome struct {
+	http.ResponseWriter
+	status  int
+	written int64
+}
+
+type writer interface {
+	http.ResponseWriter
+	relay.Outcome
+}
+
+// outcomeOf gives w, or wraps it: relay's own writers do better unwrapped.
+func outcomeOf(w http.ResponseWriter) writer {
+	if o, ok := w.(writer); ok {
+		return o
+	}
+	return &outcome{ResponseWriter: w}
+}
+
+// Status is the final status; 0: nothing was answered.
+func (w *outcome) Status() int { return w.status }
+
+// Written counts the bytes of content.
+func (w *outcome) Written() int64 { return w.written }
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *outcome) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *outcome) WriteHeader(status int) {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (w *outcome) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.written += int64(n)
+	return n, err
+}
+
+// ReadFrom keeps the short way that net/http has for copying a file to a connection.
+func (w *outcome) ReadFrom(r io.Reader) (int64, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.written += n
+	return n, err
+}
+
+// Flush implements http.Flusher.
+func (w *outcome) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// requestRefused tells of a request that was no HTTP, or not the kind that has one meaning.
+func (l *listener) requestRefused(nc net.Conn, err error) {
+	var e *relay.Error
+	if !errors.As(err, &e) {
+		return
+	}
+	l.g.metrics.malformed.WithLabelValues(l.name, string(e.Reason)).Inc()
+	c, ok := nc.(*conn)
+	var s *settled
+	if tc, isTLS := nc.(*tlsnet.Conn); isTLS {
+		c = connOf(tc)
+		s = c.settle(tc)
+	} else if !ok {
+		return
+	}
+	q := &request{g: l.g, l: l, c: c, s: s}
+	if s != nil {
+		q.door = s.door
+	}
+	d := q.denial(reasonMalformed, "the request was not understood: "+e.Text)
+	d.Status = e.Status
+	l.g.deny(d)
+}
+
+// servePlain answers a connection in client mode: plain in, TLS out.
+func (l *listener) servePlain(ctx context.Context, c *conn) {
+	d := l.g.state.Load().plainDoor(l.name)
+	if d == nil {
+		_ = c.Close()
+		return
+	}
+	if d.site.layer == httpLayer {
+		l.front.ServeConn(context.WithValue(ctx, plainKey{}, c), c)
+		return
+	}
+	l.join(ctx, c, c, d, nil)
+}
+
+// plainDoor is the one door of a plain listener.
+func (st *state) plainDoor(listener string) *door {
+	r := st.reach[listener]
+	if r == nil || len(r.doors) != 1 || r.listener.Protocol != config.ProtocolPlain {
+		return nil
+	}
+	return r.doors[0]
+}
+
+// rulesOf are the rules for a request; nil: there are none.
+func (s *site) rulesOf(r *route) *access.Policy {
+	if r != nil {
+		return r.policy
+	}
+	return s.own
+}

@@ -1,0 +1,197 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/config"
+)
+
+// operator is the page for those who run the gateway: metrics, health, status. It is for loopback alone.
+type operator struct {
+	nl     net.Listener
+	server *http.Server
+}
+
+// serveMetrics binds the operator's page.
+func (g *Gateway) serveMetrics(c *config.Gateway) error {
+	if c.Metrics == "" {
+		return nil
+	}
+	wrong := func(err error) error { return &ConfigError{Where: "metrics", Err: err} }
+	host, _, err := net.SplitHostPort(c.Metrics)
+	if err != nil {
+		return wrong(err)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return wrong(fmt.Errorf("%s can be reached by others: take an address on loopback, such as 127.0.0.1:9443", c.Metrics))
+	}
+	nl, err := net.Listen("tcp", c.Metrics)
+	if err != nil {
+		return wrong(err)
+	}
+	g.operator = &operator{nl: nl, server: &http.Server{Handler: g.operatorPages(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}}
+	return nil
+}
+
+// MetricsAddr is the address of the operator's page; nil: there is none.
+func (g *Gateway) MetricsAddr() net.Addr {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.operator == nil {
+		return nil
+	}
+	return g.operator.nl.Addr()
+}
+
+func (g *Gateway) operatorPages() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", g.metrics.handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		s := g.Status()
+		w.Header().Set("Content-Type", "application/json")
+		if !s.Healthy {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"healthy": s.Healthy, "problems": s.Problems})
+	})
+	mux.HandleFunc("GET /status.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		_ = e.Encode(g.Status())
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = statusPage().Execute(w, g.Status())
+	})
+	return onlyLocal(mux)
+}
+
+// onlyLocal answers requests for this machine's own names only, so that no page elsewhere can have a browser read it under
+// a name of its own (DNS rebinding).
+func onlyLocal(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, ok := hostOf(r.Host)
+		ip, err := netip.ParseAddr(host)
+		if !ok || host != "localhost" && (err != nil || !ip.IsLoopback()) {
+			http.Error(w, "this page is for localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		header := w.Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		header.Set("Cache-Control", "no-store")
+		header.Set("Referrer-Policy", "no-referrer")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Status is how things stand.
+type Status struct {
+	Healthy     bool             `json:"healthy"`
+	Problems    []string         `json:"problems,omitempty"`
+	Since       time.Time        `json:"since"`
+	Connections int              `json:"connections"`
+	Addresses   int              `json:"addresses"` // that connections come from
+	Listeners   []ListenerStatus `json:"listeners"`
+	Sites       []SiteStatus     `json:"sites"`
+}
+
+// ListenerStatus is how a listener stands.
+type ListenerStatus struct {
+	Name     string   `json:"name"`
+	Address  string   `json:"address"`
+	Protocol string   `json:"protocol"`
+	Sites    []string `json:"sites"`
+}
+
+// SiteStatus is how a site stands.
+type SiteStatus struct {
+	Name         string             `json:"name"`
+	Hosts        []string           `json:"hosts,omitempty"`
+	Target       string             `json:"target"`
+	Clients      string             `json:"clients"` // none, request, require
+	Certificates []certificateFacts `json:"certificates,omitempty"`
+}
+
+// Status tells how things stand.
+func (g *Gateway) Status() Status {
+	st := g.state.Load()
+	s := Status{Since: g.began.UTC()}
+	s.Connections, s.Addresses = g.limits.open()
+	for i := range st.config.Listeners {
+		l := &st.config.Listeners[i]
+		ls := ListenerStatus{Name: listenerName(l), Address: l.Address, Protocol: string(l.Protocol)}
+		if a := g.bound(ls.Name); a != nil {
+			ls.Address = a.String()
+		}
+		for _, d := range st.reach[ls.Name].doors {
+			ls.Sites = append(ls.Sites, d.site.name)
+		}
+		s.Listeners = append(s.Listeners, ls)
+	}
+	now := g.o.Now()
+	for _, site := range st.sites {
+		ss := SiteStatus{Name: site.name, Hosts: site.c.Hosts, Target: site.target.name(), Clients: "none", Certificates: site.certificates()}
+		if c := site.c.Clients; c != nil {
+			if ss.Clients = string(c.Mode); ss.Clients == "" {
+				ss.Clients = string(config.ClientsRequire)
+			}
+		}
+		for _, c := range ss.Certificates {
+			if now.After(c.NotAfter) {
+				s.Problems = append(s.Problems, fmt.Sprintf("the certificate of the site %s has expired", site.name))
+			}
+		}
+		if len(ss.Certificates) == 0 && site.takesTLS() {
+			s.Problems = append(s.Problems, fmt.Sprintf("the site %s has no certificate yet", site.name))
+		}
+		s.Sites = append(s.Sites, ss)
+	}
+	s.Healthy = len(s.Problems) == 0
+	return s
+}
+
+// takesTLS reports whether a listener with TLS leads to the site.
+func (s *site) takesTLS() bool {
+	for _, d := range s.doors {
+		if d.takesTLS() {
+			return true
+		}
+	}
+	return false
+}
+
+// Health says what is wrong; nil: nothing is.
+func (g *Gateway) Health() error {
+	var errs []error
+	for _, p := range g.Status().Problems {
+		errs = append(errs, errors.New(p))
+	}
+	return errors.Join(errs...)
+}
+
+func statusPage() *template.Template {
+	return template.Must(template.New("status").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>tlswright gateway</title>
+<style>body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}table{border-collapse:collapse;width:100%}
+td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-align:top}code{font:13px ui-monospace,monospace}
+@media (prefers-color-scheme:dark){body{color:#ddd;background:#181818}td,th{border-color:#444}a{color:#8bf}}</style></head><body>
+<h1>Gateway</h1>
+<p>{{if .Healthy}}All is well.{{else}}<strong>{{range .Problems}}{{.}}. {{end}}</strong>{{end}} {{.Connections}} connections from {{.Addresses}} addresses; up since {{.Since.Format "2006-01-02 15:04:05 MST"}}.
+<a href="/metrics">metrics</a> <a href="/healthz">health</a> <a href="/status.json">JSON</a></p>
+<h2>Listeners</h2><table><tr><th>name</th><th>protocol</th><th>address</th><th>sites</th></tr>
+{{range .Listeners}}<tr><td>{{.Name}}</td><td>{{.Protocol}}</td><td><code>{{.Address}}</code></td><td>{{range .Sites}}{{.}} {{end}}</td></tr>{{end}}</table>
+<h2>Sites</h2><table><tr><th>name</th><th>hosts</th><th>target</th><th>client certificates</th><th>certificate until</th></tr>
+{{range .Sites}}<tr><td>{{.Name}}</td><td>{{range .Hosts}}{{.}} {{else}}all{{end}}</td><td><code>{{.Target}}</code></td><td>{{.Clients}}</td>
+<td>{{range .Certificates}}{{.NotAfter.Format "2006-01-02"}} {{.Key}}{{if .HasStaple}}, stapled{{end}}<br>{{end}}</td></tr>{{end}}</table></body></html>
+`))
+}

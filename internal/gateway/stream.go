@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/relay"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlsnet"
+)
+
+// serveStream serves a TLS connection that carries something else than HTTP.
+func (l *listener) serveStream(ctx context.Context, tc *tlsnet.Conn) {
+	c := connOf(tc)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		l.handshakeFailed(tc, err)
+		_ = tc.Close()
+		return
+	}
+	s := c.settle(tc)
+	if s.door == nil { // a validation by tls-alpn-01, which wanted no more than the handshake
+		_ = tc.CloseWrite()
+		_ = tc.Close()
+		return
+	}
+	if why := c.revoked.Load(); why != nil {
+		d := l.g.denyRevoked(&request{g: l.g, l: l, c: c, s: s, door: s.door}, *why)
+		l.g.deny(d)
+		_ = tc.Close()
+		return
+	}
+	l.join(ctx, c, tc, s.door, s)
+}
+
+// join hands a connection on to the target of a site.
+func (l *listener) join(ctx context.Context, c *conn, nc net.Conn, d *door, s *settled) {
+	// The end of the listener is not the end of its connections: they may finish, and are cut off when patience ends.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	l.mu.Lock()
+	l.streams[c] = cancel
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		delete(l.streams, c)
+		l.mu.Unlock()
+	}()
+	idle := orDefault(l.settings.Load().limits.Idle, DefaultStreamIdle)
+	if d.site.target.echo {
+		in, err := echo(ctx, nc, idle)
+		l.g.streamEnded(c, d, s, in, in, err)
+		return
+	}
+	up, err := d.site.target.up.dial(ctx)
+	if err == nil {
+		err = l.introduce(up, c, d, s)
+	}
+	if err != nil {
+		l.g.metrics.upstreamErrors.WithLabelValues(d.site.name).Inc()
+		l.g.warn(d.site.name, "the target "+d.site.target.up.address+" does not answer: "+pki.Printable(err.Error()))
+		_ = nc.Close()
+		if up != nil {
+			_ = up.Close()
+		}
+		l.g.streamEnded(c, d, s, 0, 0, err)
+		return
+	}
+	in, out, err := relay.Join(ctx, nc, up, idle)
+	l.g.streamEnded(c, d, s, in, out, err)
+}
+
+// echo sends everything back until the client ends.
+func echo(ctx context.Context, c net.Conn, idle time.Duration) (n int64, err error) {
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
+	defer func() { _ = c.Close() }()
+	buf := make([]byte, 16<<10)
+	for {
+		if idle > 0 {
+			_ = c.SetDeadline(time.Now().Add(idle))
+		}
+		k, err := c.Read(buf)
+		if k > 0 {
+			n += int64(k)
+			if _, err := c.Write(buf[:k]); err != nil {
+				return n, err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			if half, ok := c.(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite()
+			}
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}

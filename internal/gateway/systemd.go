@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// firstInherited is the number of the first socket that systemd hands over (sd_listen_fds(3)).
+const firstInherited = 3
+
+// inherited is the socket that systemd opened under a name (FileDescriptorName= in the .socket file), or, where the name
+// is a number, that socket in order, from 0.
+func inherited(name string) (net.Listener, error) {
+	fd, err := inheritedNumber(name, os.Getpid(), os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	syscall.CloseOnExec(fd)
+	f := os.NewFile(uintptr(fd), "systemd:"+name)
+	if f == nil {
+		return nil, fmt.Errorf("systemd:%s: the descriptor %d is not open", name, fd)
+	}
+	l, err := net.FileListener(f) // of a copy
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("systemd:%s: %w", name, err)
+	}
+	return l, nil
+}
+
+// inheritedNumber finds the descriptor in what systemd says about them.
+func inheritedNumber(name string, pid int, env func(string) string) (int, error) {
+	if env("LISTEN_PID") != strconv.Itoa(pid) {
+		return 0, fmt.Errorf("systemd:%s: systemd has handed no sockets to this process", name)
+	}
+	n, err := strconv.Atoi(env("LISTEN_FDS"))
+	if err != nil || n < 1 || n > 1024 {
+		return 0, fmt.Errorf("systemd:%s: systemd has handed over no sockets", name)
+	}
+	var names []string
+	if all := env("LISTEN_FDNAMES"); all != "" {
+		names = strings.Split(all, ":")
+	}
+	for i := range min(n, len(names)) {
+		if names[i] == name {
+			return firstInherited + i, nil
+		}
+	}
+	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < n {
+		return firstInherited + i, nil
+	}
+	return 0, fmt.Errorf("systemd:%s: among the sockets from systemd (%s) there is none of that name", name, strings.Join(names, ", "))
+}
+
+// notify tells systemd how we are (sd_notify(3)). Who was not started by it tells nobody.
+func notify(state string) {
+	address := os.Getenv("NOTIFY_SOCKET")
+	if address == "" {
+		return
+	}
+	if address[0] == '@' {
+		address = "\x00" + address[1:] // an abstract socket
+	}
+	c, err := net.DialTimeout("unixgram", address, time.Second)
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = c.Write([]byte(state))
+}
