@@ -150,6 +150,7 @@ type settings struct {
 	digest     string                                // client: see trustDigest
 	forClient  func(*ClientHello) (*Prepared, error) // server; nil: this is for all
 	tag        any                                   // of Prepare
+	memo       *chainMemo                            // server: chains of clients that were verified
 }
 
 // compile checks c for one role.
@@ -178,6 +179,7 @@ func (c *Config) compile(role tlscore.Role) (*settings, error) {
 	}
 	if role == tlscore.RoleServer {
 		s.issuer = newIssuer(c)
+		s.memo = new(chainMemo)
 	} else {
 		s.digest = trustDigest(c)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"time"
 
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
@@ -11,7 +12,7 @@ import (
 )
 
 // Peer is who is at the other end, as far as certificates say so. Its possession of the leaf's key is proven once the
-// handshake is done. The zero Peer showed no certificate.
+// handshake is done. The zero Peer showed no certificate. Certificates may be shared by connections: do not change them.
 type Peer struct {
 	// Chain is the verified chain, leaf first, root last. Empty unless the chain is trusted.
 	Chain []*x509.Certificate
@@ -112,13 +113,31 @@ func (c *Conn) judgeQuestion(q *tlscore.Question) (*Peer, error) {
 	return p, nil
 }
 
-// judge verifies a chain. The Peer is never nil.
+// judge verifies a chain, or remembers that it did. The Peer is never nil.
 func (c *Conn) judge(chain [][]byte) (*Peer, error) {
+	now := c.set.now()
+	key, short := memoKey{}, false
+	if c.set.memo != nil {
+		if key, short = memoKeyOf(chain); short {
+			if certs := c.set.memo.get(key, now); certs != nil {
+				return &Peer{Raw: chain, Chain: certs, Leaf: certs[0]}, nil
+			}
+		}
+	}
+	p, err := c.verifyChain(chain, now)
+	if err == nil && short {
+		c.set.memo.put(key, p.Chain)
+	}
+	return p, err
+}
+
+// verifyChain verifies a chain. The Peer is never nil.
+func (c *Conn) verifyChain(chain [][]byte, now time.Time) (*Peer, error) {
 	o := pki.VerifyOptions{
 		Roots:         c.set.roots,
 		SystemRoots:   c.set.system,
 		Intermediates: chain[1:],
-		Time:          c.set.now(),
+		Time:          now,
 		ServerName:    c.name,
 		Usage:         pki.UsageServer,
 	}
