@@ -253,11 +253,11 @@ func (s *Server) keyChange(q *request) (*reply, *acme.Problem) {
 	if h.URL == nil || *h.URL != q.url {
 		return nil, malformed("the url of the inner JWS is not that of the outer")
 	}
-	key, print, problem := parseKey(h.JWK, h.Algorithm)
+	key, print, problem := parseKey(h.JWK, string(h.Algorithm))
 	if problem != nil {
 		return nil, problem
 	}
-	payload, err := inner.Verify(key)
+	payload, err := inner.verify(key.Key)
 	if err != nil {
 		return nil, malformed("the inner signature does not fit the new key")
 	}

@@ -40,7 +40,7 @@ func (s *Server) bind(q *request, raw json.RawMessage, body *accountBody) (kid s
 	if err != nil {
 		return "", s.trouble("look for the binding", err)
 	}
-	payload, err := inner.Verify(b.Key)
+	payload, err := inner.verify(b.Key)
 	if err != nil || b.Directory != q.dir.Name || b.Account != "" {
 		return "", denied
 	}

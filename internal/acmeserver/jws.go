@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -12,9 +13,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	jose "github.com/go-jose/go-jose/v4"
+	strict "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/tlswright/tlswright/acme"
 	"github.com/tlswright/tlswright/internal/store"
@@ -72,28 +75,29 @@ func malformed(detail string) *acme.Problem { return acme.NewProblem(acme.Malfor
 
 // flattened is a JWS in flattened JSON serialization (RFC 7515, Section 7.2.2), the only form there is in ACME.
 type flattened struct {
-	Protected  *string         `json:"protected"`
-	Payload    *string         `json:"payload"`
-	Signature  *string         `json:"signature"`
-	Header     json.RawMessage `json:"header"`
-	Signatures json.RawMessage `json:"signatures"`
+	Protected  *string           `json:"protected"`
+	Payload    *string           `json:"payload"`
+	Signature  *string           `json:"signature"`
+	Header     strict.RawMessage `json:"header"`
+	Signatures strict.RawMessage `json:"signatures"`
 }
 
 // header is the protected header of a request.
 type header struct {
-	Algorithm string          `json:"alg"`
-	Nonce     *string         `json:"nonce"`
-	URL       *string         `json:"url"`
-	KID       *string         `json:"kid"`
-	JWK       json.RawMessage `json:"jwk"`
-	Critical  json.RawMessage `json:"crit"`
-	B64       json.RawMessage `json:"b64"`
+	Algorithm jose.SignatureAlgorithm `json:"alg"`
+	Nonce     *string                 `json:"nonce"`
+	URL       *string                 `json:"url"`
+	KID       *string                 `json:"kid"`
+	JWK       strict.RawMessage       `json:"jwk"`
+	Critical  strict.RawMessage       `json:"crit"`
+	B64       strict.RawMessage       `json:"b64"`
 }
 
-// parseJWS takes a JWS apart and checks its form (RFC 8555, Section 6.2).
-func parseJWS(body []byte, allowed []jose.SignatureAlgorithm) (*jose.JSONWebSignature, *header, *acme.Problem) {
+// parseJWS takes a JWS apart and checks its form (RFC 8555, Section 6.2). Its JSON is read strictly: no member twice, and
+// none under another spelling.
+func parseJWS(body []byte, allowed []jose.SignatureAlgorithm) (*jws, *header, *acme.Problem) {
 	var f flattened
-	if err := json.Unmarshal(body, &f); err != nil {
+	if err := strict.Unmarshal(body, &f); err != nil {
 		return nil, nil, malformed("the request is no JWS: " + pki.Printable(err.Error()))
 	}
 	switch {
@@ -109,33 +113,31 @@ func parseJWS(body []byte, allowed []jose.SignatureAlgorithm) (*jose.JSONWebSign
 		return nil, nil, malformed("the protected header is no base64url")
 	}
 	var h header
-	if err := json.Unmarshal(raw, &h); err != nil {
+	if err := strict.Unmarshal(raw, &h); err != nil {
 		return nil, nil, malformed("the protected header cannot be read: " + pki.Printable(err.Error()))
 	}
 	if h.Critical != nil || h.B64 != nil {
 		return nil, nil, malformed("the protected header has an extension that ACME does not know (crit, b64)")
 	}
-	known := false
-	for _, a := range allowed {
-		known = known || string(a) == h.Algorithm
-	}
-	if !known {
-		p := acme.NewProblem(acme.BadSignatureAlgorithm, fmt.Sprintf("signatures by %q are not taken", pki.Printable(h.Algorithm)))
+	if !slices.Contains(allowed, h.Algorithm) {
+		p := acme.NewProblem(acme.BadSignatureAlgorithm, fmt.Sprintf("signatures by %q are not taken", pki.Printable(string(h.Algorithm))))
 		for _, a := range allowed {
 			p.Algorithms = append(p.Algorithms, string(a))
 		}
 		return nil, nil, p
 	}
 	if h.JWK != nil {
-		// Looked at first: the parser of the whole would call the request malformed (RFC 8555, Section 6.2).
 		var key jose.JSONWebKey
 		if err := key.UnmarshalJSON(h.JWK); err != nil || !key.IsPublic() || !key.Valid() {
 			return nil, nil, acme.NewProblem(acme.BadPublicKey, "jwk is no public key that can be read")
 		}
 	}
-	parsed, err := jose.ParseSignedJSON(string(body), allowed)
-	if err != nil || len(parsed.Signatures) != 1 {
-		return nil, nil, malformed("the request is no JWS")
+	parsed := &jws{algorithm: h.Algorithm, signed: []byte(*f.Protected + "." + *f.Payload)}
+	if parsed.payload, err = decodeBase64(*f.Payload); err != nil {
+		return nil, nil, malformed("the payload is no base64url")
+	}
+	if parsed.signature, err = decodeBase64(*f.Signature); err != nil {
+		return nil, nil, malformed("the signature is no base64url")
 	}
 	return parsed, &h, nil
 }
@@ -146,7 +148,7 @@ func (s *Server) readJWS(r *http.Request, d *directory, auth signer) (*request, 
 	if problem != nil {
 		return nil, problem
 	}
-	jws, h, problem := parseJWS(body, algorithms())
+	signed, h, problem := parseJWS(body, algorithms())
 	if problem != nil {
 		return nil, problem
 	}
@@ -167,7 +169,7 @@ func (s *Server) readJWS(r *http.Request, d *directory, auth signer) (*request, 
 	if problem := s.findKey(r.Context(), q, h, auth); problem != nil {
 		return nil, problem
 	}
-	payload, err := jws.Verify(q.key)
+	payload, err := signed.verify(q.key.Key)
 	if err != nil {
 		return nil, malformed("the signature does not fit the request and the key")
 	}
@@ -222,7 +224,7 @@ func (s *Server) findKey(ctx context.Context, q *request, h *header, auth signer
 		return malformed("this request is signed with kid, not with jwk")
 	}
 	if h.JWK != nil {
-		key, print, problem := parseKey(h.JWK, h.Algorithm)
+		key, print, problem := parseKey(h.JWK, string(h.Algorithm))
 		q.key, q.thumbprint = key, print
 		return problem
 	}
@@ -240,14 +242,14 @@ func (s *Server) findKey(ctx context.Context, q *request, h *header, auth signer
 	if account.Status != acme.StatusValid {
 		return deactivated("the account is " + account.Status)
 	}
-	var key jose.JSONWebKey
-	if err := key.UnmarshalJSON(account.Key); err != nil {
+	key, err := s.keys.read(account.Key)
+	if err != nil {
 		return s.trouble("read the account's key", err)
 	}
-	if !fits(key.Key, h.Algorithm) {
+	if !fits(key.Key, string(h.Algorithm)) {
 		return malformed("the algorithm does not go with the account's key")
 	}
-	q.account, q.key, q.thumbprint = &account, &key, account.Thumbprint
+	q.account, q.key, q.thumbprint = &account, key, account.Thumbprint
 	return nil
 }
 
@@ -287,7 +289,14 @@ func parseKey(raw []byte, algorithm string) (*jose.JSONWebKey, []byte, *acme.Pro
 func fits(key any, algorithm string) bool {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
-		return algorithm == map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[k.Curve.Params().BitSize]
+		switch k.Curve {
+		case elliptic.P256():
+			return algorithm == "ES256"
+		case elliptic.P384():
+			return algorithm == "ES384"
+		case elliptic.P521():
+			return algorithm == "ES512"
+		}
 	case *rsa.PublicKey:
 		return algorithm == "RS256" || algorithm == "PS256"
 	case ed25519.PublicKey:

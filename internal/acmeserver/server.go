@@ -73,6 +73,7 @@ type Server struct {
 	limits      *limiter
 	slots       chan struct{} // one for each validation at a time
 	attempts    attempts
+	keys        keys
 	work        sync.WaitGroup
 	stop        context.CancelFunc
 	ctx         context.Context // ends with Close
