@@ -162,12 +162,15 @@ func (c *Client) UpdateContact(ctx context.Context, contact []string) error {
 	if err != nil {
 		return err
 	}
-	kept.Contact = contact
+	kept.Contact, kept.Status = contact, "" // some servers take no change of both at once
 	updated, err := c.protocol.UpdateAccount(ctx, *kept)
 	if err != nil {
 		return explain("change the account", err)
 	}
 	updated.Location = kept.Location // not every server repeats it
+	if updated.Status == "" {
+		updated.Status = acme.StatusValid
+	}
 	return c.tree.saveAccount(c.o.Server, &updated)
 }
 
@@ -207,7 +210,7 @@ func (c *Client) Deactivate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept.Status = acme.StatusDeactivated
+	kept.Status, kept.Contact = acme.StatusDeactivated, nil
 	changed, err := c.protocol.UpdateAccount(ctx, *kept)
 	if err != nil {
 		return explain("deactivate the account", err)
