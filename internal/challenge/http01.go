@@ -1,13 +1,17 @@
 package challenge
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/tlswright/tlswright/acme"
 	"github.com/tlswright/tlswright/pki"
@@ -15,7 +19,9 @@ import (
 
 // Bounds of http-01.
 const (
-	maxProof     = 8 << 10 // bytes of an answer
+	maxProof     = 8 << 10  // bytes of an answer's body
+	maxAnswer    = 64 << 10 // bytes of an answer, with head and framing
+	maxInterim   = 5        // answers, of which the last is not one for the time being (RFC 9110, Section 15.2)
 	maxRedirects = 10
 )
 
@@ -48,7 +54,64 @@ func (p *place) get(ctx context.Context, at *url.URL) (*http.Response, error) {
 	request.Close = true
 	request.Header.Set("User-Agent", "tlswright (ACME validation)")
 	request.Header.Set("Accept", "*/*")
+	if at.Scheme == "http" {
+		return p.getPlain(ctx, request)
+	}
 	return p.web.RoundTrip(request)
+}
+
+// getPlain makes a request over http, on a connection that serves for nothing else. That needs none of what a client for
+// many requests keeps running.
+func (p *place) getPlain(ctx context.Context, request *http.Request) (*http.Response, error) {
+	port := request.URL.Port()
+	if port == "" {
+		port = "80"
+	}
+	conn, err := p.connect(ctx, "tcp", net.JoinHostPort(request.URL.Hostname(), port))
+	if err != nil {
+		return nil, err
+	}
+	body := &plainBody{conn: conn, stop: context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })}
+	response, err := exchange(conn, request)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, errors.Join(err, body.Close())
+	}
+	body.ReadCloser, response.Body = response.Body, body
+	return response, nil
+}
+
+// exchange sends a request and reads the head of the answer.
+func exchange(conn net.Conn, request *http.Request) (*http.Response, error) {
+	if err := request.Write(conn); err != nil {
+		return nil, err
+	}
+	r := bufio.NewReader(io.LimitReader(conn, maxAnswer))
+	for range maxInterim {
+		response, err := http.ReadResponse(r, request)
+		if err != nil {
+			return nil, err
+		}
+		if response.StatusCode >= http.StatusOK || response.StatusCode == http.StatusSwitchingProtocols {
+			return response, nil
+		}
+	}
+	return nil, errors.New("only answers for the time being come")
+}
+
+// plainBody is the body of an answer whose connection ends with it.
+type plainBody struct {
+	io.ReadCloser
+	conn net.Conn
+	stop func() bool
+}
+
+// Close implements io.Closer. What has not been read is given up.
+func (b *plainBody) Close() error {
+	b.stop()
+	return b.conn.Close()
 }
 
 // readProof judges an answer: next is where it redirects to, if it does.

@@ -74,7 +74,8 @@ type place struct {
 	name     string
 	resolver *resolve.Resolver
 	gate     fetch.Gate
-	web      *tlsnet.Transport
+	connect  func(ctx context.Context, network, hostport string) (net.Conn, error) // to port 80 or 443, or what stands for it
+	web      *tlsnet.Transport                                                     // for https
 	tlsPort  int
 }
 
@@ -118,7 +119,7 @@ func newPlace(p Perspective, o Options) *place {
 	at := &place{name: p.Name, resolver: p.Resolver, gate: o.Gate, tlsPort: o.TLSPort}
 	at.gate.LookUp, at.gate.Local = p.Resolver.Addresses, p.Local
 	ports := map[string]string{"80": strconv.Itoa(o.HTTPPort), "443": strconv.Itoa(o.TLSPort)}
-	connect := func(ctx context.Context, network, hostport string) (net.Conn, error) {
+	at.connect = func(ctx context.Context, network, hostport string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(hostport)
 		if err != nil {
 			return nil, err
@@ -131,7 +132,7 @@ func newPlace(p Perspective, o Options) *place {
 	}
 	// The certificate behind a redirect to https is not verified: it is the proof that counts, and whoever has none yet
 	// could not get one (RFC 8555, Section 8.3 leaves it open).
-	at.web = &tlsnet.Transport{Config: &tlsnet.Config{Insecure: true}, AllowPlaintext: true, Connect: connect, DisableCompression: true,
+	at.web = &tlsnet.Transport{Config: &tlsnet.Config{Insecure: true}, Connect: at.connect, DisableCompression: true,
 		MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Second}
 	return at
 }

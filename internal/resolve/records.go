@@ -33,16 +33,23 @@ func (r *Resolver) Addresses(ctx context.Context, host string) ([]netip.Addr, er
 		}
 		found = list
 	} else {
-		var failed error
-		for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			a, err := r.ask(ctx, host, kind)
-			if err != nil {
-				failed = err
-				continue
-			}
-			found = append(found, addressesOf(a.records)...)
+		// Both at once: the second answer is there when the first one is.
+		var six *answer
+		var failedSix error
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			six, failedSix = r.ask(ctx, host, dns.TypeAAAA)
+		}()
+		four, failed := r.ask(ctx, host, dns.TypeA)
+		<-done
+		if failed == nil {
+			found = addressesOf(four.records)
 		}
-		if len(found) == 0 && failed != nil {
+		if failedSix == nil {
+			found = append(found, addressesOf(six.records)...)
+		}
+		if failed = cmp.Or(failedSix, failed); len(found) == 0 && failed != nil {
 			return nil, failed
 		}
 	}
