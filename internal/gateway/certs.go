@@ -332,12 +332,16 @@ func earlier(a, b time.Time) time.Time {
 
 // reloadSite reads a site's certificates and CAs again.
 func (g *Gateway) reloadSite(ctx context.Context, s *site, text string) error {
+	before := s.certificates()
 	if err := s.reload(ctx); err != nil {
 		g.metrics.reloads.WithLabelValues("certificates", "failed").Inc()
 		return err
 	}
 	g.metrics.reloads.WithLabelValues("certificates", "done").Inc()
 	for _, c := range s.certificates() {
+		if slices.ContainsFunc(before, func(b certificateFacts) bool { return b.Serial == c.Serial }) {
+			continue
+		}
 		g.tell(slog.LevelInfo, Event{Kind: "certificate", Site: s.name, Text: fmt.Sprintf("%s: %s, %s, serial %s, until %s", text, c.Subject, c.Key, c.Serial, c.NotAfter.Format(time.DateOnly))})
 	}
 	g.retainStaples()

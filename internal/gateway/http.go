@@ -18,7 +18,9 @@ import (
 )
 
 // serveHTTP1 serves a connection that speaks HTTP/1.1.
-func (l *listener) serveHTTP1(ctx context.Context, tc *tlsnet.Conn) { l.front.ServeConn(ctx, tc) }
+func (l *listener) serveHTTP1(ctx context.Context, tc *tlsnet.Conn) {
+	l.front.Load().ServeConn(ctx, tc)
+}
 
 // request is one request on its way through the gateway.
 type request struct {
@@ -35,18 +37,42 @@ type request struct {
 
 // serveRequest answers one request that came over TLS.
 func (l *listener) serveRequest(w http.ResponseWriter, r *http.Request) {
-	tc, ok := tlsnet.ConnFromContext(r.Context())
-	if !ok {
+	q := &request{g: l.g, l: l, began: l.g.o.Now()}
+	if tc, ok := tlsnet.ConnFromContext(r.Context()); ok {
+		q.c = connOf(tc)
+		q.s = q.c.settle(tc)
+	} else if q.c, ok = r.Context().Value(plainKey{}).(*conn); !ok {
 		http.Error(w, "no connection", http.StatusInternalServerError)
 		return
 	}
-	c := connOf(tc)
 	out := outcomeOf(w)
-	q := &request{g: l.g, l: l, c: c, s: c.settle(tc), began: l.g.o.Now()}
 	defer func() { l.g.answered(q, r, out) }() // of panics, too: net/http offers nothing else to break a response off
-	if h := q.handler(out, r); h != nil {
+	h := q.handler
+	if q.s == nil {
+		h = q.plainHandler
+	}
+	if h := h(out, r); h != nil {
 		h.ServeHTTP(out, r)
 	}
+}
+
+// plainHandler is where requests go that come without TLS, in client mode.
+func (q *request) plainHandler(w http.ResponseWriter, r *http.Request) http.Handler {
+	if q.door = q.g.state.Load().plainDoor(q.l.name); q.door == nil {
+		http.Error(w, "not found", http.StatusNotFound)
+		return nil
+	}
+	q.host, _ = hostOf(r.Host)
+	route, ok := q.door.site.routeOf(r.Method, r.URL.Path)
+	if !ok {
+		q.deny = q.denial(reasonAmbiguousPath, "the path can be read in two ways, for which there are different rules")
+		q.refuse(w, r, http.StatusBadRequest)
+		return nil
+	}
+	if q.route = route; route != nil {
+		return route.target.handler
+	}
+	return q.door.site.target.handler
 }
 
 // handler decides about a request; nil: it was refused, and answered.
@@ -88,16 +114,26 @@ func (q *request) handler(w http.ResponseWriter, r *http.Request) http.Handler {
 			return nil
 		}
 	}
-	if l := q.l.settings.Load().limits.BodyBytes; l > 0 && r.ContentLength != 0 {
-		if r.ContentLength > l {
-			http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
-			return nil
-		}
-		if r.ProtoMajor != 1 { // relay bounds its own
-			r.Body = http.MaxBytesReader(w, r.Body, l)
-		}
+	if r.ProtoMajor != 1 && !q.bound(w, r) { // relay bounds its own
+		return nil
 	}
 	return t.handler
+}
+
+// bound keeps the content of a request within the limits of the listener.
+func (q *request) bound(w http.ResponseWriter, r *http.Request) bool {
+	limits := &q.l.settings.Load().limits
+	if n := limits.BodyBytes; n > 0 && r.ContentLength != 0 {
+		if r.ContentLength > n {
+			http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
+			return false
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, n)
+	}
+	if d := limits.BodyTime; d > 0 && r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(d))
+	}
+	return true
 }
 
 // findDoor finds the site that a request is for, by its Host: one that this listener leads to, and that lets in the same
@@ -302,7 +338,7 @@ func (l *listener) servePlain(ctx context.Context, c *conn) {
 		return
 	}
 	if d.site.layer == httpLayer {
-		l.front.ServeConn(context.WithValue(ctx, plainKey{}, c), c)
+		l.front.Load().ServeConn(context.WithValue(ctx, plainKey{}, c), c)
 		return
 	}
 	l.join(ctx, c, c, d, nil)

@@ -30,11 +30,11 @@ type listener struct {
 	nl       net.Listener
 	settings atomic.Pointer[listenerSettings]
 
-	tls     *tlsnet.Listener   // https and tls
-	https   *tlsnet.HTTPServer // https
-	front   *relay.Front       // https: HTTP/1.1; plain with an upstream of HTTP
-	http    *http.Server       // http
-	ctx     context.Context    // ends when no new requests are to be taken
+	tls     *tlsnet.Listener            // https and tls
+	https   *tlsnet.HTTPServer          // https
+	front   atomic.Pointer[relay.Front] // https: HTTP/1.1; plain with an upstream of HTTP
+	http    *http.Server                // http
+	ctx     context.Context             // ends when no new requests are to be taken
 	stop    context.CancelFunc
 	running sync.WaitGroup // connections that are not HTTPServer's
 	mu      sync.Mutex
@@ -85,20 +85,21 @@ func (g *Gateway) listen(address string) (net.Listener, error) {
 
 // set takes over the limits of a configuration.
 func (l *listener) set(c *config.Gateway, lc *config.Listener) {
-	l.settings.Store(&listenerSettings{limits: limitsOf(c, lc), all: orDefault(c.Limits.Connections, DefaultConnections), trusted: lc.Trusted})
+	limits := limitsOf(c, lc)
+	l.settings.Store(&listenerSettings{limits: limits, all: orDefault(c.Limits.Connections, DefaultConnections), trusted: lc.Trusted})
+	l.front.Store(&relay.Front{
+		Handler: http.HandlerFunc(l.serveRequest),
+		Limits: relay.FrontLimits{HeaderBytes: limits.HeaderBytes, BodyBytes: limits.BodyBytes, HeaderTime: limits.HeaderTime,
+			BodyTime: limits.BodyTime, Idle: limits.Idle},
+		Refused:  l.requestRefused,
+		ErrorLog: log.New(&logWriter{l.g}, "", 0),
+	})
 }
 
 // prepare makes what speaks on the connections.
 func (l *listener) prepare() error {
 	limits := l.settings.Load().limits
 	quiet := log.New(&logWriter{l.g}, "", 0)
-	l.front = &relay.Front{
-		Handler: http.HandlerFunc(l.serveRequest),
-		Limits: relay.FrontLimits{HeaderBytes: limits.HeaderBytes, BodyBytes: limits.BodyBytes, HeaderTime: limits.HeaderTime,
-			BodyTime: limits.BodyTime, Idle: limits.Idle},
-		Refused:  l.requestRefused,
-		ErrorLog: quiet,
-	}
 	switch l.protocol {
 	case config.ProtocolHTTP:
 		l.http = &http.Server{Handler: http.HandlerFunc(l.servePlainHTTP), ReadHeaderTimeout: orDefault(limits.HeaderTime, DefaultHeaderTime),

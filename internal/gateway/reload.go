@@ -9,7 +9,6 @@ import (
 	"net"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/tlswright/tlswright/internal/config"
 )
@@ -26,7 +25,7 @@ type Change struct {
 // certificates are judged by it, and those that it refuses are closed. Certificates, CAs and the access log are opened
 // again even where the configuration is the same.
 func (g *Gateway) Reload(c *config.Gateway) ([]Change, error) {
-	notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonic()))
+	notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", uptime()))
 	defer notify("READY=1")
 	changes, err := g.reload(c)
 	result := "done"
@@ -290,5 +289,3 @@ func (g *Gateway) noteAddresses() {
 	}
 	g.addresses.Store(&all)
 }
-
-func monotonic() int64 { return time.Since(time.Time{}).Microseconds() }

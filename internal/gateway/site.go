@@ -88,6 +88,9 @@ func (g *Gateway) newSite(ctx context.Context, st, old *state, c *config.Site) (
 	if _, err := coreOf(c.Profile); err != nil {
 		return nil, err
 	}
+	if c.EarlyData > 0 && cl.auth == tlscore.RequireClientCert {
+		return nil, errors.New("early data comes before a client has proven who it is: it does not go with clients.mode require")
+	}
 	return s, nil
 }
 

@@ -57,6 +57,21 @@ func inheritedNumber(name string, pid int, env func(string) string) (int, error)
 	return 0, fmt.Errorf("systemd:%s: among the sockets from systemd (%s) there is none of that name", name, strings.Join(names, ", "))
 }
 
+// uptime is how long the machine has run, in microseconds, rounded up: what systemd wants to see behind its own time when
+// a reload begins.
+func uptime() int64 {
+	text, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return 0
+	}
+	word, _, _ := strings.Cut(string(text), " ")
+	seconds, err := strconv.ParseFloat(word, 64)
+	if err != nil {
+		return 0
+	}
+	return int64(seconds*1e6) + 10_000
+}
+
 // notify tells systemd how we are (sd_notify(3)). Who was not started by it tells nobody.
 func notify(state string) {
 	address := os.Getenv("NOTIFY_SOCKET")

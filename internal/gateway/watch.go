@@ -45,7 +45,9 @@ type watched struct {
 	stamps  []stamp
 	reload  func(context.Context) error
 	name    string
-	pending bool // what is there could not be used
+	pending bool          // what is there could not be used
+	every   time.Duration // that it is read again in any case; 0: never
+	last    time.Time
 }
 
 // watchFiles reads certificates, CAs and ticket keys again when they change on disk. What cannot be used is left aside
@@ -107,7 +109,10 @@ func drain(ctx context.Context, events <-chan fsnotify.Event) bool {
 
 // look reloads what has changed.
 func (g *Gateway) look(ctx context.Context, t *watched) {
-	changed := t.pending
+	changed := t.pending || t.every > 0 && g.o.Now().Sub(t.last) >= t.every
+	if changed {
+		t.last = g.o.Now()
+	}
 	for i, f := range t.files {
 		if now := stampOf(f); !now.same(t.stamps[i]) {
 			t.stamps[i], changed, t.pending = now, true, false
@@ -148,7 +153,7 @@ func (g *Gateway) watchedOf(st *state) []*watched {
 		}})
 	}
 	if st.config.Tickets != "" {
-		add(&watched{name: "", files: []string{st.config.Tickets}, reload: func(context.Context) error { return g.readTickets(st.config.Tickets) }})
+		add(&watched{name: "", files: []string{st.config.Tickets}, every: time.Hour, last: g.o.Now(), reload: func(context.Context) error { return g.readTickets(st.config.Tickets) }})
 	}
 	return out
 }
