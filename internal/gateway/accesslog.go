@@ -28,8 +28,8 @@ type accessLog struct {
 	enc  *json.Encoder
 }
 
-// accessLine is one line. The names are stable; what does not apply is left out.
-type accessLine struct {
+// AccessLine is one line of the access log. The names are stable; what does not apply is left out.
+type AccessLine struct {
 	Time       string  `json:"time"` // RFC 3339, of the beginning
 	Listener   string  `json:"listener"`
 	Site       string  `json:"site,omitempty"`
@@ -122,7 +122,7 @@ func (l *accessLog) isOn() bool {
 	return l.enc != nil
 }
 
-func (l *accessLog) write(line *accessLine) {
+func (l *accessLog) write(line *AccessLine) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.enc != nil {
@@ -154,10 +154,10 @@ func (g *Gateway) answered(q *request, r *http.Request, out relay.Outcome) {
 	g.metrics.requests.WithLabelValues(site, methodOf(r.Method), codeOf(out.Status())).Inc()
 	g.metrics.duration.WithLabelValues(site).Observe(took.Seconds())
 	g.metrics.bytesOut.WithLabelValues(site).Add(float64(out.Written()))
-	if !g.access.isOn() {
+	if !g.access.isOn() && g.o.Answered == nil {
 		return
 	}
-	line := &accessLine{Time: q.began.UTC().Format(time.RFC3339Nano), Listener: q.l.name, Site: site, Route: route, Remote: q.c.who(),
+	line := &AccessLine{Time: q.began.UTC().Format(time.RFC3339Nano), Listener: q.l.name, Site: site, Route: route, Remote: q.c.who(),
 		Host: clip(pki.Printable(r.Host), 256), Method: clip(pki.Printable(r.Method), 32), Path: clip(pki.Printable(r.URL.RequestURI()), 2048), Protocol: r.Proto,
 		Status: out.Status(), Sent: out.Written(), Millis: float64(took.Microseconds()) / 1000, UserAgent: clip(pki.Printable(r.UserAgent()), 256)}
 	if q.deny != nil {
@@ -166,11 +166,19 @@ func (g *Gateway) answered(q *request, r *http.Request, out relay.Outcome) {
 	if s := q.s; s != nil {
 		line.of(s)
 	}
+	g.noted(line)
+}
+
+// noted writes a line, and tells who wants to know.
+func (g *Gateway) noted(line *AccessLine) {
 	g.access.write(line)
+	if g.o.Answered != nil {
+		g.o.Answered(*line)
+	}
 }
 
 // of adds what is known of the connection.
-func (line *accessLine) of(s *settled) {
+func (line *AccessLine) of(s *settled) {
 	f := s.tls.Facts()
 	line.TLS, line.ALPN, line.Resumed = s.version.String(), s.alpn, s.resumed
 	line.ServerName = clip(pki.Printable(f.ServerName), 256)
@@ -183,10 +191,10 @@ func (line *accessLine) of(s *settled) {
 func (g *Gateway) streamEnded(c *conn, d *door, s *settled, in, out int64, err error) {
 	g.metrics.bytesIn.WithLabelValues(d.site.name).Add(float64(in))
 	g.metrics.bytesOut.WithLabelValues(d.site.name).Add(float64(out))
-	if !g.access.isOn() {
+	if !g.access.isOn() && g.o.Answered == nil {
 		return
 	}
-	line := &accessLine{Time: c.began.UTC().Format(time.RFC3339Nano), Listener: c.l.name, Site: d.site.name, Remote: c.who(), Received: in, Sent: out,
+	line := &AccessLine{Time: c.began.UTC().Format(time.RFC3339Nano), Listener: c.l.name, Site: d.site.name, Remote: c.who(), Received: in, Sent: out,
 		Millis: float64(g.o.Now().Sub(c.began).Microseconds()) / 1000}
 	if s != nil {
 		line.of(s)
@@ -195,5 +203,5 @@ func (g *Gateway) streamEnded(c *conn, d *door, s *settled, in, out int64, err e
 		line.Error = pki.Printable(err.Error())
 		g.log.Log(context.Background(), slog.LevelDebug, "connection ended", "remote", line.Remote, "error", line.Error)
 	}
-	g.access.write(line)
+	g.noted(line)
 }

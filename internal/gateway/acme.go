@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -150,11 +151,16 @@ func (g *Gateway) challengeTypes(s *site, wanted string) ([]string, error) {
 	return types, nil
 }
 
-// readBinding reads a file with the key id and the key of an external account binding, on one line.
+// readBinding reads a file with an external account binding, on its first line: the key id, a space, and the key; or a
+// JSON object with kid and key.
 func readBinding(path string) (*acmeclient.Binding, error) {
 	text, err := keystore.ReadPassphraseFile(path)
 	if err != nil {
 		return nil, err
+	}
+	var b struct{ KID, Key string }
+	if json.Unmarshal(text, &b) == nil && b.KID != "" && b.Key != "" {
+		return &acmeclient.Binding{KID: b.KID, Key: b.Key}, nil
 	}
 	fields := strings.Fields(string(text))
 	if len(fields) != 2 {

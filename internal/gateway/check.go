@@ -75,7 +75,7 @@ func (g *Gateway) Check(leaf *x509.Certificate, chain [][]byte, q Question) Verd
 	if d.site.layer == streamLayer || d.protocol == config.ProtocolTLS {
 		v.Allowed, v.Reason = true, string(access.Allowed)
 		v.Target = d.site.target.name()
-		v.allowedBy(d.site.admit(subject))
+		v.allowedBy(d.site.own.Decide(subject))
 		return v
 	}
 	g.checkRequest(&v, d.site, subject, q)
@@ -150,8 +150,8 @@ func (g *Gateway) checkClient(v *Verdict, d *door, leaf *x509.Certificate, chain
 		v.step("revocation", true, "it is not revoked")
 	}
 	subject := access.SubjectOf(verified.Certificates[0])
-	if len(d.site.admits) > 0 && !(d.site.c.Page && d.site.layer != streamLayer) {
-		decision := d.site.admit(subject)
+	if !d.answersRefusals() {
+		decision := d.site.own.Decide(subject)
 		v.step("rules", decision.Allowed, "%s", decision.Text)
 		if !decision.Allowed {
 			return subject, &policyError{d.site.name, decision}
@@ -170,8 +170,13 @@ func (g *Gateway) checkRequest(v *Verdict, s *site, subject access.Subject, q Qu
 	if path == "" {
 		path = "/"
 	}
-	r, ok := s.routeOf(method, path)
-	if !ok {
+	r, status := s.routeOf(method, path)
+	if status == http.StatusMethodNotAllowed {
+		v.Status, v.Reason, v.Text, v.Fix = status, "method", "the path has routes for other methods only: "+s.methodsOf(path), "use one of them, or add a route for this method"
+		v.step("route", false, "%s", v.Text)
+		return
+	}
+	if status != 0 {
 		v.Status, v.Reason, v.Fix = http.StatusBadRequest, reasonAmbiguousPath, fixOf(reasonAmbiguousPath)
 		v.Text = "the path can be read in two ways, for which there are different rules"
 		v.step("route", false, "%s", v.Text)
@@ -184,8 +189,12 @@ func (g *Gateway) checkRequest(v *Verdict, s *site, subject access.Subject, q Qu
 	} else {
 		v.step("route", true, "%s %s falls under no route: the site's own rules hold", method, pki.Printable(path))
 	}
-	decision := s.rulesOf(r).Decide(subject)
+	decision := s.own.Decide(subject)
 	v.step("rules", decision.Allowed, "%s", decision.Text)
+	if decision.Allowed && r != nil && r.policy != nil {
+		decision = r.policy.Decide(subject)
+		v.step("rules", decision.Allowed, "%s", decision.Text)
+	}
 	if !decision.Allowed {
 		var d Denial
 		d.decided(decision)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlswright/tlswright/acme"
 	"github.com/tlswright/tlswright/internal/access"
+	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
@@ -124,13 +125,18 @@ func (d *door) verify(ctx context.Context, p tlsnet.Peer, _ tlscore.Facts) error
 			return &tlsnet.RefusalError{Alert: revocationAlert(err), Err: &revokedError{err}}
 		}
 	}
-	if len(d.site.admits) == 0 || d.site.c.Page && d.site.layer != streamLayer {
+	if d.answersRefusals() {
 		return nil
 	}
-	if decision := d.site.admit(access.SubjectOf(p.Chain[0])); !decision.Allowed {
+	if decision := d.site.own.Decide(access.SubjectOf(p.Chain[0])); !decision.Allowed {
 		return &policyError{d.site.name, decision}
 	}
 	return nil
+}
+
+// answersRefusals reports whether clients that the rules refuse get a page, and not an alert.
+func (d *door) answersRefusals() bool {
+	return d.site.c.Page && d.protocol == config.ProtocolHTTPS
 }
 
 // standIn is an identity that a listener needs to exist and shows to nobody: every client is led to a site or refused.

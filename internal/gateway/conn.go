@@ -38,7 +38,8 @@ type settled struct {
 	version wire.Version
 	alpn    string
 	unwatch func() // stops the watch of its revocation; nil: there is none
-	judged  atomic.Pointer[judgement]
+	bySite  atomic.Pointer[judgement]
+	byRoute atomic.Pointer[judgement]
 	trusted atomic.Pointer[string] // the key of the clients by which its chain was last verified
 }
 
@@ -82,13 +83,13 @@ func (s *settled) chain() []*x509.Certificate {
 	return s.tls.Peer().Chain
 }
 
-// decide asks rules about the client.
-func (s *settled) decide(p *access.Policy) access.Decision {
-	if j := s.judged.Load(); j != nil && j.rules == p {
+// decide asks rules about the client, or remembers what they said.
+func (s *settled) decide(last *atomic.Pointer[judgement], p *access.Policy) access.Decision {
+	if j := last.Load(); j != nil && j.rules == p {
 		return j.decision
 	}
 	d := p.Decide(s.subject)
-	s.judged.Store(&judgement{p, d})
+	last.Store(&judgement{p, d})
 	return d
 }
 

@@ -43,7 +43,7 @@ func (g *Gateway) files(s *site, dir string) (*Files, error) {
 		return nil, err
 	}
 	f.Hid = func(r *http.Request, reason string) {
-		g.tell(slog.LevelWarn, Event{Kind: "withheld", Site: s.name, Address: r.RemoteAddr, Text: "not served: " + pki.Printable(r.URL.Path) + ": " + reason})
+		g.tell(slog.LevelWarn, Event{Kind: "withheld", Site: s.name, Address: r.RemoteAddr, Method: r.Method, Path: clip(pki.Printable(r.URL.Path), 512), Text: reason})
 	}
 	return f, nil
 }

@@ -54,6 +54,11 @@ type Options struct {
 	Output io.Writer
 	// Grace is how long connections and requests under way may take to finish at the end; 0: DefaultGrace.
 	Grace time.Duration
+	// Tune may change the TLS configuration of a site before it is used, and that of listeners (site ""), which counts
+	// until the site is chosen. Nil: nothing is changed.
+	Tune func(site string, c *tlsnet.Config)
+	// Answered is told of each request, and each connection without HTTP, at its end, from many goroutines. Nil: nobody is.
+	Answered func(AccessLine)
 	// Tap watches the bytes of TLS connections; nil: nobody does.
 	Tap *Tap
 }
@@ -121,7 +126,7 @@ func New(c *config.Gateway, o Options) (*Gateway, error) {
 	if g.access, err = openAccessLog(c.AccessLog, o.Output); err != nil {
 		return nil, err
 	}
-	err = g.openKept()
+	err = g.openKept(c)
 	var st *state
 	if err == nil {
 		st, err = g.build(context.Background(), c, nil)
@@ -153,12 +158,15 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 
 // Event is something that happened, for those who watch.
 type Event struct {
-	Kind     string    `json:"event"` // listening, denied, certificate, reload, upstream, warning, stopping
+	Kind     string    `json:"event"` // listening, denied, certificate, reload, upstream, withheld, limited, warning, stopping
 	Time     time.Time `json:"time"`
 	Listener string    `json:"listener,omitempty"`
 	Site     string    `json:"site,omitempty"`
 	Address  string    `json:"address,omitempty"`
 	Text     string    `json:"text,omitempty"` // one line, fit to print
+	Method   string    `json:"method,omitempty"`
+	Path     string    `json:"path,omitempty"`
+	Err      error     `json:"-"` // beneath Text; nil: there is none
 	Denial   *Denial   `json:"denial,omitempty"`
 }
 
@@ -166,7 +174,7 @@ type Event struct {
 func (g *Gateway) tell(level slog.Level, e Event) {
 	e.Time = g.o.Now()
 	args := []any{"event", e.Kind}
-	for _, a := range [][2]string{{"listener", e.Listener}, {"site", e.Site}, {"address", e.Address}} {
+	for _, a := range [][2]string{{"listener", e.Listener}, {"site", e.Site}, {"address", e.Address}, {"method", e.Method}, {"path", e.Path}} {
 		if a[1] != "" {
 			args = append(args, a[0], a[1])
 		}

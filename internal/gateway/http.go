@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -63,16 +64,11 @@ func (q *request) plainHandler(w http.ResponseWriter, r *http.Request) http.Hand
 		return nil
 	}
 	q.host, _ = hostOf(r.Host)
-	route, ok := q.door.site.routeOf(r.Method, r.URL.Path)
-	if !ok {
-		q.deny = q.denial(reasonAmbiguousPath, "the path can be read in two ways, for which there are different rules")
-		q.refuse(w, r, http.StatusBadRequest)
+	t := q.findRoute(w, r)
+	if t == nil {
 		return nil
 	}
-	if q.route = route; route != nil {
-		return route.target.handler
-	}
-	return q.door.site.target.handler
+	return t.handler
 }
 
 // handler decides about a request; nil: it was refused, and answered.
@@ -95,24 +91,15 @@ func (q *request) handler(w http.ResponseWriter, r *http.Request) http.Handler {
 		q.refuse(w, r, http.StatusForbidden)
 		return nil
 	}
-	route, ok := s.routeOf(r.Method, r.URL.Path)
-	if !ok {
-		q.deny = q.denial(reasonAmbiguousPath, "the path can be read in two ways, for which there are different rules")
-		q.refuse(w, r, http.StatusBadRequest)
+	t := q.findRoute(w, r)
+	if t == nil {
 		return nil
 	}
-	q.route = route
-	rules, t := s.own, s.target
-	if route != nil {
-		rules, t = route.policy, route.target
-	}
-	if rules != nil {
-		if d := q.s.decide(rules); !d.Allowed {
-			q.deny = q.denial("", "")
-			q.deny.decided(d)
-			q.refuse(w, r, http.StatusForbidden)
-			return nil
-		}
+	if d := q.decide(); !d.Allowed {
+		q.deny = q.denial("", "")
+		q.deny.decided(d)
+		q.refuse(w, r, http.StatusForbidden)
+		return nil
 	}
 	if r.ProtoMajor != 1 && !q.bound(w, r) { // relay bounds its own
 		return nil
@@ -134,6 +121,40 @@ func (q *request) bound(w http.ResponseWriter, r *http.Request) bool {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(d))
 	}
 	return true
+}
+
+// findRoute finds the route of a request and gives its target; nil: it was answered.
+func (q *request) findRoute(w http.ResponseWriter, r *http.Request) *target {
+	s := q.door.site
+	route, status := s.routeOf(r.Method, r.URL.Path)
+	switch {
+	case status == http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", s.methodsOf(r.URL.Path))
+		http.Error(w, "this method is not for this path", status)
+		return nil
+	case status != 0:
+		q.deny = q.denial(reasonAmbiguousPath, "the path can be read in two ways, for which there are different rules")
+		q.refuse(w, r, status)
+		return nil
+	case route == nil:
+		return s.target
+	}
+	q.route = route
+	return route.target
+}
+
+// decide asks the rules of the site, and then those of the route.
+func (q *request) decide() access.Decision {
+	d := access.Decision{Allowed: true, Reason: access.Allowed}
+	if own := q.door.site.own; own != nil {
+		if d = q.s.decide(&q.s.bySite, own); !d.Allowed {
+			return d
+		}
+	}
+	if q.route != nil && q.route.policy != nil {
+		d = q.s.decide(&q.s.byRoute, q.route.policy)
+	}
+	return d
 }
 
 // findDoor finds the site that a request is for, by its Host: one that this listener leads to, and that lets in the same
@@ -242,7 +263,8 @@ func (g *Gateway) upstreamFailed(site string) func(*http.Request, error) {
 			return // the client went away first
 		}
 		g.metrics.upstreamErrors.WithLabelValues(site).Inc()
-		g.warn(site, fmt.Sprintf("%s %s: %s", pki.Printable(r.Method), pki.Printable(r.URL.Path), pki.Printable(err.Error())))
+		g.tell(slog.LevelWarn, Event{Kind: "upstream", Site: site, Address: r.RemoteAddr, Method: clip(pki.Printable(r.Method), 32), Path: clip(pki.Printable(r.URL.Path), 512),
+			Text: pki.Printable(err.Error()), Err: err})
 	}
 }
 
@@ -351,12 +373,4 @@ func (st *state) plainDoor(listener string) *door {
 		return nil
 	}
 	return r.doors[0]
-}
-
-// rulesOf are the rules for a request; nil: there are none.
-func (s *site) rulesOf(r *route) *access.Policy {
-	if r != nil {
-		return r.policy
-	}
-	return s.own
 }

@@ -91,7 +91,7 @@ func TestRulesOfRoutes(t *testing.T) {
 		want int
 	}{
 		{nil, "/", 204}, {nil, "/admin", 403}, {nil, "/admin/x", 403}, {nil, "/administrator", 204}, {bob, "/admin/x", 403}, {alice, "/admin/x", 204}, {alice, "/admin", 204},
-		{nil, "/admin/open", 205}, {nil, "/admin/open/x", 205}, {nil, "/exact", 206}, {nil, "/exact/x", 204}, {nil, "/write", 204},
+		{nil, "/admin/open", 205}, {nil, "/admin/open/x", 205}, {nil, "/exact", 206}, {nil, "/exact/x", 204}, {nil, "/write", 405},
 		{nil, "/x/../admin/x", 400}, {nil, "/%61dmin/x", 403}, {nil, "/%2561dmin/x", 400}, {nil, "//admin/x", 400}, {nil, "/x/..%2fadmin/x", 400}, {nil, "/x%5c..%5cadmin/x", 400},
 		{nil, "/admin;v=1/x", 400}, {nil, "/./admin/x", 400}, {nil, "/x//y", 204}, {nil, "/a;b/c", 204},
 	} {
@@ -230,7 +230,7 @@ func TestAccessLogAndMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var line accessLine
+	var line AccessLine
 	if err := json.Unmarshal(text, &line); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

@@ -80,7 +80,8 @@ func (g *Gateway) listen(address string) (net.Listener, error) {
 		}
 		return net.Listen("unix", path)
 	}
-	return net.Listen("tcp", address)
+	lc := listenConfig()
+	return lc.Listen(context.Background(), "tcp", address)
 }
 
 // set takes over the limits of a configuration.
@@ -137,6 +138,9 @@ func (l *listener) base() *tlsnet.Config {
 	// HTTPServer asks for early data before the site is chosen; how much of it there may be is the site's to say.
 	c.Core.MaxEarlyData = l.earlyData()
 	l.g.o.Tap.watch(c)
+	if l.g.o.Tune != nil {
+		l.g.o.Tune("", c)
+	}
 	return c
 }
 

@@ -52,6 +52,9 @@ func (g *Gateway) reload(c *config.Gateway) ([]Change, error) {
 	if c.Metrics != old.config.Metrics {
 		return nil, &ConfigError{Where: "metrics", Err: errors.New("changing it takes a restart")}
 	}
+	if c.AllowPrivate != old.config.AllowPrivate {
+		return nil, &ConfigError{Where: "allow-private", Err: errors.New("changing it takes a restart")}
+	}
 	if c.Tickets != old.config.Tickets {
 		return nil, &ConfigError{Where: "tickets", Err: errors.New("changing the file takes a restart; its content is read again whenever it changes")}
 	}
@@ -270,7 +273,7 @@ func (g *Gateway) judgeAgain(ctx context.Context) {
 		}
 		if err := g.verifyAgain(ctx, cl, s.tls.Peer()); err != nil {
 			refusal.explain(err)
-		} else if decision := d.site.admit(s.subject); !decision.Allowed {
+		} else if decision := d.site.own.Decide(s.subject); !decision.Allowed {
 			refusal.decided(decision)
 		} else {
 			continue

@@ -13,8 +13,8 @@ import (
 )
 
 // openKept opens what is kept about revocation: of clients' certificates, and of our own.
-func (g *Gateway) openKept() error {
-	g.fetcher = fetch.New(fetch.Options{AllowPrivate: g.o.AllowPrivate})
+func (g *Gateway) openKept(c *config.Gateway) error {
+	g.fetcher = fetch.New(fetch.Options{AllowPrivate: g.o.AllowPrivate || c.AllowPrivate, Now: g.o.Now})
 	var err error
 	g.pool, err = revoked.NewPool(revoked.PoolOptions{Dir: g.folder("revocation"), Fetcher: g.fetcher, Live: g.o.Live, Extra: g.o.OwnRoots, Now: g.o.Now, Log: g.log})
 	if err != nil {

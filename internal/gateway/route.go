@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"path"
 	"slices"
@@ -17,8 +18,8 @@ type route struct {
 	c      *config.Route
 	name   string
 	exact  bool
-	path   string // without the final slash; "" is everything
-	policy *access.Policy
+	path   string         // without the final slash; "" is everything
+	policy *access.Policy // beside the site's
 	target *target
 }
 
@@ -41,7 +42,8 @@ func (r *route) compile() error {
 	return nil
 }
 
-// weight orders routes: those that fit less come first.
+// weight orders routes: the longest path comes first, an exact one before its prefix, those for some methods before those
+// for all.
 func (r *route) weight() int {
 	w := 4 * len(r.path)
 	if r.exact {
@@ -53,10 +55,9 @@ func (r *route) weight() int {
 	return w
 }
 
-func (r *route) fits(method, p string) bool {
-	if len(r.c.Methods) > 0 && !slices.Contains(r.c.Methods, method) && (method != "HEAD" || !slices.Contains(r.c.Methods, "GET")) {
-		return false
-	}
+func (r *route) samePath(other *route) bool { return r.path == other.path && r.exact == other.exact }
+
+func (r *route) fitsPath(p string) bool {
 	if r.exact {
 		return p == r.path
 	}
@@ -64,23 +65,52 @@ func (r *route) fits(method, p string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// routeOf is the route of a request; nil: none fits, and the site's own target and rules hold. ok is false where programs
-// behind us could read the path in another way, and so reach a route with other rules than those that were asked.
-func (s *site) routeOf(method, p string) (r *route, ok bool) {
-	r = s.match(method, p)
-	if len(s.routes) == 0 || isPlainPath(p) {
-		return r, true
-	}
-	return r, s.match(method, canonicalPath(p)) == r
+func (r *route) fitsMethod(method string) bool {
+	return len(r.c.Methods) == 0 || slices.Contains(r.c.Methods, method) || method == http.MethodHead && slices.Contains(r.c.Methods, http.MethodGet)
 }
 
-func (s *site) match(method, p string) *route {
+// routeOf is the route of a request; nil with the status 0: none fits, and the site's own target and rules hold. Any other
+// status is what the request is answered: 405 where the path has routes for other methods only, 400 where programs behind
+// us could read the path in another way, and so reach a route with other rules than those that were asked.
+func (s *site) routeOf(method, p string) (r *route, status int) {
+	r, status = s.match(method, p)
+	if len(s.routes) == 0 || isPlainPath(p) {
+		return r, status
+	}
+	if other, _ := s.match(method, canonicalPath(p)); other != r {
+		return nil, http.StatusBadRequest
+	}
+	return r, status
+}
+
+// match finds the route. The longest path decides; a shorter one, whose rules may be laxer, is no way out.
+func (s *site) match(method, p string) (*route, int) {
+	for i, r := range s.routes {
+		if !r.fitsPath(p) {
+			continue
+		}
+		for _, same := range s.routes[i:] {
+			if !same.samePath(r) {
+				break
+			}
+			if same.fitsMethod(method) {
+				return same, 0
+			}
+		}
+		return nil, http.StatusMethodNotAllowed
+	}
+	return nil, 0
+}
+
+// methodsOf lists the methods that routes of a path are for.
+func (s *site) methodsOf(p string) string {
+	var out []string
 	for _, r := range s.routes {
-		if r.fits(method, p) {
-			return r
+		if r.fitsPath(p) && (len(out) == 0 || !r.exact) {
+			out = append(out, r.c.Methods...)
 		}
 	}
-	return nil
+	return strings.Join(out, ", ")
 }
 
 // isPlainPath reports whether a path has one reading only.

@@ -32,9 +32,8 @@ type site struct {
 	target  *target
 	routes  []*route // longest path first
 	headers headerSet
-	admits  []*access.Policy // a client that none of them allows is refused in the handshake; nil: all are let in
-	own     *access.Policy   // of the site
-	source  source           // of its certificates
+	own     *access.Policy // nil: every client whose chain is trusted, and where none is asked for everybody
+	source  source         // of its certificates
 	doors   []*door
 
 	mu         sync.Mutex
@@ -98,7 +97,7 @@ func (g *Gateway) newSite(ctx context.Context, st, old *state, c *config.Site) (
 func (g *Gateway) addRoutes(st, old *state, s *site) error {
 	for i := range s.c.Routes {
 		rc := &s.c.Routes[i]
-		r := &route{c: rc, target: s.target, name: rc.Path}
+		r := &route{c: rc, target: s.target, name: rc.Path, policy: rc.Policy}
 		if s.layer == streamLayer {
 			return errors.New("a site without HTTP has no routes")
 		}
@@ -119,40 +118,30 @@ func (g *Gateway) addRoutes(st, old *state, s *site) error {
 		s.layer = httpLayer
 	}
 	slices.SortStableFunc(s.routes, func(a, b *route) int { return b.weight() - a.weight() })
+	for i, r := range s.routes {
+		for _, other := range s.routes[:i] {
+			if r.samePath(other) && (len(r.c.Methods) == 0 && len(other.c.Methods) == 0 || slices.ContainsFunc(r.c.Methods, func(m string) bool { return slices.Contains(other.c.Methods, m) })) {
+				return fmt.Errorf("route %s: another route has the same path and method, so nothing of it would be in force", r.c.Path)
+			}
+		}
+	}
 	return nil
 }
 
-// addPolicies settles who is refused in the handshake: whom no part of the site would let in.
+// addPolicies checks the rules. Those of a route narrow those of the site: whom the site's own refuse, it refuses as a
+// whole, so the handshake can say so.
 func (s *site) addPolicies() error {
-	s.admits = nil
-	if s.c.Clients == nil {
-		for _, r := range s.routes {
-			if r.c.Policy != nil {
-				return fmt.Errorf("route %s: it has rules, but the site asks for no client certificates", r.c.Path)
-			}
+	if s.c.Clients != nil {
+		s.own = s.c.Clients.Policy
+		if err := s.own.Validate(); err != nil {
+			return fmt.Errorf("clients: %w", err)
 		}
-		return nil
 	}
-	s.own = s.c.Clients.Policy
-	policies := []*access.Policy{s.own}
 	for _, r := range s.routes {
-		r.policy = s.own
-		if r.c.Policy != nil {
-			r.policy = r.c.Policy
-			policies = append(policies, r.policy)
+		if err := r.c.Policy.Validate(); err != nil {
+			return fmt.Errorf("route %s: %w", r.c.Path, err)
 		}
 	}
-	for _, p := range policies {
-		if p == nil {
-			return nil
-		}
-		for _, rule := range slices.Concat(p.Allow, p.Deny) {
-			if err := rule.Validate(); err != nil {
-				return fmt.Errorf("%s: %w", rule.Name, err)
-			}
-		}
-	}
-	s.admits = policies
 	return nil
 }
 
@@ -166,7 +155,7 @@ func (s *site) loadClients() (*clients, error) {
 	switch c.Mode {
 	case config.ClientsRequest:
 		out.auth = tlscore.RequestClientCert
-		if s.layer == streamLayer && !s.own.Decide(access.Subject{}).Allowed {
+		if s.layer == streamLayer && !s.own.LetsAnonymousIn() {
 			out.auth = tlscore.RequireClientCert // who shows none is let in nowhere: the handshake can say so
 		}
 	case config.ClientsRequire, "":
@@ -207,27 +196,8 @@ func (s *site) clientKey(c *clients) string {
 	for _, r := range c.roots {
 		fmt.Fprintf(h, "%x\n", sha256.Sum256(r.Raw))
 	}
-	for _, p := range s.admits {
-		fmt.Fprintf(h, "%s\n", p.Digest())
-	}
+	fmt.Fprintf(h, "%s\n", s.own.Digest())
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// admit is the decision about a subject in the handshake: that of the site's own rules, unless a route would let it in.
-func (s *site) admit(subject access.Subject) access.Decision {
-	if len(s.admits) == 0 {
-		return access.Decision{Allowed: true, Reason: access.Allowed}
-	}
-	own := s.own.Decide(subject)
-	for _, p := range s.admits[1:] {
-		if own.Allowed {
-			break
-		}
-		if d := p.Decide(subject); d.Allowed {
-			return d
-		}
-	}
-	return own
 }
 
 // fits says why a site cannot stand behind a listener of a protocol; nil: it can.
@@ -344,6 +314,9 @@ func (d *door) refresh() error {
 		c.VerifyPeer = d.verify
 	}
 	d.g.o.Tap.watch(c)
+	if d.g.o.Tune != nil {
+		d.g.o.Tune(d.site.name, c)
+	}
 	p, err := tlsnet.Prepare(c, d)
 	if err != nil {
 		return err
@@ -352,15 +325,26 @@ func (d *door) refresh() error {
 	return nil
 }
 
-// coreOf is what a profile negotiates, after Mozilla's recommendations for servers.
+// coreOf is what a profile negotiates, after Mozilla's recommendations for servers. The cheapest suite for both sides comes
+// first: SHA-384 and longer keys make nothing safer that X25519 or P-256 has agreed on.
 func coreOf(profile string) (tlscore.Config, error) {
+	suites := suite.Defaults()
+	slices.SortStableFunc(suites, func(a, b wire.CipherSuite) int {
+		rank := func(s wire.CipherSuite) int {
+			if s == wire.TLS_AES_128_GCM_SHA256 {
+				return 0
+			}
+			return 1
+		}
+		return rank(a) - rank(b)
+	})
 	switch profile {
 	case "modern":
-		return tlscore.Config{MinVersion: wire.VersionTLS13}, nil
+		return tlscore.Config{MinVersion: wire.VersionTLS13, CipherSuites: suites}, nil
 	case "", "intermediate":
-		return tlscore.Config{}, nil
+		return tlscore.Config{CipherSuites: append(suites, suite.Defaults12()...)}, nil
 	case "old-but-sound":
-		return tlscore.Config{CipherSuites: append(suite.All(), suite.All12()...), PreferClient: false}, nil
+		return tlscore.Config{CipherSuites: append(suites, suite.All12()...)}, nil
 	}
 	return tlscore.Config{}, fmt.Errorf("%q is no profile: modern, intermediate or old-but-sound", profile)
 }

@@ -32,7 +32,8 @@ func (l *listener) serveStream(ctx context.Context, tc *tlsnet.Conn) {
 		_ = tc.Close()
 		return
 	}
-	l.join(ctx, c, tc, s.door, s)
+	// On a goroutine of its own: the stack of this one has grown in the handshake, and would be held while nothing comes.
+	l.running.Go(func() { l.join(ctx, c, tc, s.door, s) })
 }
 
 // join hands a connection on to the target of a site.

@@ -128,7 +128,7 @@ func (g *Gateway) streamUpstream(u *url.URL, tlsConfig *tlsnet.Config) (*upstrea
 	default:
 		return nil, fmt.Errorf("%q leads nowhere: a target's URL is http, https, unix+http, tcp, tls or unix", u.Scheme)
 	}
-	nd := &net.Dialer{Timeout: dialTime}
+	nd := dialer()
 	up := &upstream{address: address, close: func() {}, dial: func(ctx context.Context) (net.Conn, error) { return nd.DialContext(ctx, network, address) }}
 	if u.Scheme == "tls" {
 		d, err := tlsnet.NewDialer(tlsConfig)
@@ -171,7 +171,7 @@ func (g *Gateway) upstreamTLS(u *url.URL, c *config.Target) (config *tlsnet.Conf
 		}
 		config.Identities = []tlsnet.Identity{{Chain: id.Chain, Key: id.Key}}
 	}
-	if err := pinUpstream(config, c.Pins); err != nil {
+	if err := pinUpstream(config, c); err != nil {
 		return nil, "", err
 	}
 	return config, tlsDigest(config, c), nil
@@ -179,7 +179,7 @@ func (g *Gateway) upstreamTLS(u *url.URL, c *config.Target) (config *tlsnet.Conf
 
 func tlsDigest(config *tlsnet.Config, c *config.Target) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q %q", config.ServerName, c.Pins)
+	fmt.Fprintf(&b, "%q %q %t", config.ServerName, c.Pins, c.PinsAlone)
 	add := func(certs ...*x509.Certificate) {
 		for _, cert := range certs {
 			fmt.Fprintf(&b, " %x", fingerprint(cert.Raw))

@@ -1,0 +1,36 @@
+package gateway
+
+import (
+	"net"
+	"syscall"
+)
+
+// Times after which a connection without a sign of life is asked for one, in seconds, and how often.
+const (
+	keepIdle     = 30
+	keepInterval = 15
+	keepCount    = 4
+)
+
+// listenConfig has a listening socket hand its options down to the connections that it accepts, which saves four system
+// calls for each of them.
+func listenConfig() net.ListenConfig {
+	return net.ListenConfig{KeepAlive: -1, Control: keepAlive}
+}
+
+// dialer makes the connections to upstreams without HTTP. Whether one is still there is seen by what is sent to it, and
+// by the client's end of the connection.
+func dialer() *net.Dialer { return &net.Dialer{Timeout: dialTime, KeepAlive: -1} }
+
+// keepAlive sets the options. A socket that has none, as one of Unix, does without.
+func keepAlive(network, _ string, c syscall.RawConn) error {
+	if network != "tcp" && network != "tcp4" && network != "tcp6" {
+		return nil
+	}
+	return c.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1)
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, keepIdle)
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, keepInterval)
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, keepCount)
+	})
+}
