@@ -244,8 +244,9 @@ func (c *Conn) issue(q *tlscore.Question) tlscore.Issued {
 
 // oweTickets settles how many tickets the client is to get, at the end of a server's handshake.
 //
-// They are not sent at once. They go behind the first thing that is written, or in the time in which we wait for the
-// client anyway, so that they delay neither our first answer nor the end of the handshake.
+// They are not sent at once. They go behind the first thing that is written, or, where we wait for the client first and
+// nothing is written soon, by themselves, so that they delay neither our first answer nor the end of the handshake and
+// seldom cost a packet of their own.
 func (c *Conn) oweTickets() {
 	f := c.machine.Facts()
 	if f.Version != wire.VersionTLS13 || !f.TakesTickets || !c.hasSessions() {
@@ -260,6 +261,10 @@ func (c *Conn) oweTickets() {
 
 // appendTickets seals the tickets that are owed behind out. The lock of the write half is held.
 func (c *Conn) appendTickets(out []byte) []byte {
+	if c.out.patience != nil {
+		c.out.patience.Stop()
+		c.out.patience = nil
+	}
 	for c.out.owed.Load() > 0 {
 		c.out.owed.Add(-1)
 		s, err := c.machine.NewSession(c.set.now(), c.set.issuer.lifetime)
@@ -280,19 +285,33 @@ func (c *Conn) appendTickets(out []byte) []byte {
 	return out
 }
 
-// ticketsSoon sends what is owed while we wait for the client, unless somebody writes: then they go behind that.
+// ticketPatience is how long tickets wait for an answer to go with. The question is mostly on its way already: it comes
+// with the client's Finished, or right behind it.
+const ticketPatience = 20 * time.Millisecond
+
+// ticketsSoon sees to it that what is owed is sent while we wait for the client, unless somebody writes: then it goes
+// behind that.
 func (c *Conn) ticketsSoon() {
-	if c.out.owed.Load() == 0 || !c.shake.done.Load() || c.out.late() || !c.out.mu.TryLock() {
+	if c.out.owed.Load() == 0 || !c.shake.done.Load() || !c.out.mu.TryLock() {
 		return
 	}
-	go func() {
-		b := c.set.buffers.record()
-		defer c.set.buffers.giveRecord(b)
-		if !c.closed.Load() {
-			c.transmit(c.appendTickets(b[:0]))
-		}
-		c.unlockWrite()
-	}()
+	if c.out.patience == nil {
+		c.out.patience = time.AfterFunc(ticketPatience, c.ticketsNow)
+	}
+	c.unlockWrite()
+}
+
+// ticketsNow sends what is owed.
+func (c *Conn) ticketsNow() {
+	if c.out.owed.Load() == 0 || c.closed.Load() || c.out.late() || !c.out.mu.TryLock() {
+		return
+	}
+	defer c.unlockWrite()
+	b := c.set.buffers.record()
+	defer c.set.buffers.giveRecord(b)
+	if !c.closed.Load() {
+		c.transmit(c.appendTickets(b[:0]))
+	}
 }
 
 // fresh answers whether the early data that comes with a ticket may be taken: only if somebody here asked for early

@@ -24,6 +24,7 @@ type writeHalf struct {
 	err      error        // final
 	deadline atomic.Int64 // of Write, in Unix nanoseconds; 0: none
 	owed     atomic.Int32 // tickets that a server has still to send; changed under mu
+	patience *time.Timer  // after which they go by themselves; nil: nobody waits, or they have gone; under mu
 }
 
 func (h *writeHalf) setDeadline(t time.Time) {

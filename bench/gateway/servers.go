@@ -260,12 +260,23 @@ https://{server}:{mutualport}, https://127.0.0.1:{mutualport} {
 
 // startGateway runs ours.
 func startGateway(h *hall) (*process, error) {
-	target := "tcp://{backend}"
-	protocol := "tls"
+	target, protocol := "tcp://{backend}", "tls"
 	if h.s.http {
 		target, protocol = "http://{backend}", "https"
 	}
-	_ = protocol
-	_ = target
-	return nil, fmt.Errorf("not yet")
+	site := func(name, clients string) string {
+		return "    " + name + ":\n      certificate: {files: [{chain: \"{certs}/server.pem\", key: \"{certs}/server.key\"}]}\n      target: " + target + "\n" + clients
+	}
+	file, err := h.config("gateway.yaml", `gateway:
+  listeners:
+    - {name: open, address: "{open}", protocol: `+protocol+`, sites: [open]}
+    - {name: mutual, address: "{mutual}", protocol: `+protocol+`, sites: [mutual]}
+  sites:
+`+site("open", "")+site("mutual", `      clients: {ca: "{certs}/root.pem", allow: {cn: {client}}}
+`))
+	if err != nil {
+		return nil, err
+	}
+	env := []string{"GOMAXPROCS=1", "TLSWRIGHT_HOME=" + h.s.dir}
+	return startProcess(h.s.dir, env, h.o.tlswright, "gateway", "run", "--quiet", "-c", file)
 }
