@@ -26,6 +26,7 @@ func (a *app) commands() []*cobra.Command {
 		newTour(a),
 		newConnect(a),
 		newServe(a),
+		newGateway(a),
 		newScan(a),
 		newCA(a),
 		newCert(a),

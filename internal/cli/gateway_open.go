@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/tlswright/tlswright/acmeclient"
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/gateway"
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/internal/revoked"
+	"github.com/tlswright/tlswright/pki"
+)
+
+// gatewayFile is a file with a gateway, as it was read.
+type gatewayFile struct {
+	name    string
+	text    []byte
+	gateway *config.Gateway
+}
+
+// readGateway reads a file. What is wrong in it is shown where it stands.
+func (a *app) readGateway(name string) (*gatewayFile, error) {
+	text, _, err := a.readBytes(name)
+	if errors.Is(err, os.ErrNotExist) {
+		f := cannotRun(err, "")
+		f.hint = "name the file with -c; docs/gateway.md begins with one of five lines"
+		return nil, f
+	}
+	if err != nil {
+		return nil, err
+	}
+	file := &gatewayFile{name: name, text: text}
+	if file.gateway, err = config.ReadGateway(text); err != nil {
+		var wrong *config.Error
+		if errors.As(err, &wrong) {
+			return nil, a.configFailure(file, wrong)
+		}
+		return nil, cannotRun(err, "%s", pki.Printable(name))
+	}
+	dir, err := filepath.Abs(filepath.Dir(name))
+	if err != nil {
+		return nil, cannotRun(err, "")
+	}
+	file.gateway.RelativeTo(dir)
+	return file, nil
+}
+
+// configFailure shows the line, and says what is wrong with it.
+func (a *app) configFailure(file *gatewayFile, wrong *config.Error) *failure {
+	f := &failure{kind: kindUsage, text: pki.Printable(file.name) + ": " + wrong.Error(), hint: wrong.Hint, err: wrong}
+	if wrong.Line > 0 {
+		a.ui.write(&a.ui.err, wrong.Excerpt(file.text))
+	}
+	return f
+}
+
+// gatewayFailure puts what gateway.New refuses into words, with its place in the file.
+func (a *app) gatewayFailure(file *gatewayFile, err error) error {
+	var wrong *gateway.ConfigError
+	if !errors.As(err, &wrong) {
+		return cannotRun(err, "")
+	}
+	cause := cannotRun(wrong.Err, "")
+	var own *failure
+	if errors.As(wrong.Err, &own) {
+		cause = own
+	}
+	where := wrong.Where
+	if file != nil && wrong.Place.Line > 0 {
+		place := config.Error{Line: wrong.Place.Line, Column: wrong.Place.Column}
+		a.ui.write(&a.ui.err, place.Excerpt(file.text))
+		where = fmt.Sprintf("%s: line %d: %s", pki.Printable(file.name), wrong.Place.Line, where)
+	}
+	f := &failure{kind: kindLocal, text: where + ": " + cause.text, hint: cause.hint, err: err}
+	var trouble *pki.RefusedError
+	if f.hint == "" && errors.As(err, &trouble) {
+		f.hint = trouble.Hint
+	}
+	return f
+}
+
+// bindFailure says why a listener cannot be had.
+func (a *app) bindFailure(file *gatewayFile, err error) error {
+	f := asFailure(a.gatewayFailure(file, err))
+	switch {
+	case f.hint != "":
+	case errors.Is(err, syscall.EADDRINUSE):
+		f.hint = "the port is taken: by another tlswright? port 0 takes a free one"
+	case errors.Is(err, syscall.EACCES):
+		f.hint = "ports below 1024 are for root: start it as root with user: NAME in the file, give the program CAP_NET_BIND_SERVICE, or use systemd's sockets"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		f.hint = "no interface of this machine has that address"
+	}
+	return f
+}
+
+// gatewayOptions gathers what a gateway needs of the estate: the home, the CA, the tree of ACME, what was revoked. close
+// must be called at the end, whatever the error.
+func (a *app) gatewayOptions(ctx context.Context, g *config.Gateway) (o gateway.Options, closeAll func() error, err error) {
+	closeAll = func() error { return nil }
+	home, err := a.home()
+	if err != nil {
+		return o, closeAll, err
+	}
+	o = gateway.Options{Home: home, Now: a.now, AllowPrivate: g.AllowPrivate, Output: a.ui.out.w}
+	if o.DenialsFile, err = denialsFile(home); err != nil {
+		return o, closeAll, err
+	}
+	if o.Tree, err = a.gatewayTree(g, home); err != nil {
+		return o, closeAll, err
+	}
+	ca, err := a.gatewayCA(g, home)
+	if err != nil || ca == nil {
+		return o, closeAll, err
+	}
+	o.OwnRoots = []*x509.Certificate{ca.Root}
+	o.OwnCA = func(ctx context.Context, names []string, key pki.KeyType) (keystore.Identity, error) {
+		return a.issueOnRecord(ctx, ownRequest(names), key)
+	}
+	if _, judges := needsOwnCA(g); judges {
+		au, err := a.openAuthority(ctx, &caFlags{}, false)
+		if err != nil {
+			return o, closeAll, err
+		}
+		o.Live = []revoked.Live{au.Store}
+		closeAll = au.Close
+	}
+	return o, closeAll, nil
+}
+
+// ownRequest asks the own CA for a server certificate. A name that is too long to be a common name is a DNS name only.
+func ownRequest(names []string) pki.Request {
+	req := pki.Request{Profile: pki.ProfileServer, SANs: names}
+	if len(names) > 0 && len(names[0]) <= 64 {
+		req.CommonName = names[0]
+	}
+	return req
+}
+
+// denialsFile is where refusals are kept.
+func denialsFile(home string) (string, error) {
+	dir := filepath.Join(home, "gateway")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", cannotRun(err, "")
+	}
+	return filepath.Join(dir, "denials.jsonl"), nil
+}
+
+// gatewayTree opens the folder of ACME certificates where a site needs it.
+func (a *app) gatewayTree(g *config.Gateway, home string) (*acmeclient.Tree, error) {
+	for i := range g.Sites {
+		if c := &g.Sites[i].Certificate; c.Live == "" && c.ACME == nil {
+			continue
+		}
+		t, err := acmeclient.OpenTree(filepath.Join(home, "acme"))
+		if err != nil {
+			return nil, cannotRun(err, "opening the folder of certificates")
+		}
+		return t, nil
+	}
+	return nil, nil
+}
+
+// gatewayCA opens the estate's CA; nil: there is none, and none is needed. Where sites have certificates of it and there
+// is none yet, it is made, as `serve` does.
+func (a *app) gatewayCA(g *config.Gateway, home string) (*keystore.CA, error) {
+	issues, judges := needsOwnCA(g)
+	ca, err := keystore.ReadCA(home)
+	switch {
+	case err == nil:
+		return ca, nil
+	case !errors.Is(err, keystore.ErrNoCA):
+		return nil, caFailure(err, "opening the CA")
+	case judges:
+		return nil, &failure{kind: kindLocal, err: err, text: "clients are to be of the own CA, and there is none in " + home,
+			hint: "make it, and a certificate for each client: tlswright ca init; tlswright ca issue alice --profile client --out alice"}
+	case issues:
+		return a.openOrMakeCA()
+	}
+	return nil, nil
+}
+
+// siteLine says in one line what a site is.
+func siteLine(s *config.Site) string {
+	parts := []string{targetText(&s.Target)}
+	if len(s.Routes) > 0 {
+		parts = append(parts, countOf(len(s.Routes), "route"))
+	}
+	parts = append(parts, certificateText(&s.Certificate))
+	if c := s.Clients; c != nil {
+		word := "client certificates required"
+		if c.Mode == config.ClientsRequest {
+			word = "client certificates asked for"
+		}
+		parts = append(parts, word+", "+countOf(len(c.Policy.Allow)+len(c.Policy.Deny), "rule"))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func targetText(t *config.Target) string {
+	switch {
+	case t.URL != "":
+		return "to " + pki.Printable(t.URL)
+	case t.Dir != "":
+		return "files of " + pki.Printable(t.Dir)
+	case t.Echo:
+		return "echo"
+	}
+	return fmt.Sprintf("answers %d", t.Status)
+}
+
+func certificateText(c *config.Certificates) string {
+	switch {
+	case len(c.Files) > 1:
+		return countOf(len(c.Files), "certificate")
+	case len(c.Files) == 1:
+		return "certificate " + pki.Printable(c.Files[0].Chain)
+	case c.Live != "":
+		return "certificate live/" + pki.Printable(c.Live)
+	case c.ACME != nil:
+		return "certificate of " + pki.Printable(c.ACME.Directory)
+	}
+	return "certificate of the own CA"
+}
