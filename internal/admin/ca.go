@@ -123,7 +123,7 @@ func ReadCA(home string) (*CA, error) {
 // passphrase is asked for only if the key is encrypted.
 func (ca *CA) Issue(name string, roles []Role, key crypto.PublicKey, lifetime time.Duration, passphrase keystore.PassphraseFunc, now time.Time) (*x509.Certificate, store.Admin, error) {
 	var entry store.Admin
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, entry, err
 	}
 	signer, err := keystore.ReadKeyWith(filepath.Join(ca.Dir, keyFile), passphrase)
@@ -147,8 +147,8 @@ func (ca *CA) Issue(name string, roles []Role, key crypto.PublicKey, lifetime ti
 	return c, entry, nil
 }
 
-// checkName refuses what would be hard to tell apart in a log.
-func checkName(name string) error {
+// CheckName refuses what would be hard to tell apart in a log.
+func CheckName(name string) error {
 	odd := func(r rune) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.@", r)
 	}

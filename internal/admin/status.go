@@ -100,12 +100,12 @@ func (c *call) issuerViews() ([]IssuerView, error) {
 	if err != nil {
 		return nil, err
 	}
-	views := []IssuerView{}
+	views, names := []IssuerView{}, namesOf(c.s.names, all)
 	for i := range all {
 		row := &all[i]
-		v := IssuerView{Name: row.Name, Subject: row.Name, Shards: row.Shards, CRLs: []CRLView{}}
+		v := IssuerView{Name: names[row.ID], Subject: row.Name, Shards: row.Shards, CRLs: []CRLView{}}
 		if name, ok := c.s.names[row.ID]; ok {
-			v.Name, v.Served = name, true
+			v.Served = true
 			v.Directory = c.s.issuerNamed(name).Directory
 		}
 		if cert, err := x509.ParseCertificate(row.Certificate); err == nil {

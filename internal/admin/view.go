@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -278,11 +280,15 @@ func reasonWord(c *store.Certificate) string {
 	return c.Reason
 }
 
-// namesOf lists the issuers of a store by their numbers: those that are known by name here, all others by their subjects.
+// namesOf lists the issuers of a store by their numbers: those that are known by name here, the root as that, all others
+// by their subjects.
 func namesOf(known map[int64]string, all []store.Issuer) map[int64]string {
 	names := make(map[int64]string, len(all))
 	for _, i := range all {
 		names[i.ID] = i.Name
+		if c, err := x509.ParseCertificate(i.Certificate); err == nil && bytes.Equal(c.RawSubject, c.RawIssuer) {
+			names[i.ID] = authority.RootIssuer
+		}
 	}
 	for id, name := range known {
 		names[id] = name

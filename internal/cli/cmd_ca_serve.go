@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/acmeserver"
+	"github.com/tlswright/tlswright/internal/admin"
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/challenge"
 	"github.com/tlswright/tlswright/internal/keystore"
@@ -46,6 +47,7 @@ type caServeFlags struct {
 	names     []string
 	database  string
 	chains    []string // files of --alternate-chain
+	office    caAdminFlags
 }
 
 const caServeLong = `Run the CA as a service: ACME over https for clients such as certbot, lego,
@@ -81,6 +83,11 @@ have ordered and the nonces they have used are in the database. The home
 remembers the address, so that "ca list", "ca revoke" and all others look
 there, too. A pooler before the database must keep sessions.
 
+Those who run the CA can do so from elsewhere: --admin ADDRESS is an API over
+https for client certificates of "ca admin issue", and of no other; "ca admin"
+says more. --metrics ADDRESS tells Prometheus what happens, at /metrics, and
+supervisors whether all is well, at /healthz and /readyz; keep it on loopback.
+
 --chaos makes the server misbehave as real ones do now and then, to test
 clients: refused nonces, 503, 429, dropped connections, delays. "--chaos mild"
 or "--chaos wild", or single ones such as
@@ -90,6 +97,7 @@ const caServeExample = `  tlswright ca serve
   tlswright ca serve --listen :443 --http :80 --allow-network 10.0.0.0/8
   tlswright ca serve --allow-name corp.example --require-binding
   tlswright ca serve --http01-port 5002 --allow-network 127.0.0.0/8 --chaos mild
+  tlswright ca serve --admin 127.0.0.1:9444 --metrics 127.0.0.1:9464
   tlswright ca serve --listen :443 --database postgres://ca@db.corp.example/ca
   certbot certonly --standalone -d NAME --server https://CA/acme/directory`
 
@@ -117,6 +125,7 @@ func newCAServe(a *app) *cobra.Command {
 	o.validate.register(cmd)
 	o.policy.register(cmd)
 	o.logs.register(cmd)
+	o.office.register(cmd)
 	f.BoolVar(&o.needsBind, "require-binding", false, "only take accounts that are bound to a key of \"ca binding\" (EAB)")
 	f.StringSliceVar(&o.chains, "alternate-chain", nil, "offer ACME clients the chain in this PEM `FILE`, too; may be repeated")
 	_ = cmd.MarkFlagFilename("alternate-chain", "pem", "crt", "cer")
@@ -130,6 +139,8 @@ func newCAServe(a *app) *cobra.Command {
 
 // caService is everything that runs, to be closed in this order.
 type caService struct {
+	ca          *keystore.CA   // without keys
+	metrics     *admin.Metrics // nil: nobody could read them
 	authorities []*authority.Authority
 	validator   *challenge.Validator
 	server      *acmeserver.Server
@@ -164,10 +175,11 @@ func (a *app) caServe(cmd *cobra.Command, o *caServeFlags) (err error) {
 	if err := a.chooseDatabase(cmd, o.database); err != nil {
 		return err
 	}
-	if _, err := a.openOrMakeCA(); err != nil {
+	ca, err := a.openOrMakeCA()
+	if err != nil {
 		return err
 	}
-	id, err := a.serviceIdentity(cmd, o)
+	own, isOwn, err := o.identity.load(cmd)
 	if err != nil {
 		return err
 	}
@@ -181,8 +193,19 @@ func (a *app) caServe(cmd *cobra.Command, o *caServeFlags) (err error) {
 			o.httpURL = "http://" + plain.Addr().String()
 		}
 	}
-	service, err := a.openService(cmd, o, chaos)
+	service := &caService{ca: ca, metrics: o.office.meters()}
 	defer func() { err = errors.Join(err, service.close()) }()
+	if err := a.openService(cmd, o, chaos, service); err != nil {
+		return err
+	}
+	if !isOwn { // by what is open already: opening the records takes as long as all the rest
+		if own, err = a.issueIdentity(cmd.Context(), service, serviceNames(o)); err != nil {
+			return err
+		}
+	}
+	id := tlsnet.Identity{Chain: own.Chain, Key: own.Key}
+	side, err := a.openAdminSide(cmd, o, service, id)
+	defer side.close()
 	if err != nil {
 		return err
 	}
@@ -190,11 +213,11 @@ func (a *app) caServe(cmd *cobra.Command, o *caServeFlags) (err error) {
 	if err != nil {
 		return &failure{kind: kindLocal, text: err.Error(), err: err, hint: "is the port taken? --listen 127.0.0.1:0 takes a free one"}
 	}
-	return a.runService(cmd.Context(), o, service, l, plain)
+	return a.runService(cmd.Context(), o, service, side, l, plain)
 }
 
 // runService serves until ctx ends.
-func (a *app) runService(ctx context.Context, o *caServeFlags, service *caService, l *tlsnet.Listener, plain net.Listener) error {
+func (a *app) runService(ctx context.Context, o *caServeFlags, service *caService, side *adminSide, l *tlsnet.Listener, plain net.Listener) error {
 	told := &serveLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet}
 	told.listening("https", l.Addr())
 	base := o.url
@@ -207,38 +230,16 @@ func (a *app) runService(ctx context.Context, o *caServeFlags, service *caServic
 			a.ui.printf("ACME directory of %s: %s/acme/ca/%s/directory", name, base, name)
 		}
 	}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/acme/") {
-			service.server.ServeHTTP(w, r)
-			return
+	side.tell(told)
+	both, public := service.handlers()
+	servers := append(side.serving(told), func(ctx context.Context) error { return serveHTTP(ctx, l, both, told) })
+	if plain != nil {
+		if !o.asJSON {
+			a.ui.printf("roots, OCSP and CRLs: %s/", o.httpURL)
 		}
-		service.publisher.ServeHTTP(w, r)
-	})
-	if plain == nil {
-		return serveHTTP(ctx, l, handler, told)
+		servers = append(servers, func(ctx context.Context) error { return servePlainHTTP(ctx, plain, told.requests(public)) })
 	}
-	if !o.asJSON {
-		a.ui.printf("roots, OCSP and CRLs: %s/", o.httpURL)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	web := &http.Server{Handler: told.requests(service.publisher), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
-	ended := make(chan error, 1)
-	go func() {
-		err := web.Serve(plain)
-		cancel() // without its plain side the service is not whole
-		ended <- err
-	}()
-	err := serveHTTP(ctx, l, handler, told)
-	patience, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
-	defer stop()
-	if shutErr := web.Shutdown(patience); shutErr != nil {
-		err = errors.Join(err, web.Close())
-	}
-	if webErr := <-ended; !errors.Is(webErr, http.ErrServerClosed) {
-		err = errors.Join(err, webErr)
-	}
-	return err
+	return serveAll(ctx, servers...)
 }
 
 func listenPlain(o *caServeFlags) (net.Listener, error) {
@@ -252,75 +253,65 @@ func listenPlain(o *caServeFlags) (net.Listener, error) {
 	return l, nil
 }
 
-// serviceIdentity is the certificate of the https side: the one of --cert, or a fresh one of the own CA.
-func (a *app) serviceIdentity(cmd *cobra.Command, o *caServeFlags) (tlsnet.Identity, error) {
-	id, ok, err := o.identity.load(cmd)
-	if err == nil && !ok {
-		id, err = a.identityFor(cmd.Context(), append(serviceNames(o), localNames(o.listen)...))
-	}
-	if err != nil {
-		return tlsnet.Identity{}, err
-	}
-	return tlsnet.Identity{Chain: id.Chain, Key: id.Key}, nil
-}
-
 // openService opens everything below the listeners. What was opened is in the service, whatever the error.
-func (a *app) openService(cmd *cobra.Command, o *caServeFlags, chaos acmeserver.Chaos) (*caService, error) {
-	s := &caService{}
+func (a *app) openService(cmd *cobra.Command, o *caServeFlags, chaos acmeserver.Chaos, s *caService) error {
 	ctx := cmd.Context()
 	home, err := a.home()
 	if err != nil {
-		return s, err
+		return err
 	}
 	policy, err := o.policy.policy(cmd)
 	if err != nil {
-		return s, err
+		return err
 	}
 	if s.validator, err = o.validate.validator(cmd, a); err != nil {
-		return s, err
+		return err
 	}
 	options := acmeserver.Options{Validator: s.validator, Base: o.url, NonceFile: filepath.Join(home, "ca", "nonces"), Chaos: chaos, Now: a.now,
 		Limits: acmeserver.Limits{FailedValidations: acmeserver.Rate{Count: 600, Per: time.Hour}}, Log: a.serviceLog(o)}
 	published := publish.Options{Now: a.now, Log: options.Log}
 	alternates, err := readAlternates(o.chains)
 	if err != nil {
-		return s, err
+		return err
 	}
 	for i, name := range append([]string{""}, o.issuers...) {
 		au, err := a.openAuthority(ctx, &caFlags{issuer: name, secret: o.secret}, true)
 		if err != nil {
-			return s, err
+			return err
 		}
 		s.authorities = append(s.authorities, au)
+		if err := a.refuseRevokedIssuer(ctx, au, &caFlags{issuer: name}); err != nil {
+			return err
+		}
 		if err := a.serveWithLogs(cmd, &o.logs, au); err != nil {
-			return s, err
+			return err
 		}
 		public := name
 		if i == 0 {
 			public = keystore.DefaultIntermediate
 		}
+		s.measure(au, public, &published)
 		au.Publication = o.publication(au.Publication, public)
 		published.Issuers = append(published.Issuers, publish.Issuer{Name: public, Authority: au})
 		options.Directories = append(options.Directories, acmeserver.Directory{Name: name, Authority: au, Policy: policy, Terms: o.terms,
 			Identities: o.validate.identities, RequireBinding: o.needsBind, Alternates: alternatesOf(alternates, au)})
 	}
 	if err := checkAlternates(alternates); err != nil {
-		return s, err
+		return err
 	}
-	ca, err := keystore.ReadCA(home)
-	if err != nil {
-		return s, caFailure(err, "opening the CA")
-	}
-	published.Roots = []*x509.Certificate{ca.Root}
+	published.Roots = []*x509.Certificate{s.ca.Root}
 	if s.publisher, err = publish.New(ctx, published); err != nil {
-		return s, cannotRun(err, "")
+		return cannotRun(err, "")
 	}
 	options.Store = s.authorities[0].Store
 	options.UseNonce = options.Store.NonceBook()
-	if s.server, err = acmeserver.New(ctx, options); err != nil {
-		return s, cannotRun(err, "")
+	if s.metrics != nil {
+		options.Meter = s.metrics
 	}
-	return s, nil
+	if s.server, err = acmeserver.New(ctx, options); err != nil {
+		return cannotRun(err, "")
+	}
+	return nil
 }
 
 // chooseDatabase has the records of the CA looked for in PostgreSQL.
@@ -347,13 +338,26 @@ func (o *caServeFlags) publication(p authority.Publication, name string) authori
 	return p
 }
 
-// serviceNames are those that the service's certificate is for besides the local ones.
+// serviceNames are those that the service's certificate is for.
 func serviceNames(o *caServeFlags) []string {
-	names := slices.Clone(o.names)
+	names := slices.Concat(o.names, localNames(o.listen))
+	if o.office.admin != "" {
+		names = append(names, localNames(o.office.admin)...)
+	}
 	if u, err := url.Parse(o.url); err == nil && u.Hostname() != "" {
 		names = append(names, u.Hostname())
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// withoutHostname leaves out what this machine calls itself.
+func withoutHostname(names []string) []string {
+	own, err := os.Hostname()
+	if err != nil {
+		return names
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == own })
 }
 
 // checkBaseURLs refuses addresses that clients could not use.
