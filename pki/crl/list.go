@@ -66,6 +66,7 @@ type List struct {
 	entries  []byte // the content of revokedCertificates
 	indirect bool   // an entry names its certificate's issuer
 
+	signer   atomic.Pointer[[32]byte] // the digest of the certificate with which the signature was found right; nil: none yet
 	searched atomic.Bool
 	indexing sync.Once
 	index    index

@@ -2,6 +2,7 @@ package crl
 
 import (
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -22,7 +23,24 @@ func (l *List) CheckSignature(issuer *x509.Certificate) error {
 	case issuer.KeyUsage != 0 && issuer.KeyUsage&x509.KeyUsageCRLSign == 0:
 		return errors.New("the issuer's certificate may not sign CRLs by its key usage")
 	}
-	return l.checkSignature(issuer)
+	return l.checkOnce(issuer)
+}
+
+// checkOnce remembers who was found to have signed the list: it is asked about for every certificate, and a large one takes
+// long to hash.
+func (l *List) checkOnce(issuer *x509.Certificate) error {
+	if len(issuer.Raw) == 0 {
+		return l.checkSignature(issuer) // one that was not parsed
+	}
+	id := sha256.Sum256(issuer.Raw)
+	if known := l.signer.Load(); known != nil && *known == id {
+		return nil
+	}
+	if err := l.checkSignature(issuer); err != nil {
+		return err
+	}
+	l.signer.Store(&id)
+	return nil
 }
 
 func (l *List) checkSignature(issuer *x509.Certificate) error {
