@@ -215,15 +215,16 @@ func places(n int) string {
 	return b.String()
 }
 
-// usablePerName bounds how many authorizations of one name are looked at.
-const usablePerName = 8
+// usablePerName bounds how many authorizations of one name are looked at. It stands in the statement: SQLite would make a
+// plan anew for each value of a LIMIT.
+const usablePerName = "8"
 
 // UsableACMEAuthorizations finds what an account may use again for an identifier: valid or pending, and not expired; the
 // ones that last longest first.
 func (s *Store) UsableACMEAuthorizations(ctx context.Context, account, identifier string, now time.Time) ([]ACMEAuthorization, error) {
 	all, err := collectFew(ctx, s, scanAuthorization, `SELECT `+authorizationColumns+` FROM acme_authorizations
-		WHERE account = $1 AND identifier = $2 AND expires_at > $3 AND status IN ('valid', 'pending') ORDER BY expires_at DESC LIMIT $4`,
-		account, identifier, millis(now), usablePerName)
+		WHERE account = $1 AND identifier = $2 AND expires_at > $3 AND status IN ('valid', 'pending') ORDER BY expires_at DESC LIMIT `+usablePerName,
+		account, identifier, millis(now))
 	return all, s.explain(err, "read authorizations")
 }
 
