@@ -32,6 +32,7 @@ type Checker struct {
 	epoch    int // counts how often something was forgotten, so that a verdict that was being found meanwhile is not kept
 	verdicts map[[32]byte]*verdict
 	watches  map[*watch]bool
+	closed   bool // Close was called
 }
 
 // verdict is what was found out about a chain.
@@ -69,23 +70,33 @@ func (c *Checker) unpin() {
 	for _, l := range c.lists {
 		l.unpin()
 	}
-	c.lists = nil
 }
 
-// Close lets go of what is kept for this checker; its watches end. The pool goes on, and so do checks that are under way.
+// Close lets go of what is kept for this checker, as soon as no watch needs it any more: connections outlive settings. The
+// pool goes on.
 func (c *Checker) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.leave()
+	return nil
+}
+
+// leave lets go of a checker that is closed and watches nothing.
+func (c *Checker) leave() {
+	c.mu.RLock()
+	over := c.closed && len(c.watches) == 0
+	c.mu.RUnlock()
+	if !over {
+		return
+	}
 	c.pool.mu.Lock()
-	_, open := c.pool.checkers[c]
+	open := c.pool.checkers[c]
 	delete(c.pool.checkers, c)
 	c.pool.mu.Unlock()
-	if !open {
-		return nil
+	if open {
+		c.unpin()
 	}
-	c.mu.Lock()
-	clear(c.watches)
-	c.mu.Unlock()
-	c.unpin()
-	return nil
 }
 
 // Check judges a verified chain, leaf first and root last. The error is an [*Error]. It is answered from memory wherever

@@ -113,6 +113,10 @@ func TestRevocationInTheRecordsTakesEffect(t *testing.T) {
 			}
 			defer stopBob()
 			w.expect(c, alice, "")
+			if err := c.Close(); err != nil { // settings have changed, the connections go on
+				t.Fatal(err)
+			}
+			c = w.checker(p)
 			theirs.revoke(alice[0], crl.KeyCompromise)
 			err = soon(t, "revoked in the records", over)
 			var e *Error
@@ -123,6 +127,10 @@ func TestRevocationInTheRecordsTakesEffect(t *testing.T) {
 			w.expect(c, bob, "")
 			if n := p.Status().Watching; n != 1 {
 				t.Errorf("%d watches", n)
+			}
+			stopBob()
+			if n := len(p.checkers); n != 1 {
+				t.Errorf("%d checkers", n)
 			}
 		})
 	}

@@ -73,6 +73,7 @@ func (c *Checker) unwatch(w *watch) {
 	w.mu.Lock()
 	w.state = watchOver
 	w.mu.Unlock()
+	c.leave()
 }
 
 // forget drops what rests on some certificates, nil: everything, and looks again at the connections of these.
@@ -141,5 +142,6 @@ func (c *Checker) look(w *watch) {
 	c.mu.Lock()
 	delete(c.watches, w)
 	c.mu.Unlock()
+	c.leave()
 	w.revoked(err)
 }
