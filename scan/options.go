@@ -17,6 +17,8 @@ type Options struct {
 	// AllKeys makes a quick scan ask for certificates with each kind of key that servers commonly have, one connection for
 	// each that was not seen. A full scan finds them anyway.
 	AllKeys bool
+	// TLSOnly makes no request in the connections of a quick scan: they end with the handshake.
+	TLSOnly bool
 	// Concurrency is how many connections may be open to one address at once; 0: 4. It is halved where a server refuses.
 	Concurrency int
 	// Pace is the least time between the beginnings of two connections to one address; 0: none.

@@ -22,7 +22,7 @@ func (h *host) quick(ctx context.Context) {
 	if err == nil {
 		defer s.Close()
 		h.quickFacts(o, s.Answer())
-		if h.speaksHTTP() {
+		if !h.scanner.o.TLSOnly && h.speaksHTTP() {
 			f := h.requestOver(s)
 			h.record(func(facts *grade.Facts) { facts.HTTP, facts.Software = f, f.Server })
 		}

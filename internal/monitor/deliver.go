@@ -1,0 +1,147 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/history"
+	"github.com/tlswright/tlswright/internal/incident"
+	"github.com/tlswright/tlswright/internal/notify"
+)
+
+// KindChannel is the kind of incident that a failing channel is.
+const KindChannel = "channel"
+
+// When deliveries are tried again, and how long: a channel that was down for a night gets in the morning what it missed.
+const (
+	firstRetry     = 10 * time.Second
+	longestRetry   = 10 * time.Minute
+	giveUpAfter    = 7 * 24 * time.Hour
+	troubleAfter   = 3 // failures in a row make an incident
+	deliverFor     = 2 * time.Minute
+	deliveries     = 32
+	deliveryPeriod = 500 * time.Millisecond
+)
+
+// deliverAll sends what is due until ctx ends.
+func (e *Engine) deliverAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := e.Deliver(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.o.Log.Error("deliveries could not be made", "error", err.Error())
+		}
+		if n < deliveries {
+			pause(ctx, deliveryPeriod)
+		}
+	}
+}
+
+// Deliver sends what is due now, once, and tells how many messages that were.
+func (e *Engine) Deliver(ctx context.Context) (int, error) {
+	now := e.o.Now()
+	list, err := e.o.History.ClaimDeliveries(ctx, now, now.Add(deliverFor), deliveries)
+	if err != nil {
+		return 0, err
+	}
+	var mu sync.Mutex
+	var failed []error
+	var wg sync.WaitGroup
+	for _, d := range list {
+		wg.Go(func() {
+			if err := e.deliver(ctx, d); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, err)
+			}
+		})
+	}
+	wg.Wait()
+	return len(list), errors.Join(failed...)
+}
+
+// deliver sends one message and notes what became of it. A crash in between sends it twice, which the receiver can tell
+// by its identity.
+func (e *Engine) deliver(ctx context.Context, d history.Delivery) error {
+	s := e.c.Load()
+	ch, ok := s.channels[d.Channel]
+	if !ok {
+		return e.o.History.Failed(ctx, time.Time{}, d.Notice.ID, d.Channel, "there is no such channel any more")
+	}
+	m := notify.Message{Notice: d.Notice}
+	if e.o.Link != nil {
+		m.Link = e.o.Link(d.Notice.Incident)
+	}
+	sendErr := ch.Send(ctx, m)
+	now := e.o.Now()
+	if sendErr == nil {
+		if err := e.o.History.Delivered(ctx, now, d.Notice.ID, d.Channel); err != nil {
+			return err
+		}
+		return e.channelState(ctx, now, d.Channel, nil, 0)
+	}
+	if ctx.Err() != nil {
+		return nil // we are asked to end: the claim ends by itself, and it is tried again
+	}
+	again := now.Add(backOff(d.Tries))
+	if now.Sub(d.Notice.At) > giveUpAfter {
+		again = time.Time{}
+	}
+	e.o.Log.Warn("a message was not delivered", "channel", d.Channel, "notice", d.Notice.ID, "error", sendErr.Error())
+	if err := e.o.History.Failed(ctx, again, d.Notice.ID, d.Channel, sendErr.Error()); err != nil {
+		return err
+	}
+	return e.channelState(ctx, now, d.Channel, sendErr, d.Tries+1)
+}
+
+// channelState makes an incident of a channel that fails, which the others tell, and ends it when the channel works again.
+func (e *Engine) channelState(ctx context.Context, now time.Time, name string, trouble error, tries int) error {
+	var findings []incident.Finding
+	var refused *notify.RefusedError
+	switch {
+	case trouble == nil:
+	case tries < troubleAfter && !errors.As(trouble, &refused):
+		return nil
+	default:
+		findings = []incident.Finding{{Key: incident.Key{Kind: KindChannel, Subject: name}, Severity: incident.Critical,
+			Title: "the channel " + name + " does not work", Text: trouble.Error()}}
+	}
+	_, err := e.o.History.Report(ctx, now, "channel "+name, findings, e.c.Load().rules)
+	return err
+}
+
+// backOff is how long to wait after so many failures.
+func backOff(tries int) time.Duration {
+	d := firstRetry
+	for range tries {
+		if d *= 2; d >= longestRetry {
+			return longestRetry
+		}
+	}
+	return d
+}
+
+// TestAlert sends a message that says that it is a test to one channel, or ("") to all. The error says of each one that
+// failed why.
+func (e *Engine) TestAlert(ctx context.Context, name string) (sent []string, err error) {
+	s := e.c.Load()
+	var failed []error
+	for _, c := range s.config.Channels {
+		if name != "" && c.Name != name {
+			continue
+		}
+		now := e.o.Now()
+		m := notify.Message{Test: true, Notice: incident.Notice{ID: "test." + fmt.Sprint(now.UnixMilli()), Event: incident.Opened, Severity: incident.Warning, At: now, Title: "this is a test"}}
+		if sendErr := s.channels[c.Name].Send(ctx, m); sendErr != nil {
+			failed = append(failed, fmt.Errorf("channel %s: %w", c.Name, sendErr))
+			continue
+		}
+		sent = append(sent, c.Name)
+	}
+	if len(sent) == 0 && len(failed) == 0 {
+		return nil, fmt.Errorf("there is no channel %q", name)
+	}
+	return sent, errors.Join(failed...)
+}

@@ -1,0 +1,436 @@
+package monitor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/history"
+	"github.com/tlswright/tlswright/internal/incident"
+	"github.com/tlswright/tlswright/internal/notify"
+	"github.com/tlswright/tlswright/internal/watch"
+)
+
+// Options are what an engine works with. History is needed.
+type Options struct {
+	History *history.History
+	Look    LookOptions
+	Log     *slog.Logger // nil: nothing is logged
+	Now     func() time.Time
+	// Known lists the fingerprints of certificates that are ours, wherever they lie: those that our CA has issued. Nil: we
+	// cannot know, and no certificate is called a stranger.
+	Known func(ctx context.Context) (map[string]bool, error)
+	// Link makes the address where an incident can be read about; nil: there is none.
+	Link func(incident string) string
+	// Looked is told of every look that was filed; nil: nobody is.
+	Looked func(target string, v watch.Verdict, took time.Duration)
+}
+
+// Engine watches. Make one with New.
+type Engine struct {
+	o        Options
+	c        atomic.Pointer[setup]
+	looker   *looker
+	holder   string // this process, in claims
+	hosts    politeness
+	begun    time.Time
+	lag      atomic.Int64 // milliseconds by which the last look was late
+	looks    atomic.Int64
+	notLooks atomic.Int64 // that failed to be filed
+}
+
+// setup is a configuration with what was made of it.
+type setup struct {
+	config   *config.Monitor
+	channels map[string]channel
+	rules    history.Rules
+}
+
+type channel struct {
+	notify.Channel
+	config config.Channel
+}
+
+// Defaults of an engine.
+const (
+	defaultParallel = 64
+	claimFor        = 5 * time.Minute // how long a look may take before somebody else makes it
+	batch           = 128
+	idleWait        = 250 * time.Millisecond
+)
+
+// New checks a configuration and makes an engine for it.
+func New(c *config.Monitor, o Options) (*Engine, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Look.Now == nil {
+		o.Look.Now = o.Now
+	}
+	if o.Look.PerHost == 0 {
+		o.Look.PerHost = c.PerHost
+	}
+	var id [8]byte
+	rand.Read(id[:])
+	name, _ := os.Hostname() // only for people
+	e := &Engine{o: o, looker: newLooker(o.Look), holder: name + "-" + hex.EncodeToString(id[:]), begun: o.Now()}
+	e.hosts.limit = max(1, o.Look.PerHost)
+	if o.Look.PerHost == 0 {
+		e.hosts.limit = 2
+	}
+	s, err := e.compile(c)
+	if err != nil {
+		return nil, err
+	}
+	e.c.Store(s)
+	return e, nil
+}
+
+func (e *Engine) compile(c *config.Monitor) (*setup, error) {
+	s := &setup{config: c, channels: make(map[string]channel)}
+	if _, err := Wanted(c, e.o.Now()); err != nil {
+		return nil, err
+	}
+	for _, one := range c.Channels {
+		if _, twice := s.channels[one.Name]; twice || one.Name == "" {
+			return nil, fmt.Errorf("channel %q: a name of its own is needed", one.Name)
+		}
+		made, err := notify.New(one, notify.Options{Now: e.o.Now})
+		if err != nil {
+			return nil, err
+		}
+		s.channels[one.Name] = channel{made, one}
+	}
+	s.rules = history.Rules{Incidents: incident.Rules{Escalate: make(map[incident.Severity]time.Duration)}, Route: s.route}
+	for word, after := range c.Escalate {
+		var severity incident.Severity
+		if err := severity.UnmarshalText([]byte(word)); err != nil {
+			return nil, err
+		}
+		s.rules.Incidents.Escalate[severity] = after
+	}
+	return s, nil
+}
+
+// route names the channels for a notice. What is told of a channel does not go to that channel alone, which fails.
+func (s *setup) route(n *incident.Notice) []string {
+	var names []string
+	for _, c := range s.config.Channels {
+		if notify.Wants(&c, n) && !(n.Key.Kind == KindChannel && n.Key.Subject == c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// Synchronize makes the history's targets those of the configuration.
+func (e *Engine) Synchronize(ctx context.Context) error {
+	s := e.c.Load()
+	wanted, err := Wanted(s.config, e.o.Now())
+	if err != nil {
+		return err
+	}
+	gone, err := e.o.History.Synchronize(ctx, history.FromFile, wanted)
+	if err != nil {
+		return err
+	}
+	for _, name := range gone {
+		if _, err := e.o.History.Forget(ctx, e.o.Now(), name, s.rules); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reload takes another configuration; on error nothing changes.
+func (e *Engine) Reload(ctx context.Context, c *config.Monitor) error {
+	s, err := e.compile(c)
+	if err != nil {
+		return err
+	}
+	e.c.Store(s)
+	return e.Synchronize(ctx)
+}
+
+// Run watches until ctx ends, and then waits for the looks under way.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.Synchronize(ctx); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { e.watchAll(ctx) })
+	wg.Go(func() { e.deliverAll(ctx) })
+	wg.Go(func() { e.keepTime(ctx) })
+	wg.Wait()
+	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return e.o.History.Free(free, e.holder)
+}
+
+// watchAll claims what is due and has it looked at, until ctx ends.
+func (e *Engine) watchAll(ctx context.Context) {
+	filing := newFiler(e)
+	defer filing.close()
+	parallel := e.c.Load().config.Parallel
+	if parallel <= 0 {
+		parallel = defaultParallel
+	}
+	slots := make(chan struct{}, parallel)
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	for ctx.Err() == nil {
+		room := cap(slots) - len(slots)
+		if room == 0 {
+			slots <- struct{}{} // wait until one is free
+			<-slots
+			continue
+		}
+		now := e.o.Now()
+		due, err := e.o.History.Claim(ctx, now, now.Add(claimFor), e.holder, min(room, batch))
+		if err != nil {
+			if ctx.Err() == nil {
+				e.o.Log.Error("targets could not be claimed", "error", err.Error())
+			}
+			pause(ctx, time.Second)
+			continue
+		}
+		for i := range due {
+			slots <- struct{}{}
+			looking.Go(func() {
+				defer func() { <-slots }()
+				e.lag.Store(max(0, now.Sub(due[i].Next).Milliseconds()))
+				if r, ok := e.look(ctx, &due[i]); ok {
+					filing.put(r)
+				}
+			})
+		}
+		if len(due) == 0 {
+			pause(ctx, idleWait)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// look looks at one target and judges it. ok is false where the look was broken off: it is made again.
+func (e *Engine) look(ctx context.Context, d *history.Due) (r history.Result, ok bool) {
+	begin := e.o.Now()
+	r = history.Result{Target: d.Name}
+	var w config.Watched
+	err := json.Unmarshal(d.Spec, &w)
+	var s *spec
+	if err == nil {
+		s, err = compile(w)
+	}
+	if err != nil { // an older program wrote it, or a newer one
+		r.At, r.Next = begin, begin.Add(DefaultEvery)
+		r.Verdict = watch.Verdict{State: watch.Error, Reason: "its settings cannot be read: " + err.Error()}
+		return r, true
+	}
+	leave, err := e.hosts.enter(ctx, s.host())
+	if err != nil {
+		return r, false
+	}
+	defer leave()
+	all := e.looker.look(ctx, s, s.wantsGrade(d.GradedAt, begin), d.Before)
+	if ctx.Err() != nil {
+		return r, false
+	}
+	r.At, r.Grade = e.o.Now(), all.grade
+	r.Took = r.At.Sub(begin)
+	r.Next = s.next(r.At, mathrand.Float64())
+	e.judge(ctx, &r, s, d, all.observations)
+	return r, true
+}
+
+// judge draws the conclusions of what a look brought.
+func (e *Engine) judge(ctx context.Context, r *history.Result, s *spec, d *history.Due, all []*watch.Observation) {
+	last := make(map[string]*watch.Observation)
+	for _, o := range append(d.Known, d.Before...) {
+		if o.Outcome == watch.Answered {
+			last[o.Place] = o
+		}
+	}
+	for _, o := range all {
+		v := watch.Judge(o, last[o.Place], s.Policy, r.At)
+		r.Places = append(r.Places, history.Seen{Observation: o, State: v.State, Reason: v.Reason})
+		r.Findings = append(r.Findings, v.Findings...)
+		merge(&r.Verdict, v, len(r.Places) == 1)
+	}
+	var known map[string]bool
+	if e.o.Known != nil {
+		var err error
+		if known, err = e.o.Known(ctx); err != nil {
+			e.o.Log.Warn("the own certificates cannot be listed", "error", err.Error())
+			known = nil
+		}
+	}
+	agreed := watch.Agree(s.Name, all, known, d.Since, s.Policy, r.At)
+	r.Findings = append(r.Findings, agreed...)
+	for _, f := range agreed {
+		state := watch.Warning
+		if f.Severity >= incident.Critical {
+			state = watch.Critical
+		}
+		if state > r.Verdict.State {
+			r.Verdict.State, r.Verdict.Reason = state, f.Title+": "+f.Text
+		}
+	}
+}
+
+// merge lets the worst of the places stand for the target.
+func merge(v *watch.Verdict, one watch.Verdict, isFirst bool) {
+	if isFirst || one.State > v.State {
+		v.State, v.Reason = one.State, one.Reason
+	}
+	for _, end := range []struct{ to, from *time.Time }{{&v.Leaf, &one.Leaf}, {&v.Path, &one.Path}, {&v.Sent, &one.Sent}} {
+		if !end.from.IsZero() && (end.to.IsZero() || end.from.Before(*end.to)) {
+			*end.to = *end.from
+		}
+	}
+}
+
+// filer puts results into the history, several in one transaction where they come thick.
+type filer struct {
+	e     *Engine
+	queue chan history.Result
+	done  chan struct{}
+}
+
+func newFiler(e *Engine) *filer {
+	f := &filer{e: e, queue: make(chan history.Result, batch), done: make(chan struct{})}
+	go f.run()
+	return f
+}
+
+func (f *filer) put(r history.Result) { f.queue <- r }
+
+func (f *filer) close() {
+	close(f.queue)
+	<-f.done
+}
+
+func (f *filer) run() {
+	defer close(f.done)
+	for r := range f.queue {
+		results := []history.Result{r}
+		for more := true; more && len(results) < batch; {
+			select {
+			case next, ok := <-f.queue:
+				if more = ok; ok {
+					results = append(results, next)
+				}
+			default:
+				more = false
+			}
+		}
+		f.e.file(context.Background(), results) // what was seen is kept, even if we are asked to end
+	}
+}
+
+// file keeps results. Where one of them cannot be filed, the others are, each for itself.
+func (e *Engine) file(ctx context.Context, results []history.Result) {
+	rules := e.c.Load().rules
+	notices, err := e.o.History.File(ctx, e.holder, results, rules)
+	if err != nil && len(results) > 1 {
+		for i := range results {
+			e.file(ctx, results[i:i+1])
+		}
+		return
+	}
+	if err != nil {
+		e.notLooks.Add(1)
+		e.o.Log.Error("what was seen could not be kept", "target", results[0].Target, "error", err.Error())
+		return
+	}
+	e.looks.Add(int64(len(results)))
+	for i := range results {
+		if e.o.Looked != nil {
+			e.o.Looked(results[i].Target, results[i].Verdict, results[i].Took)
+		}
+	}
+	for i := range notices {
+		n := &notices[i]
+		e.o.Log.Info("incident", "event", string(n.Event), "severity", n.Severity.String(), "incident", n.Incident, "title", n.Title, "text", n.Text, "affected", n.Affected)
+	}
+}
+
+// Check looks at targets once, those of a list or ("" and nil) all, whatever their time, and files what it sees. The
+// results come in the order in which the looks end.
+func (e *Engine) Check(ctx context.Context, names []string, done func(history.Result)) error {
+	if err := e.Synchronize(ctx); err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		for offset := 0; ; {
+			list, total, err := e.o.History.Targets(ctx, history.TargetQuery{ByName: true, Page: history.Page{Limit: 10_000, Offset: offset}})
+			if err != nil {
+				return err
+			}
+			for _, t := range list {
+				names = append(names, t.Name)
+			}
+			if offset += len(list); offset >= total || len(list) == 0 {
+				break
+			}
+		}
+	}
+	parallel := e.c.Load().config.Parallel
+	if parallel <= 0 {
+		parallel = defaultParallel
+	}
+	var mu sync.Mutex
+	var failed []error
+	slots := make(chan struct{}, parallel)
+	var wg sync.WaitGroup
+	for _, name := range names {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			r, err := e.checkOne(ctx, name)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = append(failed, err)
+				return
+			}
+			done(r)
+		})
+	}
+	wg.Wait()
+	return errors.Join(failed...)
+}
+
+func (e *Engine) checkOne(ctx context.Context, name string) (history.Result, error) {
+	now := e.o.Now()
+	d, err := e.o.History.Force(ctx, now, now.Add(claimFor), e.holder, name)
+	if err != nil {
+		return history.Result{}, err
+	}
+	r, ok := e.look(ctx, &d)
+	if !ok {
+		return r, context.Cause(ctx)
+	}
+	e.file(ctx, []history.Result{r})
+	return r, nil
+}

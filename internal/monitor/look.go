@@ -1,0 +1,218 @@
+package monitor
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/internal/watch"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/scan"
+)
+
+// LookOptions say how to look. The zero value is sound.
+type LookOptions struct {
+	Stores   []scan.Store // that chains are judged by, where a target names no CA of its own
+	Resolver string       // DNS server, "address:port"; "": the system's
+	PerHost  int          // connections to one address at a time; 0: 2
+	// AllowPrivate lets AIA, CRL and OCSP be fetched from private addresses.
+	AllowPrivate bool
+	Now          func() time.Time
+	LookUp       func(ctx context.Context, host string) ([]netip.Addr, error) // nil: by the DNS
+}
+
+// looker looks at targets. Scanners remember certificates that many servers share, so they are kept.
+type looker struct {
+	o  LookOptions
+	mu sync.Mutex
+	// scanners by what they are set up with.
+	scanners map[string]*scan.Scanner
+}
+
+func newLooker(o LookOptions) *looker {
+	if o.PerHost <= 0 {
+		o.PerHost = 2
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &looker{o: o, scanners: make(map[string]*scan.Scanner)}
+}
+
+// maxScanners bounds how many sets of roots are kept at once.
+const maxScanners = 64
+
+// scanner gives one for a target.
+func (l *looker) scanner(s *spec, isQuick bool) (*scan.Scanner, error) {
+	key := fmt.Sprintf("%v|%v|%v|%v|%q", isQuick, s.first, s.System, s.timeout(), s.CA)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known := l.scanners[key]; known != nil {
+		return known, nil
+	}
+	stores, err := l.stores(s)
+	if err != nil {
+		return nil, err
+	}
+	o := scan.Options{Quick: isQuick, AllKeys: true, TLSOnly: true, Concurrency: l.o.PerHost, Timeout: s.timeout(), HostTimeout: 4 * s.timeout(), Stores: stores,
+		Resolver: l.o.Resolver, AllowPrivate: l.o.AllowPrivate, Now: l.o.Now, LookUp: l.o.LookUp}
+	if !isQuick {
+		o.HostTimeout = max(2*time.Minute, o.HostTimeout)
+	}
+	if s.first {
+		o.Addresses = 1
+	}
+	if len(l.scanners) >= maxScanners {
+		clear(l.scanners)
+	}
+	l.scanners[key] = scan.New(o)
+	return l.scanners[key], nil
+}
+
+// stores are whom a target's chains are judged by.
+func (l *looker) stores(s *spec) ([]scan.Store, error) {
+	if len(s.CA) == 0 {
+		return l.o.Stores, nil
+	}
+	var roots []*x509.Certificate
+	for _, file := range s.CA {
+		list, err := keystore.ReadCertificates(file)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, list...)
+	}
+	stores := []scan.Store{{Name: strings.Join(s.CA, ", "), Own: true, Roots: roots}}
+	if s.System {
+		stores = append(stores, l.o.Stores...)
+	}
+	return stores, nil
+}
+
+// seen is what a look brought.
+type seen struct {
+	observations []*watch.Observation
+	grade        string // "": no full scan was made
+}
+
+// look makes one look at a target: at all its addresses and files. withGrade makes the full scan as well. before is what
+// was seen last.
+func (l *looker) look(ctx context.Context, s *spec, withGrade bool, before []*watch.Observation) seen {
+	var all seen
+	if s.Address != "" {
+		all.observations = l.servers(ctx, s)
+		if withGrade && slices.ContainsFunc(all.observations, func(o *watch.Observation) bool { return o.Outcome == watch.Answered }) {
+			all.grade = l.grade(ctx, s, all.observations)
+		} else {
+			remember(all.observations, before)
+		}
+	}
+	if len(s.Files) > 0 {
+		all.observations = append(all.observations, l.files(s)...)
+	}
+	for _, o := range all.observations {
+		o.Target = s.Name
+	}
+	return all
+}
+
+// servers looks at the addresses of a target with as few connections as tell what is served.
+func (l *looker) servers(ctx context.Context, s *spec) []*watch.Observation {
+	facts, err := l.scan(ctx, s, true)
+	if err != nil {
+		o := &watch.Observation{Place: net.JoinHostPort(s.target.Host, strconv.Itoa(s.target.Port)), Source: watch.Served, At: l.o.Now(), Outcome: watch.Unresolved, Error: pki.Printable(err.Error())}
+		var dns *net.DNSError
+		if !errors.As(err, &dns) && !errors.Is(err, scan.ErrNoAddress) {
+			o.Outcome = watch.Unreachable
+		}
+		return []*watch.Observation{o}
+	}
+	list := make([]*watch.Observation, 0, len(facts))
+	for _, f := range facts {
+		list = append(list, observed(s.Name, f))
+	}
+	return list
+}
+
+// scan asks all addresses of a target.
+func (l *looker) scan(ctx context.Context, s *spec, isQuick bool) ([]*grade.Facts, error) {
+	scanner, err := l.scanner(s, isQuick)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.addresses) == 0 {
+		return scanner.Scan(ctx, s.target)
+	}
+	var all []*grade.Facts
+	for _, a := range s.addresses {
+		t := s.target
+		if t.ServerName == "" {
+			t.ServerName = t.Host
+		}
+		t.Host = a.String()
+		facts, err := scanner.Scan(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, facts...)
+	}
+	return all, nil
+}
+
+// grade makes the full scan, and notes what only it finds out: whether a certificate is revoked. The worst grade of the
+// addresses counts.
+func (l *looker) grade(ctx context.Context, s *spec, quick []*watch.Observation) string {
+	facts, err := l.scan(ctx, s, false)
+	if err != nil {
+		return ""
+	}
+	worst := ""
+	for _, f := range facts {
+		full := observed(s.Name, f)
+		if full.Outcome != watch.Answered {
+			continue
+		}
+		remember(quick, []*watch.Observation{full})
+		letter := string(grade.Judge(f, grade.Options{NoSnippets: true, Policies: []grade.Policy{}}).Grade)
+		if worst == "" || rank(letter) > rank(worst) {
+			worst = letter
+		}
+	}
+	return worst
+}
+
+// rank orders grades, the best first.
+func rank(letter string) int {
+	return slices.Index([]string{"A+", "A", "A-", "B", "C", "D", "E", "F", "M", "T"}, letter)
+}
+
+// remember carries over what a short look does not ask: the revocation of a certificate that was seen before.
+func remember(now, before []*watch.Observation) {
+	type status struct{ word, text string }
+	known := make(map[string]status)
+	for _, o := range before {
+		for i := range o.Leaves {
+			if l := &o.Leaves[i]; l.Revocation != "" && l.Leaf() != nil {
+				known[l.Leaf().Fingerprint] = status{l.Revocation, l.Revoked}
+			}
+		}
+	}
+	for _, o := range now {
+		for i := range o.Leaves {
+			l := &o.Leaves[i]
+			if s, ok := known[l.Leaf().Fingerprint]; ok && l.Revocation == "" {
+				l.Revocation, l.Revoked = s.word, s.text
+			}
+		}
+	}
+}
