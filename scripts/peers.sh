@@ -50,6 +50,11 @@ prosody      prosody         the scanned XMPP server
 mariadbd     mariadb-server  the scanned MariaDB
 xrdp         xrdp            the scanned desktop
 javac        openjdk-17-jdk-headless  SSLv3, RC4, DES and export suites, by Java
+certbot      certbot         ACME by certbot
+lego         lego            ACME by lego
+dehydrated   dehydrated      ACME by dehydrated
+uacme        uacme           ACME by uacme
+named        bind9           dynamic updates of the DNS
 /usr/lib/*/engines-3/gost.so      libengine-gost-openssl  suites of GOST
 /usr/lib/dovecot/lmtp             dovecot-lmtpd           STARTTLS in LMTP
 /usr/lib/dovecot/managesieve      dovecot-managesieved    STARTTLS in ManageSieve

@@ -53,7 +53,7 @@ func TestAcceptRealClients(t *testing.T) {
 	}
 	program := build(t)
 	var rows []string
-	for _, p := range []peer{certbot(), lego(), dehydrated(), uacme(), caddy(), cryptoACME(), ourselves(program)} {
+	for _, p := range []peer{certbot(), lego(), dehydrated(), uacme(), caddy(), cryptoACME(), acmezClient(), ourselves(program)} {
 		t.Run(p.name, func(t *testing.T) { rows = append(rows, p.row(t, program)) })
 	}
 	var b strings.Builder
@@ -466,23 +466,7 @@ func (o *office) present(c *acme.Client, ch *acme.Challenge, name string) (stop 
 		if err != nil {
 			return nil, err
 		}
-		l, err := tls.Listen("tcp", "127.0.0.1:"+o.tlsPort, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{acme.ALPNProto}})
-		if err != nil {
-			return nil, err
-		}
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					_, _ = conn.Read(make([]byte, 1))
-					_ = conn.Close()
-				}()
-			}
-		}()
-		return func() { _ = l.Close() }, nil
+		return o.shakeHands(&cert)
 	}
 	proof, err := c.HTTP01ChallengeResponse(ch.Token)
 	if err != nil {
@@ -495,6 +479,27 @@ func (o *office) present(c *acme.Client, ch *acme.Challenge, name string) (stop 
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, proof) })}
 	go func() { _ = s.Serve(l) }()
 	return func() { _ = s.Close() }, nil
+}
+
+// shakeHands serves tls-alpn-01 by a certificate, until stop.
+func (o *office) shakeHands(cert *tls.Certificate) (stop func(), err error) {
+	l, err := tls.Listen("tcp", "127.0.0.1:"+o.tlsPort, &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{acme.ALPNProto}})
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = conn.Read(make([]byte, 1))
+				_ = conn.Close()
+			}()
+		}
+	}()
+	return func() { _ = l.Close() }, nil
 }
 
 // ourselves is `tlswright acme`.

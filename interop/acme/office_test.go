@@ -72,17 +72,30 @@ func build(t *testing.T) string {
 
 func newOffice(t *testing.T, program string, args ...string) *office {
 	t.Helper()
+	o := prepareOffice(t, program)
+	o.open(args...)
+	return o
+}
+
+// prepareOffice makes one whose service is not open yet.
+func prepareOffice(t *testing.T, program string) *office {
+	t.Helper()
 	o := &office{t: t, program: program, dir: t.TempDir(), webPort: freePort(t), tlsPort: freePort(t), txt: make(map[string][]string)}
 	o.home = filepath.Join(o.dir, "home")
 	o.serveNames()
 	o.serveControl()
+	return o
+}
+
+// open starts the service.
+func (o *office) open(args ...string) {
+	o.t.Helper()
 	o.serve(args...)
 	o.root = filepath.Join(o.dir, "root.pem")
 	text := o.ours("ca", "show", "--pem")
 	if err := os.WriteFile(o.root, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
-	return o
 }
 
 // ours runs our program to its end and returns what it prints.
