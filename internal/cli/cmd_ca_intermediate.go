@@ -36,7 +36,9 @@ has it issue; each intermediate has its own records, and its own CRL.
 
 --passphrase-file and --passphrase-env are for the root's key. The new key is
 encrypted with --encrypt, which asks twice, or with --new-passphrase-file or
---new-passphrase-env.
+--new-passphrase-env. A key that is in a token already is named by its URI, as in
+--key 'pkcs11:token=ca;object=lab'; it stays there, and its PIN is given like a
+new passphrase.
 
 Where the root's key is kept on another machine that has no network, it takes
 three steps. Here: "ca intermediate NAME --csr-out NAME.csr" makes the key,
@@ -60,7 +62,7 @@ func newCAIntermediate(a *app) *cobra.Command {
 	o.registerSecret(cmd)
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	f := cmd.Flags()
-	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the key: "+keyTypeList())
+	f.StringVar(&o.key, "key", string(pki.P256), "`KIND` of the key: "+keyTypeList()+"; or the URI of one in a token (pkcs11:…)")
 	f.IntVar(&o.days, "days", 1825, "how many `DAYS` it is valid (default: five years, or what the root has left)")
 	f.StringVar(&o.name, "common-name", "", "the `NAME` in the certificate (default: that of the root's owner, with NAME)")
 	f.BoolVar(&o.encrypts, "encrypt", false, "encrypt the new key, and ask for the passphrase")
@@ -133,6 +135,9 @@ func subjectRequest(o *caIntermediateFlags, ca *keystore.CA, name string) pki.Re
 
 // newKey makes the key of the intermediate, and the passphrase for it if it gets one.
 func (a *app) newKey(cmd *cobra.Command, o *caIntermediateFlags, name string) (crypto.Signer, []byte, error) {
+	if keystore.IsTokenURI(o.key) {
+		return a.tokenKey(o)
+	}
 	keyType, err := pki.ParseKeyType(o.key)
 	if err != nil {
 		return nil, nil, refusedFlag(cmd, "--key", err)
@@ -148,6 +153,17 @@ func (a *app) newKey(cmd *cobra.Command, o *caIntermediateFlags, name string) (c
 		return nil, nil, cannotRun(err, "making a key")
 	}
 	return key, passphrase, nil
+}
+
+// tokenKey opens a key that is in a token already, and stays there.
+func (a *app) tokenKey(o *caIntermediateFlags) (crypto.Signer, []byte, error) {
+	pin := o.newSecret
+	pin.isNew = false // it is known to the token
+	key, err := keystore.ReadKeyWith(o.key, func(uri string) ([]byte, error) { return a.passphraseText(&pin, uri) })
+	if err != nil {
+		return nil, nil, cannotRun(err, "--key")
+	}
+	return key, nil, nil
 }
 
 // makeIntermediate has the root of this home sign.
