@@ -24,5 +24,5 @@ func (x *hop) tunnel(client net.Conn, rw *bufio.ReadWriter, first []byte) {
 	}
 	l.in.alarm.until(time.Time{})
 	l.writing.until(time.Time{})
-	Join(context.WithoutCancel(x.r.Context()), client, l.conn, x.up.o.TunnelIdle)
+	x.up.joiner.Join(context.WithoutCancel(x.r.Context()), client, l.conn, x.up.o.TunnelIdle)
 }

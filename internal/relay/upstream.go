@@ -73,6 +73,7 @@ type Upstream struct {
 	name    string         // that it verifies
 	net     net.Dialer
 	pool    buffers
+	joiner  Joiner
 	links   linkPool
 }
 
