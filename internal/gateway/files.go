@@ -38,7 +38,11 @@ func (h *Files) Close() error { return h.tree.close() }
 
 // files serves a folder as a target.
 func (g *Gateway) files(s *site, dir string) (*Files, error) {
-	f, err := NewFiles(dir, g.o.Home)
+	home := g.o.Home
+	if home == "" {
+		home = g.o.NeverServe
+	}
+	f, err := NewFiles(dir, home)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ type Options struct {
 	// Home is the folder for what is kept between runs: certificates of the own CA, staples, revocation lists. "": nothing
 	// is kept.
 	Home string
+	// NeverServe is a folder of which no file is served, where Home is "".
+	NeverServe string
 	// Tree is where certificates of ACME are kept; nil: sites cannot have any.
 	Tree *acmeclient.Tree
 	// OwnCA issues a certificate of the estate's own CA, valid for the names; nil: there is none. It may be called again
@@ -84,6 +86,8 @@ type Gateway struct {
 	fetcher   *fetch.Fetcher
 	pool      *revoked.Pool
 	staples   *staple.Keeper
+	checking  sync.Mutex
+	checkers  map[string]*revoked.Checker         // by their settings
 	addresses atomic.Pointer[map[string]net.Addr] // of listeners, by name
 
 	mu        sync.Mutex // held by Listen, Reload and Serve's beginning and end
@@ -111,7 +115,7 @@ func New(c *config.Gateway, o Options) (*Gateway, error) {
 	if o.Grace <= 0 {
 		o.Grace = DefaultGrace
 	}
-	g := &Gateway{o: o, log: o.Log, proofs: newProofs(), conns: newRegistry(), limits: newCounter(), failed: make(chan error, 1), began: o.Now()}
+	g := &Gateway{o: o, log: o.Log, proofs: newProofs(), conns: newRegistry(), limits: newCounter(), checkers: make(map[string]*revoked.Checker), failed: make(chan error, 1), began: o.Now()}
 	g.metrics = newMetrics(g)
 	var err error
 	if g.standIn, err = standIn(o.Now()); err != nil {
