@@ -72,7 +72,7 @@ func (l *accessLog) open(output io.Writer) error {
 	}
 	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	if err != nil {
-		return &ConfigError{Where: "access_log", Err: err}
+		return &ConfigError{Where: "access-log", Err: err}
 	}
 	l.f = f
 	l.use(f)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/internal/access"
+	"github.com/tlswright/tlswright/internal/revoked"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -37,7 +38,11 @@ type settled struct {
 	resumed bool
 	version wire.Version
 	alpn    string
-	unwatch func() // stops the watch of its revocation; nil: there is none
+
+	watching sync.Mutex
+	checker  *revoked.Checker // that watches
+	unwatch  func()           // stops it; nil: there is nothing to stop
+
 	bySite  atomic.Pointer[judgement]
 	byRoute atomic.Pointer[judgement]
 	trusted atomic.Pointer[string] // the key of the clients by which its chain was last verified
@@ -66,6 +71,7 @@ func (c *conn) settle(tc *tlsnet.Conn) *settled {
 			s.key = cl.key
 			if p := tc.Peer(); p.Verified() {
 				s.subject = access.SubjectOf(p.Chain[0])
+				c.g.conns.add(c)
 				c.watch(s, cl, p.Chain)
 			}
 		}
@@ -98,8 +104,13 @@ func (c *conn) Close() error {
 	if c.isClosed.Swap(true) {
 		return net.ErrClosed
 	}
-	if s := c.settled.Load(); s != nil && s.unwatch != nil {
-		s.unwatch()
+	if s := c.settled.Load(); s != nil && s.subject.Present {
+		s.watching.Lock()
+		if s.unwatch != nil {
+			s.unwatch()
+			s.unwatch = nil
+		}
+		s.watching.Unlock()
 	}
 	c.l.forget(c)
 	return c.Conn.Close()

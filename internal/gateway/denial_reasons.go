@@ -165,6 +165,9 @@ func (d *Denial) explainOwn(err error) bool {
 	case errors.As(err, &policy):
 		d.decided(policy.decision)
 		d.Site = policy.site
+		if d.Alert == "" {
+			d.Alert = wire.AlertAccessDenied.String()
+		}
 	default:
 		return false
 	}
@@ -186,13 +189,28 @@ func (d *Denial) explainChain(err error) bool {
 	}
 	d.Reason, d.Text = reasonOfChain(v.Reason), v.Text
 	d.Fix = fixOf(d.Reason)
-	if v.Hint != "" && v.Reason != pki.ReasonRevoked {
-		d.Fix = v.Hint + "; " + d.Fix
+	if d.Alert == "" {
+		d.Alert = alertOfChain(v.Reason).String()
 	}
 	if v.Depth > 0 && v.Certificate != nil {
 		d.Text += " (" + v.Subject + ")"
 	}
 	return true
+}
+
+// alertOfChain is the alert that tlsnet sends for a reason.
+func alertOfChain(r pki.Reason) wire.AlertCode {
+	switch r {
+	case pki.ReasonUnknownAuthority:
+		return wire.AlertUnknownCA
+	case pki.ReasonExpired, pki.ReasonNotYetValid:
+		return wire.AlertCertificateExpired
+	case pki.ReasonRevoked:
+		return wire.AlertCertificateRevoked
+	case pki.ReasonMalformed, pki.ReasonSignature, pki.ReasonUsage, pki.ReasonConstraint, pki.ReasonLimit:
+		return wire.AlertBadCertificate
+	}
+	return wire.AlertCertificateUnknown
 }
 
 func reasonOfChain(r pki.Reason) string {

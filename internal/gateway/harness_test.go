@@ -18,6 +18,7 @@ import (
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 )
 
@@ -226,3 +227,23 @@ func readAll(t testing.TB, resp *http.Response) string {
 	}
 	return string(b)
 }
+
+// confused is a store of sessions that gives the last session for any server.
+type confused struct {
+	mu   sync.Mutex
+	last *tlscore.Session
+}
+
+func (c *confused) Put(_ string, s *tlscore.Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = s
+}
+
+func (c *confused) Take(string) *tlscore.Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
+func (c *confused) Remove(string, *tlscore.Session) {}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net/http"
 	"net/netip"
 	"net/textproto"
 	"slices"
@@ -18,26 +17,27 @@ const defaultHSTS = 2 * 365 * 24 * time.Hour
 // strictCSP lets a page load nothing but what comes from its own site, and nobody frame it.
 const strictCSP = "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
-// headerSet is what a site adds to responses. Applications may say something else of what is a mere default; what is in
-// keep, they may not.
+// headerSet is what a site adds to responses.
 type headerSet struct {
 	fields []headerField
 	hsts   string   // apart: it is not for every host
-	keep   []string // canonical names
-	drop   []string
+	drop   []string // canonical names of fields that are not sent
 }
 
-type headerField struct{ name, value string }
+type headerField struct {
+	name, value string
+	isDefault   bool // what the application says counts more
+}
 
 func newHeaderSet(c config.Headers) headerSet {
 	var s headerSet
 	if !c.Off {
 		s.hsts = hstsValue(c)
 		s.fields = []headerField{
-			{"X-Content-Type-Options", "nosniff"},
-			{"X-Frame-Options", "DENY"},
-			{"Referrer-Policy", "strict-origin-when-cross-origin"},
-			{"Cross-Origin-Opener-Policy", "same-origin"},
+			{"X-Content-Type-Options", "nosniff", true},
+			{"X-Frame-Options", "DENY", true},
+			{"Referrer-Policy", "strict-origin-when-cross-origin", true},
+			{"Cross-Origin-Opener-Policy", "same-origin", true},
 		}
 	}
 	if c.Frame != "" {
@@ -53,9 +53,6 @@ func newHeaderSet(c config.Headers) headerSet {
 	default:
 		s.set("Content-Security-Policy", c.CSP)
 	}
-	if s.hsts != "" {
-		s.keep = append(s.keep, "Strict-Transport-Security")
-	}
 	for name, value := range c.Extra {
 		name = textproto.CanonicalMIMEHeaderKey(name)
 		if name == "Strict-Transport-Security" && value == "" {
@@ -66,8 +63,7 @@ func newHeaderSet(c config.Headers) headerSet {
 			s.drop = append(s.drop, name)
 			continue
 		}
-		s.fields = append(s.fields, headerField{name, value})
-		s.keep = append(s.keep, name)
+		s.fields = append(s.fields, headerField{name, value, false})
 	}
 	slices.SortFunc(s.fields, func(a, b headerField) int { return strings.Compare(a.name, b.name) })
 	return s
@@ -76,8 +72,7 @@ func newHeaderSet(c config.Headers) headerSet {
 // set replaces a default by what was asked for.
 func (s *headerSet) set(name, value string) {
 	s.fields = slices.DeleteFunc(s.fields, func(f headerField) bool { return f.name == name })
-	s.fields = append(s.fields, headerField{name, value})
-	s.keep = append(s.keep, name)
+	s.fields = append(s.fields, headerField{name, value, false})
 }
 
 func hstsValue(c config.Headers) string {
@@ -100,9 +95,17 @@ func hstsValue(c config.Headers) string {
 
 // apply sets the fields before a response is made. HSTS is left out for addresses, for which it means nothing (RFC 6797,
 // Section 8.1.1), and for localhost, where it would reach everything that is ever developed there.
-func (s *headerSet) apply(h http.Header, host string) {
-	for _, f := range s.fields {
-		h[f.name] = []string{f.value}
+func (s *headerSet) apply(w writer, host string) {
+	h := w.Header()
+	for i := range s.fields {
+		if f := &s.fields[i]; f.isDefault {
+			w.SetDefault(f.name, f.value)
+		} else {
+			h[f.name] = []string{f.value}
+		}
+	}
+	for _, name := range s.drop {
+		h[name] = nil
 	}
 	if s.hsts != "" && !isLocal(host) {
 		h["Strict-Transport-Security"] = []string{s.hsts}

@@ -58,7 +58,7 @@ func (l *listener) serveRequest(w http.ResponseWriter, r *http.Request) {
 }
 
 // plainHandler is where requests go that come without TLS, in client mode.
-func (q *request) plainHandler(w http.ResponseWriter, r *http.Request) http.Handler {
+func (q *request) plainHandler(w writer, r *http.Request) http.Handler {
 	if q.door = q.g.state.Load().plainDoor(q.l.name); q.door == nil {
 		http.Error(w, "not found", http.StatusNotFound)
 		return nil
@@ -72,19 +72,17 @@ func (q *request) plainHandler(w http.ResponseWriter, r *http.Request) http.Hand
 }
 
 // handler decides about a request; nil: it was refused, and answered.
-func (q *request) handler(w http.ResponseWriter, r *http.Request) http.Handler {
+func (q *request) handler(w writer, r *http.Request) http.Handler {
 	st := q.g.state.Load()
 	if !q.findDoor(st, r) {
 		q.refuse(w, r, http.StatusMisdirectedRequest)
 		return nil
 	}
 	s := q.door.site
-	s.headers.apply(w.Header(), q.host)
-	if q.door != q.s.door {
-		if !q.stillTrusted(r.Context()) {
-			q.refuse(w, r, q.deny.Status)
-			return nil
-		}
+	s.headers.apply(w, q.host)
+	if !q.stillTrusted(r.Context()) {
+		q.refuse(w, r, q.deny.Status)
+		return nil
 	}
 	if why := q.c.revoked.Load(); why != nil {
 		q.deny = q.g.denyRevoked(q, *why)
@@ -177,17 +175,15 @@ func (q *request) findDoor(st *state, r *http.Request) bool {
 		return true
 	}
 	home := st.doorOf(q.l.name, mine.site.name) // the connection's site, as it is now
-	if home == q.door {
-		return true // the same site after a reload: see stillTrusted
-	}
-	if home == nil || home.site.clients.Load().key != q.door.site.clients.Load().key || q.s.key != q.door.site.clients.Load().key {
+	if home == nil || home != q.door && home.site.clients.Load().key != q.door.site.clients.Load().key {
 		q.deny = q.denial(reasonMisdirected, fmt.Sprintf("the connection was made for the site %s, and %s lets in other clients", mine.site.name, q.door.site.name))
 		return false
 	}
 	return true
 }
 
-// stillTrusted judges the client of a connection anew, where the site lets in other clients than when it was made.
+// stillTrusted judges the client of a connection anew, where the site lets in other clients than when it was made: after a
+// reload, or with other CAs on disk.
 func (q *request) stillTrusted(ctx context.Context) bool {
 	cl := q.door.site.clients.Load()
 	if q.s.key == cl.key {
@@ -271,13 +267,15 @@ func (g *Gateway) upstreamFailed(site string) func(*http.Request, error) {
 // outcome notes what became of a response, of the writers that do not say so themselves.
 type outcome struct {
 	http.ResponseWriter
-	status  int
-	written int64
+	status   int
+	written  int64
+	defaults []headerField
 }
 
 type writer interface {
 	http.ResponseWriter
 	relay.Outcome
+	relay.Defaulter
 }
 
 // outcomeOf gives w, or wraps it: relay's own writers do better unwrapped.
@@ -294,22 +292,37 @@ func (w *outcome) Status() int { return w.status }
 // Written counts the bytes of content.
 func (w *outcome) Written() int64 { return w.written }
 
+// SetDefault sets a field that is sent unless the handler sets one of that name.
+func (w *outcome) SetDefault(name, value string) {
+	w.defaults = append(w.defaults, headerField{name: name, value: value})
+}
+
+// begin settles the header with the first final status.
+func (w *outcome) begin(status int) {
+	if w.status != 0 || status < 200 && status != http.StatusSwitchingProtocols {
+		return
+	}
+	w.status = status
+	h := w.Header()
+	for _, f := range w.defaults {
+		if _, has := h[f.name]; !has {
+			h[f.name] = []string{f.value}
+		}
+	}
+}
+
 // Unwrap lets http.ResponseController reach the connection.
 func (w *outcome) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *outcome) WriteHeader(status int) {
-	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
-	}
+	w.begin(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements io.Writer.
 func (w *outcome) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	n, err := w.ResponseWriter.Write(p)
 	w.written += int64(n)
 	return n, err
@@ -317,16 +330,17 @@ func (w *outcome) Write(p []byte) (int, error) {
 
 // ReadFrom keeps the short way that net/http has for copying a file to a connection.
 func (w *outcome) ReadFrom(r io.Reader) (int64, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	n, err := io.Copy(w.ResponseWriter, r)
 	w.written += n
 	return n, err
 }
 
 // Flush implements http.Flusher.
-func (w *outcome) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+func (w *outcome) Flush() {
+	w.begin(http.StatusOK)
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
 
 // requestRefused tells of a request that was no HTTP, or not the kind that has one meaning.
 func (l *listener) requestRefused(nc net.Conn, err error) {

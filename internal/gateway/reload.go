@@ -86,7 +86,10 @@ func (g *Gateway) reload(c *config.Gateway) ([]Change, error) {
 	}
 	if g.serving != nil {
 		g.attend(st)
-		g.running.Go(func() { g.judgeAgain(g.serving) })
+		g.running.Go(func() {
+			g.judgeAgain(g.serving)
+			g.retainCheckers(g.serving)
+		})
 	}
 	g.retainStaples()
 	return changesOf(old.config, c), nil
@@ -210,13 +213,21 @@ func withoutPlace(v any) any {
 
 // watch follows whether the client's certificate is revoked, for as long as the connection is open.
 func (c *conn) watch(s *settled, cl *clients, chain []*x509.Certificate) {
-	c.g.conns.add(c)
-	if cl.revocation == nil {
+	s.watching.Lock()
+	defer s.watching.Unlock()
+	if s.checker == cl.revocation || c.isClosed.Load() {
 		return
 	}
-	stop, err := cl.revocation.Watch(context.Background(), chain, func(why error) { c.wasRevoked(why) })
+	if s.unwatch != nil {
+		s.unwatch()
+		s.unwatch = nil
+	}
+	if s.checker = cl.revocation; s.checker == nil {
+		return
+	}
+	stop, err := s.checker.Watch(context.Background(), chain, c.wasRevoked)
 	if err != nil {
-		c.wasRevoked(err)
+		c.revoked.Store(&err)
 		return
 	}
 	s.unwatch = stop
@@ -257,31 +268,37 @@ func (g *Gateway) judgeAgain(ctx context.Context) {
 			return
 		}
 		s := c.settled.Load()
-		if s == nil || s.door == nil || s.door.protocol != config.ProtocolTLS || !s.subject.Present {
+		if s == nil || s.door == nil || !s.subject.Present {
 			continue
 		}
 		d := st.doorOf(c.l.name, s.door.site.name)
-		if d == nil || d.site.clients.Load().key == s.key {
+		if d == nil {
 			continue // a site that is gone lets its connections finish
 		}
-		q := &request{g: g, l: c.l, c: c, s: s, door: d}
-		refusal := q.denial("", "")
-		refusal.Layer, refusal.Status = "tls", 0
 		cl := d.site.clients.Load()
-		if cl.c == nil {
-			continue
+		c.watch(s, cl, s.chain())
+		if d.protocol == config.ProtocolTLS && cl.c != nil && cl.key != s.key {
+			g.judgeStream(ctx, c, s, d)
 		}
-		if err := g.verifyAgain(ctx, cl, s.tls.Peer()); err != nil {
-			refusal.explain(err)
-		} else if decision := d.site.own.Decide(s.subject); !decision.Allowed {
-			refusal.decided(decision)
-		} else {
-			continue
-		}
-		refusal.Text += "; the rules have changed, and the open connection was closed"
-		g.deny(refusal)
-		c.cut()
 	}
+}
+
+// judgeStream closes a connection whose client would not be let in any more.
+func (g *Gateway) judgeStream(ctx context.Context, c *conn, s *settled, d *door) {
+	q := &request{g: g, l: c.l, c: c, s: s, door: d}
+	refusal := q.denial("", "")
+	refusal.Layer, refusal.Status = "tls", 0
+	if err := g.verifyAgain(ctx, d.site.clients.Load(), s.tls.Peer()); err != nil {
+		refusal.explain(err)
+	} else if decision := d.site.own.Decide(s.subject); !decision.Allowed {
+		refusal.decided(decision)
+	} else {
+		return
+	}
+	refusal.Alert = ""
+	refusal.Text += "; the rules have changed, and the open connection was closed"
+	g.deny(refusal)
+	c.cut()
 }
 
 // noteAddresses keeps the bound addresses for those who must not wait.

@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/fetch"
@@ -30,6 +33,12 @@ func (g *Gateway) closeKept() error {
 	if g.staples != nil {
 		errs = append(errs, g.staples.Close())
 	}
+	g.checking.Lock()
+	for _, k := range g.checkers {
+		errs = append(errs, k.Close())
+	}
+	clear(g.checkers)
+	g.checking.Unlock()
 	if g.pool != nil {
 		errs = append(errs, g.pool.Close())
 	}
@@ -63,7 +72,45 @@ func (g *Gateway) revocationOf(c *config.Clients) (*revoked.Checker, error) {
 	default:
 		return nil, errors.New("revocation: it is hard, soft or off")
 	}
-	return revoked.New(o)
+	// Sites with the same settings share a checker, and a reload that leaves them alone leaves it with what it watches.
+	key := fmt.Sprintf("%d %q", o.Mode, o.CRLs)
+	g.checking.Lock()
+	defer g.checking.Unlock()
+	if k := g.checkers[key]; k != nil {
+		return k, nil
+	}
+	k, err := revoked.New(o)
+	if err != nil {
+		return nil, err
+	}
+	g.checkers[key] = k
+	return k, nil
+}
+
+// retainCheckers lets go of those that no site uses any more. They go on for a while, for handshakes under way.
+func (g *Gateway) retainCheckers(ctx context.Context) {
+	used := make(map[*revoked.Checker]bool)
+	for _, s := range g.state.Load().sites {
+		used[s.clients.Load().revocation] = true
+	}
+	var gone []*revoked.Checker
+	g.checking.Lock()
+	for key, k := range g.checkers {
+		if !used[k] {
+			delete(g.checkers, key)
+			gone = append(gone, k)
+		}
+	}
+	g.checking.Unlock()
+	if len(gone) == 0 {
+		return
+	}
+	if pause(ctx, time.Minute) {
+		g.judgeAgain(ctx)
+	}
+	for _, k := range gone {
+		_ = k.Close()
+	}
 }
 
 // revocationAlert is the alert for a chain that is revoked, or of which nobody knows (RFC 8446, Section 6.2).

@@ -171,7 +171,7 @@ func (s *site) loadClients() (*clients, error) {
 	}
 	if c.OwnCA {
 		if len(s.g.o.OwnRoots) == 0 {
-			return nil, errors.New("clients: own_ca: there is no CA of our own")
+			return nil, errors.New("clients: ca: own: there is no CA of our own")
 		}
 		out.roots = append(out.roots, s.g.o.OwnRoots...)
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net"
+	"net/netip"
 	"syscall"
 )
 
@@ -18,9 +19,15 @@ func listenConfig() net.ListenConfig {
 	return net.ListenConfig{KeepAlive: -1, Control: keepAlive}
 }
 
-// dialer makes the connections to upstreams without HTTP. Whether one is still there is seen by what is sent to it, and
-// by the client's end of the connection.
-func dialer() *net.Dialer { return &net.Dialer{Timeout: dialTime, KeepAlive: -1} }
+// dialer makes the connections to upstreams without HTTP. On the same machine none is lost without a word.
+func dialer() *net.Dialer {
+	return &net.Dialer{Timeout: dialTime, KeepAlive: -1, Control: func(network, address string, c syscall.RawConn) error {
+		if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().IsLoopback() {
+			return nil
+		}
+		return keepAlive(network, address, c)
+	}}
+}
 
 // keepAlive sets the options. A socket that has none, as one of Unix, does without.
 func keepAlive(network, _ string, c syscall.RawConn) error {

@@ -76,7 +76,7 @@ func (g *Gateway) newUpstream(st, old *state, s *site, t *target) error {
 	if u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "unix+http" {
 		t.layer = httpLayer
 	}
-	key := fmt.Sprintf("%s %s %s %q %q", t.c.URL, digest, s.name, s.headers.keep, s.headers.drop)
+	key := fmt.Sprintf("%s %s %s", t.c.URL, digest, s.name)
 	if t.up = st.upstream[key]; t.up == nil && old != nil {
 		t.up = old.upstream[key]
 	}
@@ -91,7 +91,7 @@ func (g *Gateway) newUpstream(st, old *state, s *site, t *target) error {
 		}
 	}
 	if t.c.ProxyProtocol && t.layer == httpLayer {
-		return errors.New("proxy_protocol is for targets without HTTP; those with it are told by headers")
+		return errors.New("proxy-protocol is for targets without HTTP; those with it are told by headers")
 	}
 	st.upstream[key] = t.up
 	if t.up.http != nil {
@@ -102,7 +102,7 @@ func (g *Gateway) newUpstream(st, old *state, s *site, t *target) error {
 
 func (g *Gateway) httpUpstream(u *url.URL, s *site, tlsConfig *tlsnet.Config) (*upstream, error) {
 	up, err := relay.NewUpstream(u, relay.UpstreamOptions{
-		TLS: tlsConfig, Client: g.clientOf, Failed: g.upstreamFailed(s.name), Keep: s.headers.keep, Drop: s.headers.drop,
+		TLS: tlsConfig, Client: g.clientOf, Failed: g.upstreamFailed(s.name),
 	})
 	if err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func (g *Gateway) streamUpstream(u *url.URL, tlsConfig *tlsnet.Config) (*upstrea
 func (g *Gateway) upstreamTLS(u *url.URL, c *config.Target) (config *tlsnet.Config, digest string, err error) {
 	if u.Scheme != "https" && u.Scheme != "tls" {
 		if c.CA != "" || c.Cert != "" || c.Key != "" || c.ServerName != "" || len(c.Pins) > 0 {
-			return nil, "", fmt.Errorf("ca, cert, key, server_name and pins are for targets over TLS, and %s has none", u.Scheme)
+			return nil, "", fmt.Errorf("ca, cert, key, server-name and pins are for targets over TLS, and %s has none", u.Scheme)
 		}
 		return nil, "", nil
 	}
