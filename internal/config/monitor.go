@@ -9,6 +9,7 @@ import (
 // Monitor is the section "monitor" of a file: what is watched, how often, and who is told.
 type Monitor struct {
 	Targets  []Watched
+	Lists    []string     // files with further addresses, one a line
 	Defaults Schedule     // of targets that say nothing else
 	Policy   watch.Policy // of targets that say nothing else
 	Channels []Channel
@@ -18,6 +19,8 @@ type Monitor struct {
 	Beat     Beat
 	Parallel int // looks at the same time; 0: 64
 	PerHost  int // at one address at the same time; 0: 2
+	// AllowPrivate lets what certificates name (issuers, CRLs, OCSP) be fetched from private addresses.
+	AllowPrivate bool
 }
 
 // Watched is one thing that is watched: an address with everything behind it, files, or both, which are then compared.
@@ -29,10 +32,8 @@ type Watched struct {
 	Addresses  string   // all (default), first, or addresses with commas between, to connect to in the place of those of the name
 	Files      []string // globs: PEM, DER, PKCS#12, JKS, kubeconfig, CRLs
 	Passwords  string   // file with passwords for them, one a line; never shown
-	Cert, Key  string   // to present, where a server asks for a client certificate
 	CA         []string // files of further roots
 	System     bool     // trust the system's roots as well, where CA is given
-	CT         string   // domain whose certificates are looked for in CT logs; "": none
 	Inventory  bool     // what our own CA has issued
 	Schedule   Schedule
 	Policy     watch.Policy

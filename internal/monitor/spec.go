@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,8 +45,6 @@ func Name(w *config.Watched) string {
 		return w.Address
 	case len(w.Files) > 0:
 		return w.Files[0]
-	case w.CT != "":
-		return "ct:" + w.CT
 	}
 	return "inventory"
 }
@@ -51,8 +53,8 @@ func Name(w *config.Watched) string {
 func compile(w config.Watched) (*spec, error) {
 	s := &spec{Watched: w}
 	s.Name = Name(&w)
-	if w.Address == "" && len(w.Files) == 0 && w.CT == "" && !w.Inventory {
-		return nil, errors.New("a target needs an address, files, a domain for CT, or the inventory")
+	if w.Address == "" && len(w.Files) == 0 && !w.Inventory {
+		return nil, errors.New("a target needs an address, files, or the inventory")
 	}
 	if w.Address != "" {
 		text := w.Address
@@ -108,18 +110,40 @@ func (s *spec) host() string {
 	return s.target.Host
 }
 
+// TargetError says what is wrong with a target of a configuration.
+type TargetError struct {
+	Name  string
+	Place config.Place // in the file; zero: in a list of addresses
+	Err   error
+}
+
+// Error implements error.
+func (e *TargetError) Error() string {
+	if e.Place.Line == 0 {
+		return fmt.Sprintf("target %s: %v", e.Name, e.Err)
+	}
+	return fmt.Sprintf("line %d, column %d: target %s: %v", e.Place.Line, e.Place.Column, e.Name, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *TargetError) Unwrap() error { return e.Err }
+
 // Wanted turns targets of a file into those of a history; what they do not say themselves is taken from the defaults.
 func Wanted(c *config.Monitor, now time.Time) ([]history.Wanted, error) {
 	list := make([]history.Wanted, 0, len(c.Targets))
 	seen := make(map[string]bool)
-	for i, w := range c.Targets {
+	targets, err := withLists(c)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range targets {
 		w = withDefaults(w, c)
 		s, err := compile(w)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", Name(&w), err)
+		if err == nil && seen[s.Name] {
+			err = errors.New("another target is called so: give one of them another name")
 		}
-		if seen[s.Name] {
-			return nil, fmt.Errorf("two targets are called %s: give one of them another name", s.Name)
+		if err != nil {
+			return nil, &TargetError{Name: Name(&w), Place: w.Place, Err: err}
 		}
 		seen[s.Name] = true
 		w.Place = config.Place{} // a line more above it is no change
@@ -132,6 +156,35 @@ func Wanted(c *config.Monitor, now time.Time) ([]history.Wanted, error) {
 	}
 	return list, nil
 }
+
+// maxListed bounds how many targets files with addresses may add.
+const maxListed = 1_000_000
+
+// withLists adds to the targets of the file those of its lists of addresses.
+func withLists(c *config.Monitor) ([]config.Watched, error) {
+	all := slices.Clone(c.Targets)
+	for _, path := range c.Lists {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		for t, err := range scan.Targets(f) {
+			if err == nil && len(all) >= maxListed {
+				err = fmt.Errorf("more than %d targets", maxListed)
+			}
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+			}
+			all = append(all, config.Watched{Address: addressOf(t), ServerName: t.ServerName, StartTLS: t.StartTLS})
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func addressOf(t scan.Target) string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
 
 func withDefaults(w config.Watched, c *config.Monitor) config.Watched {
 	if w.Schedule.Every == 0 && w.Schedule.Cron == "" {

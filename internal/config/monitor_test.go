@@ -1,0 +1,95 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/watch"
+)
+
+func TestAMonitorIsRead(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "monitor.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := ReadMonitor(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.RelativeTo("/etc/tlswright")
+	if len(m.Targets) != 5 || m.Targets[0].Address != "www.example.com:443" || m.Defaults.Every != 6*time.Hour {
+		t.Fatalf("%+v", m)
+	}
+	mail := m.Targets[1]
+	if mail.Name != "mail" || mail.StartTLS != "smtp" || mail.Addresses != "192.0.2.1,2001:db8::1" || mail.Policy.Warning != (watch.Span{Time: 14 * 24 * time.Hour}) ||
+		mail.Policy.Critical != (watch.Span{Time: 3 * 24 * time.Hour, Share: 0.1}) || mail.Schedule.Cron != "*/10 * * * *" || mail.CA[0] != "/etc/tlswright/own-root.pem" || !mail.System {
+		t.Errorf("%+v", mail)
+	}
+	if w := m.Targets[2]; w.Files[0] != "/etc/nginx/ssl/**/*.pem" || w.Renew.Live != "shop.example.com" || len(w.Renew.Reload) != 3 || w.Labels["team"] != "shop" {
+		t.Errorf("%+v", w)
+	}
+	if len(m.Channels) != 4 || m.Channels[0].Password != "/etc/tlswright/smtp-password" || m.Channels[1].Least != "critical" || m.Channels[3].Command[1] != "-x" {
+		t.Errorf("%+v", m.Channels)
+	}
+	if m.Escalate["critical"] != 4*time.Hour || m.Keep.Checks != 30*24*time.Hour || m.Beat.URL != "https://beat.example/abc" || m.Lists[0] != "/etc/tlswright/fleet.txt" {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestTheLessonsFormIsRead(t *testing.T) {
+	for _, text := range []string{"monitor: {targets: [{address: \"host:443\"}]}", `{"monitor": {"targets": [{"address": "host:443"}]}}`, "monitor:\n  targets: [host:443]\n"} {
+		m, err := ReadMonitor([]byte(text))
+		if err != nil || len(m.Targets) != 1 || m.Targets[0].Address != "host:443" {
+			t.Errorf("%s: %+v, %v", text, m, err)
+		}
+	}
+}
+
+func TestMistakesInAMonitorAreShown(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                       "the file is empty",
+		"gateway: {}":            "there is no section monitor",
+		"monitor: {}":            "there is nothing to watch",
+		"monitor:\n  targets:\n    - adress: a:443":                                                `line 3, column 7: unknown key "adress"`,
+		"monitor:\n  targets:\n    - name: x":                                                      "names nothing to look at",
+		"monitor:\n  targets:\n    - files: [a.pem]\n      starttls: smtp":                         "settings of a server",
+		"monitor:\n  targets:\n    - address: a:443\n      passwords: p":                           "passwords, and no files",
+		"monitor:\n  targets:\n    - address: a:443\n      system: true":                           "says nothing without ca",
+		"monitor:\n  targets:\n    - address: a:443\n      every: 1h\n      cron: '* * * * *'":     "both every and cron",
+		"monitor:\n  targets:\n    - address: a:443\n      renew: {reload: [x]}":                   "renews nothing",
+		"monitor:\n  targets:\n    - address: a:443\n      warning: soon":                          "is no time",
+		"monitor:\n  targets:\n    - address: a:443\n      warning: 150%":                          "is no share",
+		"monitor:\n  targets: [a:443]\n  every: 6":                                                 "is no time",
+		"monitor:\n  targets: [a:443]\n  channels: [{name: x}]":                                    "has no kind",
+		"monitor:\n  targets: [a:443]\n  channels: [{kind: slack, server: x}]":                     "server of a channel of kind slack means nothing",
+		"monitor:\n  targets: [a:443]\n  channels: [{kind: slack, url: x, url-file: y, name: z}]":  "both url and url-file",
+		"monitor:\n  targets: [a:443]\n  channels: [{kind: slack, url: x}, {kind: slack, url: y}]": "two channels are called slack",
+		"monitor:\n  targets: [a:443]\n  escalate: {bad: 1h}":                                      `unknown key "bad"`,
+		"monitor:\n  targets: [a:443]\n  heartbeat: {url: 'ftp://x'}":                              "ftp",
+	} {
+		_, err := ReadMonitor([]byte(text))
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(e.Error()+e.Hint, want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func FuzzReadMonitor(f *testing.F) {
+	text, err := os.ReadFile(filepath.Join("testdata", "monitor.yaml"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte("monitor: {targets: [a]}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := ReadMonitor(text)
+		if (m == nil) == (err == nil) {
+			t.Errorf("%v, %v", m, err)
+		}
+	})
+}
