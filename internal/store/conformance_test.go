@@ -36,6 +36,7 @@ func conformance(t *testing.T, open func(*testing.T) *Store) {
 		{"a binding is used once", aBindingIsUsedOnce},
 		{"orders go with their authorizations", ordersGoWithTheirAuthorizations},
 		{"an order gets one certificate", anOrderGetsOneCertificate},
+		{"a precertificate becomes a certificate", aPrecertificateBecomesACertificate},
 		{"work is given to one", workIsGivenToOne},
 		{"a secret is made once", aSecretIsMadeOnce},
 		{"changes are followed", changesAreFollowed},

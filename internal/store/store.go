@@ -102,6 +102,9 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 	if err := s.settle(ctx, time.Now()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.freeLeases(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if err := s.presence.share(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
