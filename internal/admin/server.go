@@ -247,6 +247,9 @@ func allowed(methods map[string]*route) string {
 
 // read takes query and body apart, strictly: what is not known is a mistake that the admin should hear of.
 func (c *call) read(at *route) *Problem {
+	if pki.Printable(c.URL.Path) != c.URL.Path {
+		return problem("malformed", "the path holds what cannot be printed")
+	}
 	values := c.URL.Query()
 	c.query = make(map[string]string, len(values))
 	for name, v := range values {
@@ -255,6 +258,9 @@ func (c *call) read(at *route) *Problem {
 		}
 		if len(v) != 1 {
 			return problem("malformed", fmt.Sprintf("%q is given more than once", pki.Printable(name)))
+		}
+		if pki.Printable(v[0]) != v[0] {
+			return problem("malformed", fmt.Sprintf("%q holds what cannot be printed", name))
 		}
 		c.query[name] = v[0]
 	}
