@@ -13,6 +13,7 @@ import (
 	"github.com/tlswright/tlswright/internal/issue"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/ocsp"
 )
 
 // signTimeout bounds how long a key may take to sign, where it lives in a token or
@@ -56,6 +57,7 @@ type Authority struct {
 	record    store.Issuer
 	ownsStore bool
 	workshop  *workshop
+	names     *ocsp.Issuer // by which OCSP requests call the issuer
 }
 
 // Open makes an authority. The issuer is made known to the store; its certificate
@@ -89,8 +91,11 @@ func Open(ctx context.Context, o Options) (*Authority, error) {
 	if err := o.Publication.check(); err != nil {
 		return nil, err
 	}
-	a := &Authority{Options: o, workshop: newWorkshop()}
-	var err error
+	names, err := ocsp.NewIssuer(c)
+	if err != nil {
+		return nil, err
+	}
+	a := &Authority{Options: o, workshop: newWorkshop(), names: names}
 	a.record, err = o.Store.Introduce(ctx, issuerRecord(c, o.Publication.Shards), a.by())
 	if err != nil {
 		return nil, err

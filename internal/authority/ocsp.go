@@ -17,41 +17,60 @@ import (
 // answerLifetime is how long an OCSP answer is good for.
 const answerLifetime = 4 * 24 * time.Hour
 
+// OCSPAnswer is an answer with what it says.
+type OCSPAnswer struct {
+	DER     []byte
+	Status  ocsp.ResponseStatus
+	Singles []ocsp.Single // where Status is Successful
+	Nonce   []byte        // that of the request; nil: none
+}
+
+// StatusSource tells what is on file about a serial number of the issuer, as [store.Store.Status] does.
+type StatusSource func(ctx context.Context, serial []byte) (store.Status, error)
+
 // OCSP answers a request (RFC 6960), DER both. A request that cannot be read, or
 // that is about certificates of other issuers only, gets an answer that says so;
 // the error is for trouble of our own. Of a serial number without a certificate the
 // answer says that it is unknown. The answer is signed by Options.Responder, or by
 // the issuer.
 func (a *Authority) OCSP(ctx context.Context, request []byte) ([]byte, error) {
+	answer, err := a.OCSPFrom(ctx, request, a.Status)
+	return answer.DER, err
+}
+
+// Status tells what is on file about a serial number; [store.ErrNotFound].
+func (a *Authority) Status(ctx context.Context, serial []byte) (store.Status, error) {
+	return a.Store.Status(ctx, a.record.ID, serial)
+}
+
+// OCSPFrom is OCSP for who keeps statuses for a while.
+func (a *Authority) OCSPFrom(ctx context.Context, request []byte, from StatusSource) (OCSPAnswer, error) {
+	refused := func(s ocsp.ResponseStatus) (OCSPAnswer, error) {
+		return OCSPAnswer{DER: ocsp.ErrorResponse(s), Status: s}, nil
+	}
 	req, err := ocsp.ParseRequest(request)
-	if err != nil {
-		return ocsp.ErrorResponse(ocsp.MalformedRequest), nil
-	}
-	if req.UnknownCritical {
-		return ocsp.ErrorResponse(ocsp.MalformedRequest), nil
-	}
-	names, err := ocsp.NewIssuer(a.Issuer.Certificate)
-	if err != nil {
-		return nil, err
+	if err != nil || req.UnknownCritical {
+		return refused(ocsp.MalformedRequest)
 	}
 	ours := false
 	for i := range req.IDs {
-		ours = ours || names.Issued(&req.IDs[i])
+		ours = ours || a.names.Issued(&req.IDs[i])
 	}
 	if !ours {
-		return ocsp.ErrorResponse(ocsp.Unauthorized), nil
+		return refused(ocsp.Unauthorized)
 	}
-	t := ocsp.ResponseTemplate{Nonce: req.Nonce, ByKey: true, ProducedAt: a.Now().UTC().Truncate(time.Second)}
+	t := ocsp.ResponseTemplate{Nonce: req.Nonce, ByKey: true, ProducedAt: a.Now().UTC().Truncate(time.Second), Singles: make([]ocsp.Single, 0, len(req.IDs))}
 	for i := range req.IDs {
 		single := ocsp.Single{ID: req.IDs[i], Status: ocsp.Unknown, ThisUpdate: t.ProducedAt, NextUpdate: t.ProducedAt.Add(answerLifetime)}
-		if names.Issued(&req.IDs[i]) {
-			if err := a.answer(ctx, &single); err != nil {
-				return nil, err
+		if a.names.Issued(&req.IDs[i]) {
+			if err := answerFrom(ctx, &single, from); err != nil {
+				return OCSPAnswer{}, err
 			}
 		}
 		t.Singles = append(t.Singles, single)
 	}
-	return a.signAnswer(t)
+	der, err := a.signAnswer(t)
+	return OCSPAnswer{DER: der, Status: ocsp.Successful, Singles: t.Singles, Nonce: t.Nonce}, err
 }
 
 // Answer makes the answer about one certificate without a request, as a server
@@ -64,16 +83,16 @@ func (a *Authority) Answer(ctx context.Context, serial *big.Int) ([]byte, error)
 	}
 	now := a.Now().UTC().Truncate(time.Second)
 	single := ocsp.Single{ID: id, ThisUpdate: now, NextUpdate: now.Add(answerLifetime)}
-	if err := a.answer(ctx, &single); err != nil {
+	if err := answerFrom(ctx, &single, a.Status); err != nil {
 		return nil, err
 	}
 	return a.signAnswer(ocsp.ResponseTemplate{ByKey: true, ProducedAt: now, Singles: []ocsp.Single{single}})
 }
 
-// answer fills in what is on file.
-func (a *Authority) answer(ctx context.Context, single *ocsp.Single) error {
+// answerFrom fills in what is on file.
+func answerFrom(ctx context.Context, single *ocsp.Single, from StatusSource) error {
 	single.Status = ocsp.Unknown
-	status, err := a.Store.Status(ctx, a.record.ID, single.ID.Serial)
+	status, err := from(ctx, single.ID.Serial)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

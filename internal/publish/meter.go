@@ -1,6 +1,9 @@
 package publish
 
-import "github.com/tlswright/tlswright/pki/ocsp"
+import (
+	"github.com/tlswright/tlswright/internal/authority"
+	"github.com/tlswright/tlswright/pki/ocsp"
+)
 
 // Meter is told of every OCSP answer, for metrics. It must not wait.
 type Meter interface {
@@ -15,7 +18,7 @@ type unmetered struct{}
 func (unmetered) Answered(string, bool) {}
 
 // saying is what an answer says, for metrics: of several certificates the worst.
-func saying(r *ocsp.Response) string {
+func saying(r *authority.OCSPAnswer) string {
 	if r.Status != ocsp.Successful {
 		return r.Status.String()
 	}

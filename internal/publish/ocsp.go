@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/pki/ocsp"
 )
 
@@ -89,7 +90,7 @@ func (p *Publisher) ocsp(w http.ResponseWriter, r *http.Request, rest string) {
 	now := p.o.Now()
 	found, epoch, ok := i.answers.find(request, now)
 	if !ok {
-		der, err := i.Authority.OCSP(r.Context(), request)
+		made, err := i.Authority.OCSPFrom(r.Context(), request, i.statuses.source(i.Authority.Status))
 		if err != nil {
 			p.o.Log.Error("no OCSP answer", "error", err.Error())
 			p.o.Meter.Answered(ocsp.TryLater.String(), false)
@@ -97,7 +98,7 @@ func (p *Publisher) ocsp(w http.ResponseWriter, r *http.Request, rest string) {
 			return
 		}
 		var keep bool
-		if found, keep = lasting(der, now); keep {
+		if found, keep = lasting(&made, now); keep {
 			i.answers.keep(request, found, epoch)
 		}
 	}
@@ -137,18 +138,10 @@ func readQuestion(r *http.Request, encoded string) (request []byte, status int) 
 
 // lasting tells whether an answer may be kept: a successful one, without a nonce, about certificates that are known. One
 // that is not known now may be issued in the next second.
-func lasting(der []byte, now time.Time) (a answer, keep bool) {
-	a = answer{der: der, made: now}
-	response, err := ocsp.ParseResponse(der)
-	if err != nil {
-		return a, false
-	}
-	a.says = saying(response)
-	if response.Status != ocsp.Successful {
-		return a, false
-	}
-	keep = response.Nonce == nil
-	for _, s := range response.Singles {
+func lasting(made *authority.OCSPAnswer, now time.Time) (a answer, keep bool) {
+	a = answer{der: made.DER, made: now, says: saying(made)}
+	keep = made.Status == ocsp.Successful && made.Nonce == nil
+	for _, s := range made.Singles {
 		keep = keep && s.Status != ocsp.Unknown
 		if a.expires.IsZero() || s.NextUpdate.Before(a.expires) {
 			a.expires = s.NextUpdate

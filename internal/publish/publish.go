@@ -31,7 +31,7 @@ type Options struct {
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: nothing is logged
 	Meter   Meter            // nil: nothing is measured
-	// Notice is how long a revocation may take until answers made before are given up; 0: a second.
+	// Notice is how long a revocation may take until answers made before are given up; 0: 100 ms.
 	Notice time.Duration
 }
 
@@ -47,11 +47,15 @@ type Publisher struct {
 // issuer is an Issuer with what was made for it.
 type issuer struct {
 	Issuer
-	answers *answers
-	lists   lists
+	answers  *answers
+	statuses statuses
+	lists    lists
 }
 
-const defaultNotice = time.Second
+const (
+	defaultNotice = 100 * time.Millisecond
+	lookTimeout   = time.Second
+)
 
 // New makes a publisher, which looks for changes until it is closed.
 func New(ctx context.Context, o Options) (*Publisher, error) {
@@ -96,12 +100,20 @@ func (p *Publisher) Close() {
 func (p *Publisher) watch(ctx context.Context) {
 	tick := time.NewTicker(p.o.Notice)
 	defer tick.Stop()
-	for {
+	for failed := false; ; {
 		select {
 		case <-tick.C:
-			if err := p.look(ctx); err != nil && ctx.Err() == nil {
-				p.o.Log.Error("changes could not be looked for", "error", err.Error())
+			err := p.look(ctx)
+			if err != nil && ctx.Err() == nil {
+				// Nobody knows what has changed: what is signed from now on is asked for each time.
+				for _, i := range p.issuers {
+					i.statuses.forget()
+				}
+				if !failed {
+					p.o.Log.Error("changes could not be looked for", "error", err.Error())
+				}
 			}
+			failed = err != nil
 		case <-ctx.Done():
 			return
 		}
@@ -110,6 +122,8 @@ func (p *Publisher) watch(ctx context.Context) {
 
 // look asks for the last change, and forgets what was made before it.
 func (p *Publisher) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	change, err := p.o.Issuers[0].Authority.Store.LastChange(ctx)
 	if err != nil {
 		return err
@@ -117,6 +131,7 @@ func (p *Publisher) look(ctx context.Context) error {
 	if p.change.Swap(change) != change {
 		for _, i := range p.issuers {
 			i.answers.forget()
+			i.statuses.forget()
 		}
 	}
 	return nil
