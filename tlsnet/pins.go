@@ -10,7 +10,7 @@ import (
 )
 
 // maxPins bounds Config.Pins: each is compared with each certificate of a chain.
-const maxPins = 64
+const maxPins = 256
 
 // checkPinning refuses pins that would lock their user out, or that nothing looks at.
 //

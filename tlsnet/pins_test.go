@@ -160,7 +160,7 @@ func TestPinsWithoutBackupAreRefused(t *testing.T) {
 		"two":               {pki.PinSet{one, two}, false, ""},
 		"two, said alone":   {pki.PinSet{one, two}, true, "there are 2"},
 		"none, said alone":  {nil, true, "there are 0"},
-		"more than anybody": {many(65), false, "more than the limit"},
+		"more than anybody": {many(257), false, "more than the limit"},
 	} {
 		cc := s.clientConfig()
 		cc.Pins, cc.PinsAlone = c.pins, c.alone
@@ -178,7 +178,7 @@ func TestPinsWithoutBackupAreRefused(t *testing.T) {
 
 func many(n int) (pins pki.PinSet) {
 	for i := range n {
-		pins = append(pins, pki.Pin{SHA256: [32]byte{byte(i)}})
+		pins = append(pins, pki.Pin{SHA256: [32]byte{byte(i), byte(i >> 8)}})
 	}
 	return pins
 }

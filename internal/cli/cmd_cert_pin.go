@@ -19,7 +19,9 @@ type certPinFlags struct {
 	kind       string
 	format     string
 	backups    []string
+	newBackup  string
 	checks     []string
+	ca         []string
 	host       string
 	subdomains bool
 	days       int
@@ -37,7 +39,12 @@ security configuration), okhttp (Java) and curl (--pinnedpubkey).
 
 Who loses a pinned key loses every client. A set for hpkp, android or okhttp
 therefore needs a --backup: the pin of a key that is not in use, or a file with
-it (tlswright cert key --new p256 -o backup.key, kept elsewhere).
+it; --new-backup FILE makes such a key, to be kept elsewhere. Without one, the
+table ends with the next best: the key of the leaf's issuer.
+
+The chain of a server is looked at as it is sent, and whether it is trusted is
+said beside it (--ca, else the own CA and the system's roots): who pins what
+somebody in between has shown keeps the server itself out.
 
 --check PIN tells whether a pin matches; none is a failed check. Of the chain of
 a server, which is not verified here, only the leaf counts: that it has its key,
@@ -46,6 +53,7 @@ it has proven. To check a verified chain: tlswright connect --pin PIN.
 ` + exitCodeHelp
 
 const certPinExample = `  tlswright cert pin example.com
+  tlswright cert pin --new-backup backup.key example.com
   tlswright cert pin --format hex server.pem
   tlswright cert pin --format android --backup backup.key fullchain.pem
   tlswright cert pin --of intermediate --format curl example.com
@@ -69,6 +77,8 @@ func newCertPin(a *app) *cobra.Command {
 	f.StringVar(&o.kind, "kind", "spki", "what is pinned, by `KIND`: spki, the public key, or certificate")
 	f.StringVar(&o.format, "format", "table", "`FORM`: "+strings.Join(pinFormats[1:], ", "))
 	f.StringArrayVar(&o.backups, "backup", nil, "a `PIN` or a FILE with a key, a certificate or a request, not in use, to fall back to")
+	f.StringVar(&o.newBackup, "new-backup", "", "make a key in this `FILE`, and take it for the --backup")
+	f.StringArrayVar(&o.ca, "ca", nil, "of a server: say whether the roots in this `FILE` verify it")
 	f.StringArrayVar(&o.checks, "check", nil, "does this `PIN` match? several are alternatives; @FILE reads them from a file")
 	f.StringVar(&o.host, "host", "", "the `NAME` that android and okhttp pin for (default: the first name of the leaf)")
 	f.BoolVar(&o.subdomains, "subdomains", false, "pin for the names below as well, in hpkp and android")
@@ -81,6 +91,9 @@ func newCertPin(a *app) *cobra.Command {
 	complete(cmd, "format", pinFormats[1:])
 	exclusive(cmd, "format", "json")
 	exclusive(cmd, "check", "format")
+	exclusive(cmd, "check", "new-backup")
+	_ = cmd.MarkFlagFilename("new-backup")
+	_ = cmd.MarkFlagFilename("ca", "pem", "crt")
 	return cmd
 }
 
@@ -99,6 +112,9 @@ type pinsJSON struct {
 	Source  string      `json:"source"`
 	Pins    []pinReport `json:"pins"`
 	Backups []string    `json:"backups,omitempty"`
+	Set     []string    `json:"set,omitempty"`     // what to pin: the leaf's key, and what to fall back to
+	Trusted *bool       `json:"trusted,omitempty"` // of a server: its chain was verified
+	Problem string      `json:"problem,omitempty"` // why it is not
 	Matches *bool       `json:"matches,omitempty"` // --check
 	Matched string      `json:"matched,omitempty"` // the pin that did
 }
@@ -129,9 +145,18 @@ func (a *app) certPin(cmd *cobra.Command, o *certPinFlags, arg string) error {
 	if len(wanted) == 0 {
 		return &failure{kind: kindFinding, text: fmt.Sprintf("%s holds no %s certificate", c.origin, o.of)}
 	}
+	j := pinsJSON{Source: c.origin, Pins: []pinReport{}, Set: planPins(chain, backups).texts()}
+	if c.format == formatPeer {
+		if j.Problem, err = a.distrust(cmd, o, arg, c); err != nil {
+			return err
+		}
+		trusted := j.Problem == ""
+		if j.Trusted = &trusted; !trusted {
+			a.ui.warnf("the chain of %s is not trusted: %s; be sure of it before you pin it", c.origin, j.Problem)
+		}
+	}
 	switch {
 	case o.asJSON:
-		j := pinsJSON{Source: c.origin, Pins: []pinReport{}}
 		for _, w := range wanted {
 			j.Pins = append(j.Pins, newPinReport(w))
 		}
@@ -140,7 +165,7 @@ func (a *app) certPin(cmd *cobra.Command, o *certPinFlags, arg string) error {
 		}
 		return a.ui.printJSON(j)
 	case o.format == "table":
-		a.ui.write(&a.ui.out, pinTable(&a.ui.out, c.origin, wanted, backups))
+		a.ui.write(&a.ui.out, pinTable(&a.ui.out, c.origin, wanted, backups)+"\n"+a.ui.out.rows(planPins(chain, backups).rows()))
 		return nil
 	}
 	return a.writePins(cmd, o, chain, wanted, backups)
@@ -236,6 +261,13 @@ func (a *app) backupPins(cmd *cobra.Command, o *certPinFlags) (pki.PinSet, error
 			return nil, usagef(cmd, "--backup %q is neither a pin nor a file", text)
 		}
 		p, err := a.pinOfFile(cmd, text, o)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, p)
+	}
+	if o.newBackup != "" {
+		p, err := a.makeBackup(o.newBackup)
 		if err != nil {
 			return nil, err
 		}

@@ -90,6 +90,7 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 	c.config = tlsnet.Config{
 		Core: n.core, Roots: c.trust.roots, SystemRoots: c.trust.system, Insecure: o.isInsecure,
 		ServerName: o.serverName, HandshakeTimeout: o.timeout, Time: a.now,
+		Pins: c.pins, PinsAlone: isAlone(c.pins), // who types one pin means it, for this once
 	}
 	if c.trace = o.tracer; c.trace != nil {
 		c.trace.trust, c.trace.proxy = c.trust, c.way.proxy
@@ -208,6 +209,10 @@ func (c *connector) shake(ctx context.Context, conn *tlsnet.Conn, o *outcome) (*
 	}
 	c.trace.fail(err)
 	o.problem = connectionFailure(o.target.String(), err)
+	var trust *pki.VerifyError
+	if errors.As(err, &trust) && trust.Reason == pki.ReasonPin {
+		c.checkPins(o) // which says the same, and fills in the report
+	}
 	if o.problem.kind == kindTimeout {
 		o.problem.text = o.target.String() + ": connected, but the TLS handshake was not done in time"
 		o.problem.hint = "does this port speak TLS? a slow server may need a longer --timeout"

@@ -66,7 +66,7 @@ func (a *app) connectHTTP(cmd *cobra.Command, o *connectFlags, args []string) (e
 	if c.unspoken != nil {
 		return usagef(cmd, "--http needs a version and a cipher suite that are spoken here")
 	}
-	c.config.VerifyPeer = c.verifyHTTP(target{host: req.URL.Hostname(), port: orWord(req.URL.Port(), "443")})
+	c.config.VerifyPeer = c.verifyHTTP()
 	transport := &tlsnet.Transport{
 		Config: &c.config, DialTimeout: o.timeout, ResponseHeaderTimeout: o.timeout,
 		DisableCompression: true, // the headers and the body are shown as they are served

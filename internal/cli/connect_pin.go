@@ -14,6 +14,16 @@ type pinOutcome struct {
 	of      *x509.Certificate // the certificate that matches
 }
 
+// isAlone reports whether there is a single pin, said once or more often.
+func isAlone(pins pki.PinSet) bool {
+	for _, p := range pins {
+		if p != pins[0] {
+			return false
+		}
+	}
+	return len(pins) > 0
+}
+
 // checkPins insists on the pins of --pin, where there are some. A chain that was verified may match anywhere; of one that
 // was not, only the leaf counts, which has proven that it has its key (RFC 7469, Section 2.6).
 func (c *connector) checkPins(o *outcome) {

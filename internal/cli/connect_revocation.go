@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/x509"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -234,20 +233,12 @@ func newStatusJSON(x *pki.RevocationResult) revocationJSON {
 	return j
 }
 
-// verifyHTTP is the check of every connection of --http: pins, and revocation.
-func (c *connector) verifyHTTP(t target) func(context.Context, tlsnet.Peer, tlscore.Facts) error {
-	if len(c.pins) == 0 && c.revocation == nil {
+// verifyHTTP is the check of every connection of --http: revocation.
+func (c *connector) verifyHTTP() func(context.Context, tlsnet.Peer, tlscore.Facts) error {
+	if c.revocation == nil {
 		return nil
 	}
 	return func(ctx context.Context, p tlsnet.Peer, f tlscore.Facts) error {
-		o := &outcome{target: t, peer: p, sent: parseChain(p.Raw)}
-		if c.checkPins(o); o.problem != nil {
-			o.problem.text = strings.TrimPrefix(o.problem.text, t.String()+": ") // who shows it says where
-			return &tlsnet.RefusalError{Alert: wire.AlertAccessDenied, Err: o.problem}
-		}
-		if c.revocation == nil {
-			return nil
-		}
 		return c.refuseRevoked(&revocationOutcome{})(ctx, p, f)
 	}
 }
