@@ -22,8 +22,10 @@ type link struct {
 	silent bool             // what peek found
 }
 
-// dial makes a connection.
+// dial makes a connection. That the client goes away meanwhile does not end it: to know that, the client would have to be
+// watched, and the connection serves the next one as well.
 func (u *Upstream) dial(ctx context.Context) (*link, error) {
+	ctx = context.WithoutCancel(ctx)
 	if u.o.DialTime > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, u.o.DialTime)
