@@ -1,14 +1,15 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/gateway"
+	"github.com/tlswright/tlswright/internal/relay"
 	"github.com/tlswright/tlswright/tlsnet"
 )
 
@@ -27,10 +28,11 @@ type serveFlags struct {
 	asJSON   bool
 
 	earlyData  uint32 // bytes
+	door       doorFlags
 	traceFlags serveTraceFlags
 }
 
-const serveLong = `Serve over TLS, in one of three ways:
+const serveLong = `Serve over TLS, in one of four ways:
 
   --echo       every byte comes back as it was sent, whatever it means: an HTTP
                request, too. The facts of each connection and the first bytes
@@ -41,10 +43,18 @@ const serveLong = `Serve over TLS, in one of three ways:
   --proxy URL  every request is handed on to that server. X-Forwarded-* and
                Client-Cert (RFC 9440) say what is known for certain; headers of
                these names from outside are dropped.
+  --tcp ADDR   every connection is handed on to that server, without TLS and
+               whatever it speaks. --proxy-protocol says who the client is.
 
-Without --cert a certificate for localhost is issued from the own CA for this
-run. With --client-ca only clients with a certificate of one of those CAs are
-let in. Every refusal is one line on standard error: why, and which certificate.
+Without --cert a certificate for localhost (or --host) is issued from the own CA
+for this run; --acme has one from an ACME server, and keeps it renewed. Files of
+--cert are watched: a renewed certificate is taken up at once.
+
+With --client-ca only clients with a certificate of one of those CAs are let in;
+with --allow-cn and its kin only those of them that fit one of the rules. What
+the own CA revokes ("ca revoke") is refused at once. Every refusal is one line
+on standard error: why, which certificate, what to do, and an id for "tlswright
+gateway explain".
 
 With --early-data clients that come back may send data before the handshake is
 done. Each ticket is taken once; over HTTP only safe methods are answered early.
@@ -55,21 +65,25 @@ says why one failed.
 
 The first line of the output is "listening on URL" with the real address, so
 that --listen 127.0.0.1:0 may choose a free port. SIGINT and SIGTERM end the
-server once what is under way is done.
+server once what is under way is done. Several sites, rules for single paths
+and all else stand in a file: see "tlswright gateway run".
 
 ` + exitCodeHelp
 
 const serveExample = `  tlswright serve --dir ./public
   tlswright serve --echo --listen 127.0.0.1:0
   tlswright serve --proxy http://127.0.0.1:3000
+  tlswright serve --proxy http://127.0.0.1:3000 --client-ca own --allow-cn alice
+  tlswright serve --tcp 127.0.0.1:5432 --client-ca own --allow-san '*.db.corp.example'
   tlswright serve --echo --cert app/fullchain.pem --key app/privkey.pem
   tlswright serve --dir ./public --client-ca root.pem
+  tlswright serve --dir /srv/www --listen :443 --redirect :80 --host app.example --acme letsencrypt
   tlswright serve --echo --client-ca root.pem --trace ./handshakes`
 
 func newServe(a *app) *cobra.Command {
 	o := &serveFlags{}
 	cmd := &cobra.Command{
-		Use:     "serve --echo | --dir DIR | --proxy URL",
+		Use:     "serve --echo | --dir DIR | --proxy URL | --tcp HOST:PORT",
 		Short:   "Serve over TLS: echo, a folder, or another server",
 		Long:    serveLong,
 		Example: serveExample,
@@ -84,7 +98,8 @@ func newServe(a *app) *cobra.Command {
 	o.identity.register(cmd, "the server's")
 	cmd.Flags().StringVar(&o.staple, "staple", "", "send the OCSP answer in `FILE` along with --cert (see tlswright ca ocsp --for)")
 	_ = cmd.MarkFlagFilename("staple", "der")
-	f.StringVar(&o.clientCA, "client-ca", "", "let in only clients with a certificate of the CAs in this PEM `FILE`")
+	f.StringVar(&o.clientCA, "client-ca", "", "let in only clients with a certificate of the CAs in this PEM `FILE`, or of the own CA: own")
+	o.door.register(cmd)
 	o.negotiationFlags.register(cmd)
 	f.StringVar(&o.prefer, "prefer", "server", "whose order of cipher suites counts: server or client (a `ROLE`)")
 	complete(cmd, "prefer", []string{"server", "client"})
@@ -99,20 +114,36 @@ func newServe(a *app) *cobra.Command {
 
 func (a *app) serve(cmd *cobra.Command, o *serveFlags) (err error) {
 	modes := 0
-	for _, isSet := range []bool{o.isEcho, o.dir != "", o.proxy != ""} {
+	for _, isSet := range []bool{o.isEcho, o.dir != "", o.proxy != "", o.door.tcp != ""} {
 		if isSet {
 			modes++
 		}
 	}
 	if modes != 1 {
-		f := usagef(cmd, "one of --echo, --dir and --proxy is needed")
+		f := usagef(cmd, "one of --echo, --dir, --proxy and --tcp is needed")
 		if modes > 1 {
-			f.text = "--echo, --dir and --proxy exclude each other"
+			f.text = "--echo, --dir, --proxy and --tcp exclude each other"
 		}
 		return f
 	}
-	if !o.isEcho && len(o.alpn) == 0 {
+	isHTTP := o.dir != "" || o.proxy != ""
+	if isHTTP && len(o.alpn) == 0 {
 		o.alpn = tlsnet.HTTPProtocols()
+	}
+	if o.proxy != "" {
+		if _, err := proxyURL(cmd, o.proxy); err != nil {
+			return err
+		}
+	}
+	// Recordings are of connections as they are accepted, one after the other; the echo shows what a gateway does not.
+	if !o.isEcho && o.traceFlags.dir == "" || o.door.areSet() || o.clientCA == "own" {
+		if o.traceFlags.dir != "" {
+			return usagef(cmd, "--trace goes with --echo, --dir, --proxy and --client-ca FILE, and not with the rest")
+		}
+		if _, err := a.newServeTrace(cmd, o); err != nil {
+			return err
+		}
+		return a.serveGateway(cmd, o)
 	}
 	handler, closeHandler, err := a.handler(cmd, o)
 	if err != nil {
@@ -135,27 +166,22 @@ func (a *app) serve(cmd *cobra.Command, o *serveFlags) (err error) {
 		f.hint = "is the port taken? --listen 127.0.0.1:0 takes a free one"
 		return f
 	}
-	return a.run(cmd.Context(), l, handler, o, recorder)
-}
-
-// run serves until ctx ends; a nil handler is the echo.
-func (a *app) run(ctx context.Context, l *tlsnet.Listener, handler http.Handler, o *serveFlags, recorder *serveTrace) error {
 	told := &serveLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet, trace: recorder}
 	if handler == nil {
 		told.listening("tls", l.Addr())
-		return (&echoServer{log: told, takesEarly: o.earlyData > 0}).serve(ctx, l)
+		return (&echoServer{log: told, takesEarly: o.earlyData > 0}).serve(cmd.Context(), l)
 	}
 	told.listening("https", l.Addr())
 	switch h := handler.(type) {
-	case *dirHandler:
-		h.hid = told.withheld
-	case *proxyHandler:
+	case *gateway.Files:
+		h.Hid = told.withheld
+	case *failingUpstream:
 		h.failed = told.backendFailed
 	}
-	return serveHTTP(ctx, l, handler, told)
+	return serveHTTP(cmd.Context(), l, handler, told)
 }
 
-// handler makes what answers HTTP requests; nil for --echo.
+// handler makes what answers HTTP requests while connections are recorded; nil for --echo.
 func (a *app) handler(cmd *cobra.Command, o *serveFlags) (h http.Handler, close func() error, err error) {
 	nothing := func() error { return nil }
 	home, err := a.home()
@@ -164,35 +190,56 @@ func (a *app) handler(cmd *cobra.Command, o *serveFlags) (h http.Handler, close 
 	}
 	switch {
 	case o.dir != "":
-		t, err := openTree(o.dir, home)
+		f, err := gateway.NewFiles(o.dir, home)
 		if err != nil {
 			return nil, nothing, cannotRun(err, "--dir")
 		}
-		return &dirHandler{tree: t}, t.close, nil
+		return f, f.Close, nil
 	case o.proxy != "":
-		u, err := url.Parse(o.proxy)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-			f := usagef(cmd, "--proxy %q is no http or https URL", o.proxy)
-			f.hint = "write it like http://127.0.0.1:3000"
-			return nil, nothing, f
-		}
-		transport, err := a.backendTransport(u)
+		u, err := proxyURL(cmd, o.proxy)
 		if err != nil {
 			return nil, nothing, err
 		}
-		return newProxy(u, transport, clientOf), nothing, nil
+		up, err := a.newFailingUpstream(u)
+		if err != nil {
+			return nil, nothing, err
+		}
+		return up, up.Close, nil
 	}
 	return nil, nothing, nil
 }
 
-// backendTransport speaks to the server behind a proxy: plain HTTP, or TLS of our own with the usual trust.
-func (a *app) backendTransport(u *url.URL) (http.RoundTripper, error) {
-	if u.Scheme == "http" {
-		return &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}, nil
-	}
+// failingUpstream is a server behind a proxy that says when it does not answer.
+type failingUpstream struct {
+	*relay.Upstream
+	failed func(*http.Request, error)
+}
+
+// newFailingUpstream reaches a server with the usual trust.
+func (a *app) newFailingUpstream(u *url.URL) (*failingUpstream, error) {
 	t, err := a.loadTrust(nil)
 	if err != nil {
 		return nil, err
 	}
-	return &tlsnet.Transport{Config: &tlsnet.Config{Roots: t.roots, SystemRoots: t.system, Time: a.now}}, nil
+	up := &failingUpstream{}
+	up.Upstream, err = relay.NewUpstream(u, relay.UpstreamOptions{
+		TLS: &tlsnet.Config{Roots: t.roots, SystemRoots: t.system, Time: a.now},
+		Client: func(r *http.Request) relay.Client {
+			var c relay.Client
+			if info, ok := tlsnet.InfoFromContext(r.Context()); ok && info.Peer.Verified() {
+				c.Chain = info.Peer.Chain
+			}
+			c.Addr, _ = netip.ParseAddrPort(r.RemoteAddr) // of TCP it is one
+			return c
+		},
+		Failed: func(r *http.Request, err error) {
+			if up.failed != nil {
+				up.failed(r, err)
+			}
+		},
+	})
+	if err != nil {
+		return nil, cannotRun(err, "--proxy")
+	}
+	return up, nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -54,14 +55,20 @@ func (a *app) serverConfig(cmd *cobra.Command, o *serveFlags) (config *tlsnet.Co
 			config.Core.CertificateAuthorities = append(config.Core.CertificateAuthorities, c.RawSubject)
 		}
 	}
-	if o.keyLog != "" {
-		f, err := a.openKeyLog(o.keyLog)
-		if err != nil {
-			return nil, close, err
-		}
-		config.KeyLog, close = f, f.Close
+	config.KeyLog, close, err = a.serveKeyLog(o)
+	return config, close, err
+}
+
+// serveKeyLog opens the file of --keylog; nil: there is none.
+func (a *app) serveKeyLog(o *serveFlags) (w io.Writer, close func() error, err error) {
+	if o.keyLog == "" {
+		return nil, func() error { return nil }, nil
 	}
-	return config, close, nil
+	f, err := a.openKeyLog(o.keyLog)
+	if err != nil {
+		return nil, func() error { return nil }, err
+	}
+	return f, f.Close, nil
 }
 
 // serverNegotiation turns the flags about negotiation into a server's configuration. What a server is asked to speak, it

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tlswright/tlswright/internal/gateway"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
@@ -41,6 +42,7 @@ type event struct {
 	Early       bool             `json:"early,omitempty"`       // the data came as early data, which can be replayed
 	Received    *int64           `json:"received_bytes,omitempty"`
 	Request     *requestJSON     `json:"request,omitempty"`
+	Denial      *gateway.Denial  `json:"denial,omitempty"` // all about a refusal, as "gateway explain" tells it
 }
 
 type requestJSON struct {

@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -41,49 +37,6 @@ func startHTTP(t *testing.T, h http.Handler) (addr string, client *tlsnet.Config
 	end = func() error { cancel(); return <-ended }
 	t.Cleanup(cancel)
 	return l.Addr().String(), &tlsnet.Config{Roots: rootsOf(ca), ServerName: "localhost", Time: a.now}, end
-}
-
-func TestProxyPassesUpgradesThrough(t *testing.T) {
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "echo" {
-			t.Errorf("no upgrade reached the backend: %v", r.Header)
-		}
-		c, buf, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer c.Close()
-		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		line, _ := buf.ReadString('\n')
-		fmt.Fprint(c, line)
-	}))
-	defer backend.Close()
-	target, err := url.Parse(backend.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, client, end := startHTTP(t, newProxy(target, http.DefaultTransport, clientOf))
-	client.Core.ALPN = []string{tlsnet.ProtocolHTTP1}
-	c, err := tlsnet.Dial(t.Context(), "tcp", addr, client)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-	r := bufio.NewReader(c)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("%v, %v", resp, err)
-	}
-	fmt.Fprint(c, "hello through two protocols\n")
-	if line, err := r.ReadString('\n'); err != nil || line != "hello through two protocols\n" {
-		t.Errorf("got %q, %v", line, err)
-	}
-	c.Close()
-	if err := end(); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestRequestUnderWayIsFinishedWhenTheServerEnds(t *testing.T) {

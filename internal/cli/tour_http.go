@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tlswright/tlswright/internal/gateway"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/tlsnet"
 )
@@ -104,11 +105,11 @@ func (t *tour) startSite() (*tourSite, error) {
 	if err := keystore.WriteKey(filepath.Join(dir, "privkey.pem"), t.server.Key); err != nil {
 		return nil, err
 	}
-	tree, err := openTree(dir, t.home)
+	files, err := gateway.NewFiles(dir, t.home)
 	if err != nil {
 		return nil, err
 	}
-	t.later(tree.close)
+	t.later(files.Close)
 	config := t.serverConfig()
 	config.Core.ALPN = tlsnet.HTTPProtocols()
 	l, err := tlsnet.Listen("tcp", "127.0.0.1:0", config)
@@ -120,7 +121,7 @@ func (t *tour) startSite() (*tourSite, error) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	done := make(chan error, 1)
 	go func() {
-		done <- serveHTTP(ctx, l, &dirHandler{tree: tree}, &serveLog{app: t.quiet(), isQuiet: true})
+		done <- serveHTTP(ctx, l, files, &serveLog{app: t.quiet(), isQuiet: true})
 	}()
 	t.later(func() error { cancel(); return <-done })
 	return site, nil

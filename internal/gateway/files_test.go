@@ -1,4 +1,4 @@
-package cli
+package gateway
 
 import (
 	"io"
@@ -11,7 +11,7 @@ import (
 )
 
 // newSite lays out a folder with everything that must and must not be served.
-func newSite(t testing.TB) *dirHandler {
+func newSite(t testing.TB) *Files {
 	t.Helper()
 	base := t.TempDir()
 	site, home := filepath.Join(base, "site"), filepath.Join(base, "site", "estate")
@@ -59,7 +59,7 @@ func newSite(t testing.TB) *dirHandler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tr.close() })
-	return &dirHandler{tree: tr}
+	return &Files{tree: tr}
 }
 
 func ask(h http.Handler, method, target string, header ...string) *http.Response {
@@ -177,16 +177,6 @@ func TestHomeIsNeverTheServedFolder(t *testing.T) {
 		if tr, err := openTree(dir, home); err == nil {
 			tr.close()
 			t.Errorf("openTree(%s) with home %s succeeded", dir, home)
-		}
-	}
-}
-
-func TestByteCount(t *testing.T) {
-	for n, want := range map[int64]string{
-		0: "0 bytes", 1: "1 byte", 999: "999 bytes", 1000: "1.0 kB", 1 << 20: "1.0 MB", 999_999: "1.0 MB", 2_500_000_000: "2.5 GB",
-	} {
-		if got := byteCount(n); got != want {
-			t.Errorf("byteCount(%d) = %q, want %q", n, got, want)
 		}
 	}
 }
