@@ -41,6 +41,7 @@ type cluster struct {
 	issued    map[string]*x509.Certificate // by serial number
 	leftovers []placed                     // orders that clients will come back to
 	invalid   int
+	cut       int // precertificates of which a kill left no certificate
 }
 
 // clusterNode is `tlswright ca serve`, always at the same address.
@@ -56,8 +57,9 @@ type clusterNode struct {
 // clusterURL is how clients see all nodes.
 const clusterURL = "https://ca.cluster.test"
 
-// newCluster makes a CA and starts nodes that serve it; database is the address that they share, "": a file.
-func newCluster(t *testing.T, nodes int, database string) *cluster {
+// newCluster makes a CA and starts nodes that serve it, with more arguments; database is the address that they share, "": a
+// file.
+func newCluster(t *testing.T, nodes int, database string, more ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, balancer: &roundRobin{}, issued: make(map[string]*x509.Certificate)}
 	proofs := httptest.NewServer(proofServer(&c.proofs))
@@ -92,6 +94,7 @@ func newCluster(t *testing.T, nodes int, database string) *cluster {
 		}
 		n.args = []string{"ca", "serve", "--listen", n.address, "--http", "", "--url", clusterURL, "--name", "ca.cluster.test", "--allow-network", "127.0.0.0/8",
 			"--resolver", pc.LocalAddr().String(), "--http01-port", proofPort, "--no-caa", "--quiet"}
+		n.args = append(n.args, more...)
 		if database != "" {
 			n.args = append(n.args, "--database", database)
 		}
@@ -342,6 +345,8 @@ func (c *cluster) compare(a *authority.Authority, onFile map[string]store.Certif
 		case r.State != store.StateIssued:
 			c.t.Errorf("serial number %s is %v (%s)", serial, r.State, r.Reason)
 		case len(r.Names) != 1 || !strings.HasSuffix(r.Names[0], ".flow.test"):
+		case isPrecertificate(r.DER):
+			c.cut++
 		default:
 			issued++
 			o, err := a.Store.ACMEOrderOf(context.Background(), serial)

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -107,6 +108,13 @@ func (l *Log) Size() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.entries)
+}
+
+// Entries are those of its tree.
+func (l *Log) Entries() []ct.LogEntry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.entries)
 }
 
 // tree is a Merkle tree as package tlog stores it.
