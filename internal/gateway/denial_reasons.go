@@ -51,7 +51,7 @@ const (
 // Reasons lists the reasons of refusals with what each usually takes to put right.
 func Reasons() map[string]string {
 	return map[string]string{
-		string(access.NoCertificate): "give the client a certificate of one of the site's CAs, and its key: curl --cert FILE --key FILE",
+		string(access.NoCertificate): "give the client a certificate of one of the site's CAs, and its key: curl --cert FILE --key FILE; many clients send none if theirs is of another CA",
 		string(access.NoRule):        "add a rule that fits this client, or give the client a certificate that fits a rule; `tlswright gateway check` shows what would happen",
 		string(access.Denied):        "if it should be let in, narrow the rule that denies it",
 

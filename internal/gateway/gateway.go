@@ -17,6 +17,7 @@ import (
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/fetch"
 	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/internal/relay"
 	"github.com/tlswright/tlswright/internal/revoked"
 	"github.com/tlswright/tlswright/internal/staple"
 	"github.com/tlswright/tlswright/pki"
@@ -82,6 +83,7 @@ type Gateway struct {
 	tickets *tlsnet.TicketKeys
 	standIn tlsnet.Identity // of listeners: never shown to anybody, see listener.base
 	began   time.Time
+	joiner  relay.Joiner
 
 	fetcher   *fetch.Fetcher
 	pool      *revoked.Pool

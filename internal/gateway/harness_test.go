@@ -247,3 +247,12 @@ func (c *confused) Take(string) *tlscore.Session {
 }
 
 func (c *confused) Remove(string, *tlscore.Session) {}
+
+// tlsClient makes a TLS connection to the site app over a connection that is there.
+func tlsClient(nc net.Conn, w *world) (*tlsnet.Conn, error) {
+	c, err := tlsnet.Client(nc, w.client("app.test", nil))
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Handshake()
+}

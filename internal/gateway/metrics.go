@@ -19,7 +19,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	g        *Gateway
 
-	accept, open, handshakes, failures, denials, limited, malformed *prometheus.CounterVec
+	accept, handshakes, failures, denials, limited, malformed       *prometheus.CounterVec
 	requests, bytesIn, bytesOut, upstreamErrors, redirects, reloads *prometheus.CounterVec
 	active, inFlight                                                *prometheus.GaugeVec
 	duration, handshakeTime                                         *prometheus.HistogramVec

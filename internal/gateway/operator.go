@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/pki"
 )
 
 // operator is the page for those who run the gateway: metrics, health, status. It is for loopback alone.
@@ -103,6 +104,7 @@ type Status struct {
 	Addresses   int              `json:"addresses"` // that connections come from
 	Listeners   []ListenerStatus `json:"listeners"`
 	Sites       []SiteStatus     `json:"sites"`
+	Revocation  RevocationStatus `json:"revocation"`
 }
 
 // ListenerStatus is how a listener stands.
@@ -156,8 +158,51 @@ func (g *Gateway) Status() Status {
 		}
 		s.Sites = append(s.Sites, ss)
 	}
+	g.addKept(&s)
 	s.Healthy = len(s.Problems) == 0
 	return s
+}
+
+// addKept adds what is known about revocation, of clients and of our own certificates.
+func (g *Gateway) addKept(s *Status) {
+	pool := g.pool.Status()
+	s.Revocation = RevocationStatus{Revoked: pool.Revoked, Watching: pool.Watching, Answers: pool.Answers}
+	for _, l := range pool.Lists {
+		s.Revocation.Lists = append(s.Revocation.Lists, ListStatus{l.Place, l.Entries, l.NextUpdate.UTC(), l.Problem})
+		if l.Problem != "" {
+			s.Problems = append(s.Problems, fmt.Sprintf("the list of revoked certificates %s: %s", l.Place, l.Problem))
+		}
+	}
+	for _, l := range pool.Live {
+		if l.Problem != "" {
+			s.Problems = append(s.Problems, "the records of our own CA: "+l.Problem)
+		}
+	}
+	now := g.o.Now()
+	for _, k := range g.staples.Status() {
+		switch {
+		case k.Revoked:
+			s.Problems = append(s.Problems, fmt.Sprintf("the certificate of %s is revoked", pki.Name(k.Leaf.Subject)))
+		case k.MustStaple && (k.NextUpdate.IsZero() || now.After(k.NextUpdate)):
+			s.Problems = append(s.Problems, fmt.Sprintf("the certificate of %s demands an OCSP answer, and there is none: %s", pki.Name(k.Leaf.Subject), k.Problem))
+		}
+	}
+}
+
+// RevocationStatus is what is known of revoked clients.
+type RevocationStatus struct {
+	Revoked  int          `json:"revoked"`  // certificates that are remembered as revoked
+	Watching int          `json:"watching"` // connections that are closed or refused once theirs is
+	Answers  int          `json:"answers"`  // of OCSP
+	Lists    []ListStatus `json:"lists,omitempty"`
+}
+
+// ListStatus is how a list of revoked certificates stands.
+type ListStatus struct {
+	Place      string    `json:"place"`
+	Entries    int       `json:"entries"`
+	NextUpdate time.Time `json:"next_update"`
+	Problem    string    `json:"problem,omitempty"`
 }
 
 // takesTLS reports whether a listener with TLS leads to the site.
@@ -192,6 +237,8 @@ td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-
 {{range .Listeners}}<tr><td>{{.Name}}</td><td>{{.Protocol}}</td><td><code>{{.Address}}</code></td><td>{{range .Sites}}{{.}} {{end}}</td></tr>{{end}}</table>
 <h2>Sites</h2><table><tr><th>name</th><th>hosts</th><th>target</th><th>client certificates</th><th>certificate until</th></tr>
 {{range .Sites}}<tr><td>{{.Name}}</td><td>{{range .Hosts}}{{.}} {{else}}all{{end}}</td><td><code>{{.Target}}</code></td><td>{{.Clients}}</td>
-<td>{{range .Certificates}}{{.NotAfter.Format "2006-01-02"}} {{.Key}}{{if .HasStaple}}, stapled{{end}}<br>{{end}}</td></tr>{{end}}</table></body></html>
+<td>{{range .Certificates}}{{.NotAfter.Format "2006-01-02"}} {{.Key}}{{if .HasStaple}}, stapled{{end}}<br>{{end}}</td></tr>{{end}}</table>
+{{with .Revocation}}<h2>Revocation</h2><p>{{.Revoked}} certificates are known to be revoked, {{.Watching}} connections are watched, {{.Answers}} OCSP answers are kept.</p>
+{{if .Lists}}<table><tr><th>list</th><th>entries</th><th>next</th><th></th></tr>{{range .Lists}}<tr><td><code>{{.Place}}</code></td><td>{{.Entries}}</td><td>{{.NextUpdate.Format "2006-01-02 15:04 MST"}}</td><td>{{.Problem}}</td></tr>{{end}}</table>{{end}}{{end}}</body></html>
 `))
 }

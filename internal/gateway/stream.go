@@ -7,7 +7,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/tlswright/tlswright/internal/relay"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlsnet"
 )
@@ -69,7 +68,7 @@ func (l *listener) join(ctx context.Context, c *conn, nc net.Conn, d *door, s *s
 		l.g.streamEnded(c, d, s, 0, 0, err)
 		return
 	}
-	in, out, err := relay.Join(ctx, nc, up, idle)
+	in, out, err := l.g.joiner.Join(ctx, nc, up, idle)
 	l.g.streamEnded(c, d, s, in, out, err)
 }
 
