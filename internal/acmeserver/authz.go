@@ -10,22 +10,23 @@ import (
 	"github.com/tlswright/tlswright/internal/store"
 )
 
-func (s *Server) loadAuthorization(q *request, id string) (*order.Authorization, *acme.Problem) {
+// loadAuthorization finds an authorization of the request's account; row is how it was read.
+func (s *Server) loadAuthorization(q *request, id string) (a *order.Authorization, row *store.ACMEAuthorization, problem *acme.Problem) {
 	rows, err := s.o.Store.ACMEAuthorizations(q.Context(), id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound("there is no such authorization")
+		return nil, nil, notFound("there is no such authorization")
 	}
 	if err != nil {
-		return nil, s.trouble("read the authorization", err)
+		return nil, nil, s.trouble("read the authorization", err)
 	}
 	if problem := q.own(rows[0].Account); problem != nil {
-		return nil, problem
+		return nil, nil, problem
 	}
-	a, err := readAuthorization(&rows[0])
+	found, err := readAuthorization(&rows[0])
 	if err != nil {
-		return nil, s.trouble("read the authorization", err)
+		return nil, nil, s.trouble("read the authorization", err)
 	}
-	return &a, nil
+	return &found, &rows[0], nil
 }
 
 // authzReply shows an authorization (RFC 8555, Section 7.1.4).
@@ -59,7 +60,7 @@ func (s *Server) challengeBody(q *request, a *order.Authorization, c *order.Chal
 
 // authz shows an authorization, or gives it up (RFC 8555, Section 7.5.2).
 func (s *Server) authz(q *request) (*reply, *acme.Problem) {
-	a, problem := s.loadAuthorization(q, q.PathValue("id"))
+	a, _, problem := s.loadAuthorization(q, q.PathValue("id"))
 	if problem != nil {
 		return nil, problem
 	}
@@ -108,7 +109,7 @@ func (s *Server) changeAuthorization(q *request, id string, edit func(*order.Aut
 
 // challenge shows a challenge, or has it validated (RFC 8555, Section 7.5.1).
 func (s *Server) challenge(q *request) (*reply, *acme.Problem) {
-	a, problem := s.loadAuthorization(q, q.PathValue("authz"))
+	a, row, problem := s.loadAuthorization(q, q.PathValue("authz"))
 	if problem != nil {
 		return nil, problem
 	}
@@ -125,7 +126,7 @@ func (s *Server) challenge(q *request) (*reply, *acme.Problem) {
 		if c.Type == acme.DNSPersist01 && len(q.dir.Identities) == 0 {
 			return nil, malformed("this CA has no name that a record could carry")
 		}
-		if a, problem = s.attempt(q, a, id); problem != nil {
+		if a, problem = s.attempt(q, a, row, id); problem != nil {
 			return nil, problem
 		}
 		c = a.Challenge(id)

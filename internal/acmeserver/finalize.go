@@ -279,7 +279,7 @@ func (s *Server) resumeValidation(row *store.ACMEAuthorization) {
 	for _, c := range a.Challenges {
 		if c.Status == acme.StatusProcessing {
 			t := s.task(&a, c.ID, &account, s.o.Base+d.prefix+"/acct/"+account.ID)
-			s.work.Go(func() { s.validate(a, c.ID, c.Attempted, t, d) })
+			s.work.Go(func() { s.validate(a, row, c.ID, c.Attempted, t, d) })
 		}
 	}
 }

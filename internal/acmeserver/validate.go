@@ -1,6 +1,7 @@
 package acmeserver
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ func (a *attempts) leave(authorization string, one *attempt) {
 
 // attempt has a challenge validated, and waits a moment for the outcome: most are decided by then, and the client need not
 // ask again.
-func (s *Server) attempt(q *request, a *order.Authorization, challengeID string) (*order.Authorization, *acme.Problem) {
+func (s *Server) attempt(q *request, a *order.Authorization, row *store.ACMEAuthorization, challengeID string) (*order.Authorization, *acme.Problem) {
 	now := s.o.Now()
 	if problem := s.limits.validation(q.account.ID, now); problem != nil {
 		return nil, problem
@@ -64,7 +65,7 @@ func (s *Server) attempt(q *request, a *order.Authorization, challengeID string)
 		task := s.task(a, challengeID, q.account, s.accountURL(q.Request, q.dir, q.account.ID))
 		s.work.Go(func() {
 			defer s.attempts.leave(a.ID, one)
-			one.decided = s.validate(*a, challengeID, one.begun, task, q.dir)
+			one.decided = s.validate(*a, row, challengeID, one.begun, task, q.dir)
 		})
 	case one.challenge != challengeID:
 		return nil, acme.NewProblem(acme.Malformed, "another challenge of the authorization is being validated")
@@ -99,8 +100,8 @@ func (s *Server) task(a *order.Authorization, challengeID string, account *store
 }
 
 // validate has a challenge validated and keeps the outcome; nil if that could not be kept: somebody will take it up again,
-// or the client will ask again.
-func (s *Server) validate(a order.Authorization, challengeID string, begun time.Time, t challenge.Task, d *directory) *order.Authorization {
+// or the client will ask again. row is how the authorization was read.
+func (s *Server) validate(a order.Authorization, row *store.ACMEAuthorization, challengeID string, begun time.Time, t challenge.Task, d *directory) *order.Authorization {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -115,19 +116,13 @@ func (s *Server) validate(a order.Authorization, challengeID string, begun time.
 	if s.ctx.Err() != nil {
 		return nil // cut short by our own end: no outcome
 	}
-	var changed order.Authorization
-	_, err := s.o.Store.ChangeACMEAuthorization(s.ctx, a.ID, func(row *store.ACMEAuthorization) error {
-		var err error
-		if changed, err = readAuthorization(row); err != nil {
-			return err
-		}
+	changed, err := s.keepOutcome(row, func(now *order.Authorization, into *store.ACMEAuthorization) {
 		// The attempt may not have been kept; if it cannot begin any more, Result finds that the outcome comes too late.
-		_, _ = changed.Attempt(challengeID, begun)
-		now := s.o.Now()
-		if changed.Result(challengeID, problem, d.Policy.ValidLifetime, now) || changed.StatusAt(now) != acme.StatusPending {
-			row.DueAt = time.Time{} // else another node has another challenge in hand
+		_, _ = now.Attempt(challengeID, begun)
+		at := s.o.Now()
+		if now.Result(challengeID, problem, d.Policy.ValidLifetime, at) || now.StatusAt(at) != acme.StatusPending {
+			into.DueAt = time.Time{} // else another node has another challenge in hand
 		}
-		return writeAuthorization(row, &changed)
 	})
 	if err != nil {
 		s.o.Log.Error("the outcome of a validation could not be kept", "authorization", a.ID, "error", err.Error())
@@ -136,5 +131,30 @@ func (s *Server) validate(a order.Authorization, challengeID string, begun time.
 	s.o.Meter.Validated(t.Type, problemName(problem), time.Since(start))
 	s.limits.validated(a.Account, problem == nil, s.o.Now())
 	s.o.Log.Info("validated", "identifier", a.Requested().String(), "by", t.Type, "ok", problem == nil, "account", a.Account)
-	return &changed
+	return changed
+}
+
+// keepOutcome changes an authorization: as it was read, if it still is so, which it nearly always is; else as it is now.
+func (s *Server) keepOutcome(from *store.ACMEAuthorization, edit func(*order.Authorization, *store.ACMEAuthorization)) (*order.Authorization, error) {
+	edited := func(row *store.ACMEAuthorization) (*order.Authorization, error) {
+		changed, err := readAuthorization(row)
+		if err != nil {
+			return nil, err
+		}
+		edit(&changed, row)
+		return &changed, writeAuthorization(row, &changed)
+	}
+	to := *from
+	changed, err := edited(&to)
+	if err != nil {
+		return nil, err
+	}
+	if done, err := s.o.Store.ReplaceACMEAuthorization(context.WithoutCancel(s.ctx), *from, to); err == nil && done {
+		return changed, nil
+	}
+	_, err = s.o.Store.ChangeACMEAuthorization(s.ctx, from.ID, func(row *store.ACMEAuthorization) (err error) {
+		changed, err = edited(row)
+		return err
+	})
+	return changed, err
 }

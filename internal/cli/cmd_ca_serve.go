@@ -218,6 +218,7 @@ func (a *app) caServe(cmd *cobra.Command, o *caServeFlags) (err error) {
 
 // runService serves until ctx ends.
 func (a *app) runService(ctx context.Context, o *caServeFlags, service *caService, side *adminSide, l *tlsnet.Listener, plain net.Listener) error {
+	defer spareCollector()()
 	told := &serveLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet}
 	told.listening("https", l.Addr())
 	base := o.url

@@ -229,3 +229,58 @@ func aSecretIsMadeOnce(_ *testing.T, f *fixture) {
 		f.Errorf("%s %v", again, err)
 	}
 }
+
+func anAuthorizationIsReplacedAsItWasRead(_ *testing.T, f *fixture) {
+	ctx := f.Context()
+	if err := f.AddACMEAccount(ctx, f.account("r"), "", f.by()); err != nil {
+		f.Fatal(err)
+	}
+	was := ACMEAuthorization{ID: "replaced", Account: "r", Identifier: "dns:r.test", Status: "pending", ExpiresAt: f.now.Add(time.Hour), Body: []byte(`{"n":1}`)}
+	if err := f.AddACMEAuthorization(ctx, was); err != nil {
+		f.Fatal(err)
+	}
+	valid := was
+	valid.Status, valid.DueAt, valid.Body = "valid", f.now, []byte(`{"n":2}`)
+	other := was
+	other.Status, other.Body = "invalid", []byte(`{"n":3}`)
+	// Of many who have read the same, one is the first.
+	var wg sync.WaitGroup
+	var replaced atomic.Int64
+	for i := range 8 {
+		to := valid
+		if i%2 > 0 {
+			to = other
+		}
+		wg.Go(func() {
+			done, err := f.ReplaceACMEAuthorization(ctx, was, to)
+			if err != nil {
+				f.Error(err)
+			}
+			if done {
+				replaced.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := replaced.Load(); n != 1 {
+		f.Errorf("%d have replaced the same", n)
+	}
+	now, err := f.ACMEAuthorizations(ctx, "replaced")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, from := range []func(*ACMEAuthorization){
+		func(a *ACMEAuthorization) { a.Status = "pending" }, func(a *ACMEAuthorization) { a.Body = []byte("{}") },
+		func(a *ACMEAuthorization) { a.DueAt = f.now.Add(time.Minute) }, func(a *ACMEAuthorization) { a.ExpiresAt = f.now },
+		func(a *ACMEAuthorization) { a.ID = "nobody" },
+	} {
+		not := now[0]
+		from(&not)
+		if done, err := f.ReplaceACMEAuthorization(ctx, not, was); err != nil || done {
+			f.Errorf("something else was replaced: %v %v", done, err)
+		}
+	}
+	if done, err := f.ReplaceACMEAuthorization(ctx, now[0], was); err != nil || !done {
+		f.Errorf("not replaced: %v %v", done, err)
+	}
+}

@@ -34,6 +34,7 @@ func conformance(t *testing.T, open func(*testing.T) *Store) {
 		{"an issuer is found again", anIssuerIsFoundAgain},
 		{"an account has one key", anAccountHasOneKey},
 		{"a binding is used once", aBindingIsUsedOnce},
+		{"an authorization is replaced as it was read", anAuthorizationIsReplacedAsItWasRead},
 		{"orders go with their authorizations", ordersGoWithTheirAuthorizations},
 		{"an order gets one certificate", anOrderGetsOneCertificate},
 		{"a precertificate becomes a certificate", aPrecertificateBecomesACertificate},

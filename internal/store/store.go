@@ -42,6 +42,8 @@ type Store struct {
 	lost     []Lost
 	alone    bool // nobody else had it open when it was opened
 	created  bool
+	opened   os.FileInfo // of the file, with SQLite
+	replaced atomic.Bool // it is not the one at its path any more: see inPlace
 	observer atomic.Pointer[func(writes int, took time.Duration, err error)]
 }
 
@@ -67,6 +69,9 @@ func open(ctx context.Context, path string) (s *Store, err error) {
 		return nil, err
 	}
 	if s.created, err = prepareFile(path); err != nil {
+		return nil, err
+	}
+	if s.opened, err = os.Stat(path); err != nil {
 		return nil, err
 	}
 	if s.presence, err = enter(path + ".lock"); err != nil {
@@ -141,12 +146,13 @@ func (s *Store) dsn(write bool) string {
 	q.Add("_pragma", "foreign_keys(1)")
 	q.Add("_pragma", "trusted_schema(0)")
 	q.Add("_pragma", "temp_store(2)")
-	q.Add("_pragma", "cache_size(-16000)") // KiB
 	if write {
+		q.Add("_pragma", "cache_size(-16000)") // KiB
 		q.Set("_txlock", "immediate")
 		q.Add("_pragma", "synchronous(FULL)") // a commit is on disk when it returns, in WAL mode too
 		q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
 	} else {
+		q.Add("_pragma", "cache_size(-4000)") // a commit makes it worthless anyway
 		q.Add("_pragma", "query_only(1)")
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(s.path), RawQuery: q.Encode()}).String()
