@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/access"
@@ -74,6 +75,12 @@ func (q *request) plainHandler(w writer, r *http.Request) http.Handler {
 // handler decides about a request; nil: it was refused, and answered.
 func (q *request) handler(w writer, r *http.Request) http.Handler {
 	st := q.g.state.Load()
+	if !hasOwnForm(r) {
+		q.host, _ = hostOf(r.Host)
+		q.deny = q.denial(reasonMalformed, "what is asked for is no path of this server")
+		q.refuse(w, r, http.StatusBadRequest)
+		return nil
+	}
 	if !q.findDoor(st, r) {
 		q.refuse(w, r, http.StatusMisdirectedRequest)
 		return nil
@@ -119,6 +126,19 @@ func (q *request) bound(w http.ResponseWriter, r *http.Request) bool {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(d))
 	}
 	return true
+}
+
+// hasOwnForm reports whether a request asks for a path here, and not, as of a proxy, for a URL or a connection elsewhere.
+//
+// RFC 9113, Section 8.3.1: the :path of HTTP/2 starts with "/", but for OPTIONS, where it may be "*".
+func hasOwnForm(r *http.Request) bool {
+	if r.Method == http.MethodConnect {
+		return false
+	}
+	if r.ProtoMajor == 2 && r.URL.Host != "" {
+		return false
+	}
+	return strings.HasPrefix(r.URL.Path, "/") || r.Method == http.MethodOptions && r.RequestURI == "*"
 }
 
 // findRoute finds the route of a request and gives its target; nil: it was answered.
