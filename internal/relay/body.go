@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 )
 
 // content reads the content of a message as its head frames it. The error io.EOF is its end in order; what is cut off
@@ -294,6 +295,8 @@ func (c *content) next(scratch *[]byte, pool *buffers) ([]byte, error) {
 // nextLarge reads past the buffer, in larger pieces when the first was full.
 func (c *content) nextLarge(scratch *[]byte, pool *buffers) ([]byte, error) {
 	switch {
+	case c.in.dry:
+		return nil, os.ErrDeadlineExceeded
 	case *scratch == nil:
 		*scratch = pool.get(largeBuffer)
 	case c.full && len(*scratch) == largeBuffer:

@@ -13,14 +13,15 @@ import (
 // pump sends a request's content to the upstream while the answer is waited for, and comes: an upstream may answer
 // before it has everything, and stop reading for that.
 type pump struct {
-	x     *hop
-	link  *link
-	wait  chan struct{} // closed when the content is wanted
-	once  sync.Once
-	ended chan struct{} // closed when nothing more is sent
-	stop  atomic.Bool
-	whole bool  // everything was sent; to be read after ended
-	err   error // what was wrong with the client's content; to be read after ended
+	x      *hop
+	link   *link
+	wait   chan struct{} // closed when the content is wanted
+	once   sync.Once
+	ended  chan struct{} // closed when nothing more is sent
+	stop   atomic.Bool
+	broken atomic.Bool // the link was closed, and err says why
+	whole  bool        // everything was sent; to be read after ended
+	err    error       // what was wrong with the client's content; to be read after ended
 }
 
 const (
@@ -56,11 +57,12 @@ func (p *pump) finished() bool {
 	}
 }
 
-// clientError returns what was wrong with the client's content, once nothing more is sent.
+// clientError returns what was wrong with the client's content, where the link was closed for it.
 func (p *pump) clientError() error {
-	if !p.finished() {
+	if !p.broken.Load() {
 		return nil
 	}
+	<-p.ended
 	return p.err
 }
 
@@ -79,6 +81,7 @@ func (p *pump) run() {
 	defer p.x.up.pool.put(buf)
 	if err := p.send(buf); err != nil && !p.stop.Load() {
 		p.err = clientFault(err)
+		p.broken.Store(true)
 		p.link.conn.Close() // what was sent is not a request
 	}
 }

@@ -59,12 +59,8 @@ func (x *hop) handContent() error {
 	}
 	var scratch []byte
 	defer func() { x.up.pool.put(scratch) }()
-	for {
-		var p []byte
-		err := x.patiently(x.up.o.Stall, func() (err error) {
-			p, err = x.content.next(&scratch, &x.up.pool)
-			return err
-		})
+	for waits := true; ; {
+		p, err := x.nextContent(&scratch, waits)
 		if len(p) > 0 {
 			if _, werr := x.w.Write(p); werr != nil {
 				return &Error{Reason: ReasonClient, Text: "the client went away", Err: werr}
@@ -73,15 +69,34 @@ func (x *hop) handContent() error {
 		switch {
 		case x.content.done():
 			return nil
-		case err != nil:
+		case err == nil:
+			waits = len(p) >= largeBuffer // much has come, and so will more
+		case waits || !isTimeout(err):
 			return x.contentFailed(err)
-		case len(x.link.in.buffered()) == 0 && len(p) < largeBuffer:
-			// What follows may take its time: the client gets what there is.
+		default: // what follows may take its time: the client gets what there is
 			if err := x.flush(); err != nil {
 				return &Error{Reason: ReasonClient, Text: "the client went away", Err: err}
 			}
+			waits = true
 		}
 	}
+}
+
+// nextContent returns more of the answer's content. Unless it waits for that, only what is there: else it times out.
+func (x *hop) nextContent(scratch *[]byte, waits bool) (p []byte, err error) {
+	next := func() error {
+		p, err = x.content.next(scratch, &x.up.pool)
+		return err
+	}
+	if waits {
+		err = x.patiently(x.up.o.Stall, next)
+		return p, err
+	}
+	in := &x.link.in
+	in.dry = true
+	err = next()
+	in.dry = false
+	return p, err
 }
 
 func (x *hop) flush() error {
@@ -129,6 +144,9 @@ func (x *hop) beginPlain(raw []byte) {
 	if lh.length >= 0 && lh.status != http.StatusNoContent {
 		h["Content-Length"] = []string{strconv.FormatInt(lh.length, 10)}
 	}
+	if names := announcedTrailers(lh, raw); len(names) > 0 {
+		h["Trailer"] = names
+	}
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // net/http is not to guess
 	}
@@ -151,6 +169,21 @@ func (x *hop) fields(raw []byte) http.Header {
 		passed[name] = append(passed[name], string(raw[s.value.from:s.value.to]))
 	}
 	return passed
+}
+
+// announcedTrailers returns the names that a chunked answer says will come behind its content.
+func announcedTrailers(h *head, raw []byte) (names []string) {
+	for _, f := range h.fields {
+		if f.kind == fieldTrailer && h.chunked {
+			elements(string(raw[f.value.from:f.value.to]), func(name string) bool {
+				if isToken(name) && kindOf(name) == otherField {
+					names = append(names, http.CanonicalHeaderKey(name))
+				}
+				return true
+			})
+		}
+	}
+	return names
 }
 
 // connectionNames returns the values of Connection, if they name other fields.

@@ -36,7 +36,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.expects = false
 		b.x.resp.sayContinue()
 	}
-	if len(b.content.in.buffered()) == 0 && !b.manual.Load() {
+	if !b.manual.Load() {
 		b.arm()
 	}
 	n, err := b.content.read(p)

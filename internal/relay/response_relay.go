@@ -48,6 +48,11 @@ func (w *response) beginRelay(x *hop, raw []byte) {
 			c.out = appendField(c.out, d.name, d.value)
 		}
 	}
+	if w.x.minor > 0 {
+		for _, name := range announcedTrailers(h, raw) {
+			c.out = appendField(c.out, "Trailer", name)
+		}
+	}
 	w.appendFraming()
 }
 
