@@ -5,9 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tlswright/tlswright/pki"
 )
 
 // How often a follower looks for changes, how long one look may take, and how long it waits after a failed one. PostgreSQL
@@ -18,6 +21,7 @@ const (
 	lookTimeout  = 2 * time.Second
 	lookAgain    = 250 * time.Millisecond
 	lookSeldom   = 2 * time.Second // the longest wait after several failures
+	lookAtFile   = 10              // looks, until one makes sure that the file is still there
 )
 
 // changesChannel is what PostgreSQL announces changes on, for all schemas of a database together.
@@ -93,7 +97,12 @@ func (l *lookout) poll(ctx context.Context) (err error) {
 	tick := time.NewTicker(lookSQLite)
 	defer tick.Stop()
 	seen := int64(-1)
-	for {
+	for n := 0; ; n++ {
+		if n%lookAtFile == 0 {
+			if err := l.store.inPlace(); err != nil {
+				return err
+			}
+		}
 		var version int64
 		at := time.Now()
 		if err := conn.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&version); err != nil {
@@ -259,6 +268,9 @@ func (c *change) announce() error {
 // StatusOf is Status of an issuer by its KeyHash. [ErrIssuer]: these are not the records of that issuer; [ErrNotFound]: it
 // has never given the number out.
 func (s *Store) StatusOf(ctx context.Context, issuer [32]byte, serial []byte) (Status, error) {
+	if s.replaced.Load() {
+		return Status{}, s.inPlace()
+	}
 	i, err := s.issuer(ctx, `key_hash = $1`, issuer[:])
 	if errors.Is(err, ErrNotFound) {
 		return Status{}, fmt.Errorf("%w", ErrIssuer)
@@ -267,6 +279,23 @@ func (s *Store) StatusOf(ctx context.Context, issuer [32]byte, serial []byte) (S
 		return Status{}, err
 	}
 	return s.Status(ctx, i.ID, serial)
+}
+
+// inPlace makes sure that the file that is open is the one that others find under its name. Whoever goes on with a file that
+// was put aside hears of no revocation any more.
+func (s *Store) inPlace() error {
+	if s.postgres != nil {
+		return nil
+	}
+	info, err := os.Stat(s.path)
+	if err == nil && !os.SameFile(info, s.opened) {
+		err = errors.New("another file has taken its place since it was opened: start again")
+	}
+	s.replaced.Store(err != nil)
+	if err != nil {
+		return fmt.Errorf("the database %s: %w", pki.Printable(s.path), err)
+	}
+	return nil
 }
 
 // pause waits, or until ctx ends.

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -180,4 +182,36 @@ func withIssuerAt(t *testing.T, path string) *fixture {
 	f.issuer, err = f.Introduce(t.Context(), Issuer{Name: "CN=Test CA", KeyHash: [32]byte{1}, Certificate: []byte("ca")}, f.by())
 	f.must(err)
 	return f
+}
+
+// Who has a file open that others find no more under its name would hear of nothing.
+func TestFileThatWasPutAsideIsNoticed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.db")
+	f := withIssuerAt(t, path)
+	f.issue(1)
+	h := follow(t, f.Store)
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-h.failed:
+		if !strings.Contains(err.Error(), "taken its place") {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("nobody noticed")
+	}
+	if st, err := f.StatusOf(t.Context(), f.issuer.KeyHash, serial(1)); err == nil {
+		t.Errorf("%+v", st)
+	}
+	if err := os.Rename(path+".old", path); err != nil {
+		t.Fatal(err)
+	}
+	h.certain()
+	if _, err := f.StatusOf(t.Context(), f.issuer.KeyHash, serial(1)); err != nil {
+		t.Error(err)
+	}
 }
