@@ -36,9 +36,10 @@ type Live interface {
 type follower struct {
 	pool    *Pool
 	live    Live
-	sure    atomic.Int64 // nanoseconds since 1970, by the system's clock: until then all changes have been heard
+	began   time.Time    // what the times below are counted from: so it does not matter if somebody sets the clock
+	sure    atomic.Int64 // nanoseconds: until then all changes have been heard; 0: not yet
 	problem atomic.Pointer[string]
-	tried   atomic.Int64 // as sure: when somebody last asked in spite of a problem
+	tried   atomic.Int64 // nanoseconds: when somebody last asked in spite of a problem
 }
 
 func (f *follower) functions() store.Follower {
@@ -46,7 +47,7 @@ func (f *follower) functions() store.Follower {
 }
 
 func (f *follower) isSure(at time.Time) {
-	f.sure.Store(at.UnixNano())
+	f.sure.Store(max(int64(at.Sub(f.began)), 1))
 	if f.problem.Swap(nil) != nil {
 		f.pool.o.Log.Info("the CA's records can be read again")
 	}
@@ -61,7 +62,8 @@ func (f *follower) failed(err error) {
 
 // isCurrent reports whether changes are being heard.
 func (f *follower) isCurrent() bool {
-	return time.Since(time.Unix(0, f.sure.Load())) < liveFor
+	sure := f.sure.Load()
+	return sure != 0 && time.Since(f.began)-time.Duration(sure) < liveFor
 }
 
 // told takes changes up.
@@ -91,8 +93,8 @@ func (p *Pool) remember(all map[key]memo) {
 // ask asks the records. Where they could not be read a moment ago, nobody is kept waiting by trying that again.
 func (f *follower) ask(ctx context.Context, k key) (store.Status, error) {
 	if text := f.problem.Load(); text != nil {
-		last, now := f.tried.Load(), time.Now().UnixNano()
-		if now-last < int64(livePatience) || !f.tried.CompareAndSwap(last, now) {
+		last, now := f.tried.Load(), int64(time.Since(f.began))
+		if last != 0 && now-last < int64(livePatience) || !f.tried.CompareAndSwap(last, now) {
 			return store.Status{}, errors.New(*text)
 		}
 	}

@@ -89,7 +89,7 @@ func NewPool(o PoolOptions) (*Pool, error) {
 	p.own = fetch.New(fetch.Options{AllowPrivate: true, Now: o.Now})
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	for _, l := range o.Live {
-		f := &follower{pool: p, live: l}
+		f := &follower{pool: p, live: l, began: time.Now()}
 		p.lives = append(p.lives, f)
 		p.work.Go(func() { l.Follow(p.ctx, f.functions()) })
 	}

@@ -66,7 +66,7 @@ func (p *Pool) Status() Status {
 	for _, f := range p.lives {
 		l := LiveStatus{Current: f.isCurrent()}
 		if at := f.sure.Load(); at != 0 {
-			l.Sure = time.Unix(0, at)
+			l.Sure = f.began.Add(time.Duration(at))
 		}
 		if text := f.problem.Load(); text != nil {
 			l.Problem = *text
