@@ -78,7 +78,9 @@ func TestOnlyTheListLetsIn(t *testing.T) {
 // TestHostileRequestsAreRefused is about what a web page, a confused client or an attacker with a certificate sends.
 func TestHostileRequestsAreRefused(t *testing.T) {
 	l := newLab(t)
-	header := func(name, value string) func(*http.Request) { return func(r *http.Request) { r.Header.Set(name, value) } }
+	header := func(name, value string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set(name, value) }
+	}
 	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
 	good := IssueOrder{CSR: l.csr("a.test")}
 	for name, c := range map[string]struct {

@@ -10,15 +10,15 @@ import (
 )
 
 // printRecordsCSV prints records for a spreadsheet.
-func (a *app) printRecordsCSV(records []authority.Record, now time.Time) error {
+func (a *app) printRecordsCSV(records []authority.Record, accounts map[string]string, now time.Time) error {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
-	_ = w.Write([]string{"serial", "state", "profile", "subject", "names", "not_before", "not_after", "revoked_at", "reason"})
+	_ = w.Write([]string{"serial", "state", "profile", "subject", "names", "not_before", "not_after", "revoked_at", "reason", "account"})
 	for _, r := range records {
 		j := newRecordReport(r, now)
 		_ = w.Write([]string{
 			j.Serial, j.State, cell(j.Profile), cell(j.Subject), cell(strings.Join(j.Names, " ")),
-			cellTime(j.NotBefore), cellTime(j.NotAfter), cellTime(j.RevokedAt), cell(j.Reason),
+			cellTime(j.NotBefore), cellTime(j.NotAfter), cellTime(j.RevokedAt), cell(j.Reason), cell(accounts[j.Serial]),
 		})
 	}
 	w.Flush()

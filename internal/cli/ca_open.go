@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/admin"
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/issue"
 	"github.com/tlswright/tlswright/internal/keystore"
@@ -156,6 +157,9 @@ type recordReport struct {
 	Reason    string    `json:"reason,omitempty"` // of a revocation, a refusal or a loss
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 	PEM       string    `json:"pem,omitempty"`
+	Account   string    `json:"account,omitempty"` // the ACME account that ordered it, in lists
+
+	ACME *admin.Origin `json:"acme,omitempty"` // where one certificate is shown
 }
 
 func newRecordReport(r store.Certificate, now time.Time) recordReport {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,8 @@ import (
 
 type caAuditFlags struct {
 	from     int64
+	by       string
+	action   string
 	isVerify bool
 	asJSON   bool
 }
@@ -32,7 +36,8 @@ type auditReport struct {
 }
 
 const caAuditLong = `Show what was done with the CA: every certificate, revocation, CRL and refusal,
-with time and person. The log can only be added to, and each entry holds the
+with time and person: users of this machine (cli:NAME), ACME accounts (acme
+account ID) and admins (admin NAME). The log can only be added to, and each entry holds the
 hash of the one before: --verify recomputes the chain from its beginning, and
 ends with exit code 1 where it is broken. Note the number and hash it prints
 somewhere else: a log that was cut off and written anew does not lead to them.`
@@ -43,16 +48,56 @@ func newCAAudit(a *app) *cobra.Command {
 		Use:     "audit",
 		Short:   "Show the CA's log, or verify that nobody changed it",
 		Long:    caAuditLong,
-		Example: "  tlswright ca audit\n  tlswright ca audit --verify\n  tlswright ca audit --from 1000 --json",
+		Example: "  tlswright ca audit\n  tlswright ca audit --verify\n  tlswright ca audit --from 1000 --json\n  tlswright ca audit --by \"admin alice\"",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.caAudit(cmd, o) },
 	}
 	f := cmd.Flags()
 	f.Int64Var(&o.from, "from", 0, "begin with entry `NUMBER`")
+	f.StringVar(&o.by, "by", "", "only what this `ACTOR` did, as the log names it")
+	f.StringVar(&o.action, "action", "", "only entries of this `ACTION`, such as issued, revoked, account, binding, admin")
 	f.BoolVar(&o.isVerify, "verify", false, "check the chain of hashes from the first entry to the last")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON, one object a line")
-	exclusive(cmd, "from", "verify")
+	complete(cmd, "action", auditActions())
+	for _, name := range []string{"from", "by", "action"} {
+		exclusive(cmd, name, "verify")
+	}
 	return cmd
+}
+
+// auditActions are the words of --action.
+func auditActions() []string {
+	return []string{store.ActionIssued, store.ActionRefused, store.ActionRevoked, store.ActionReleased, store.ActionCRL, store.ActionSigned, store.ActionAccount,
+		store.ActionBinding, store.ActionAdmin, store.ActionIssuer, store.ActionBackup, store.ActionRestored, store.ActionImported, store.ActionLost, store.ActionCreated}
+}
+
+// auditPage is how many entries are read at a time.
+const auditPage = 1000
+
+// entries are those that the flags mean, oldest first.
+func (o *caAuditFlags) entries(ctx context.Context, s *store.Store) iter.Seq2[store.Entry, error] {
+	if o.by == "" && o.action == "" {
+		return s.Audit(ctx, o.from)
+	}
+	return func(yield func(store.Entry, error) bool) {
+		q := store.AuditQuery{Actor: o.by, Action: o.action, After: max(o.from-1, 0), Limit: auditPage}
+		for {
+			page, err := s.AuditPage(ctx, q)
+			if err != nil {
+				yield(store.Entry{}, err)
+				return
+			}
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+				q.After = e.Seq
+			}
+			if len(page) < auditPage {
+				return
+			}
+		}
+	}
 }
 
 func (a *app) caAudit(cmd *cobra.Command, o *caAuditFlags) (err error) {
@@ -68,7 +113,7 @@ func (a *app) caAudit(cmd *cobra.Command, o *caAuditFlags) (err error) {
 		return a.verifyAudit(cmd, o, au)
 	}
 	out := &a.ui.out
-	for e, err := range au.Audit(cmd.Context(), o.from) {
+	for e, err := range o.entries(cmd.Context(), au.Store) {
 		if err != nil {
 			return caFailure(err, "reading the log")
 		}

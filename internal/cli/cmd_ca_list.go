@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ type caListFlags struct {
 	all      bool
 	asJSON   bool
 	asCSV    bool
+	account  string
+	accounts map[string]string // by serial number: who ordered over ACME
 }
 
 // listStates are the words of --state and what they mean in the records.
@@ -40,12 +43,15 @@ func newCAList(a *app) *cobra.Command {
 		Short: "List what the CA has issued",
 		Long: `List the certificates of the CA, the newest first: valid, expired and revoked
 ones. --expiring 30 lists what ends within thirty days, so that it can be
-renewed in time, and ends with exit code 1 if there is any.`,
-		Example: "  tlswright ca list\n  tlswright ca list --expiring 30\n  tlswright ca list --state revoked --json",
+renewed in time, and ends with exit code 1 if there is any. Of what was ordered
+over ACME the account is named; "ca show" tells more of it.`,
+		Example: "  tlswright ca list\n  tlswright ca list --expiring 30\n  tlswright ca list --state revoked --json\n  tlswright ca list --account 5WZDXZKEMHQ4TP3SC3UFRJTQY7",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.caList(cmd, o, "") },
 	}
 	o.registerList(cmd, a)
+	cmd.Flags().StringVar(&o.account, "account", "", "only what the ACME account with this `ID` has ordered")
+	_ = cmd.RegisterFlagCompletionFunc("account", a.completeAccounts)
 	cmd.Flags().IntVar(&o.expiring, "expiring", 0, "only what is valid and ends within `DAYS`; exit code 1 if there is any")
 	return cmd
 }
@@ -56,8 +62,10 @@ func newCASearch(a *app) *cobra.Command {
 		Use:   "search TEXT",
 		Short: "Search the certificates of the CA by name or serial number",
 		Long: `Search what the CA has issued: TEXT is part of a subject or of a name, or the
-beginning of a serial number. Exit code 1 if nothing is found.`,
-		Example:           "  tlswright ca search app.test\n  tlswright ca search 4f21 --json",
+beginning of a serial number. Where nothing is found so, TEXT is part of what an
+ACME account gave as its contact, or the beginning of its ID, and what it ordered
+is listed. Exit code 1 if nothing is found.`,
+		Example:           "  tlswright ca search app.test\n  tlswright ca search 4f21 --json\n  tlswright ca search ops@corp.example",
 		Args:              oneArg("the TEXT to search for"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.caList(cmd, o, args[0]) },
@@ -81,7 +89,7 @@ func (o *caListFlags) registerList(cmd *cobra.Command, a *app) {
 
 // query turns flags into a question to the records.
 func (o *caListFlags) query(cmd *cobra.Command, text string, now time.Time) (authority.Query, error) {
-	q := authority.Query{Profile: o.profile, Newest: true, Light: !o.asJSON}
+	q := authority.Query{Profile: o.profile, Account: o.account, Newest: true, Light: !o.asJSON}
 	words := listStates()
 	for _, s := range o.states {
 		states, ok := words[s]
@@ -130,6 +138,9 @@ func (a *app) caList(cmd *cobra.Command, o *caListFlags, text string) (err error
 	}
 	defer closing(au, &err)
 	records, total, err := o.find(cmd, au, q, text)
+	if err == nil {
+		o.accounts, err = accountsOf(cmd.Context(), au, records)
+	}
 	if err != nil {
 		return caFailure(err, "reading the records")
 	}
@@ -177,7 +188,10 @@ func (o *caListFlags) find(cmd *cobra.Command, au *authority.Authority, q author
 	}
 	limit := o.limit
 	if o.all {
-		limit = int(total)
+		limit = math.MaxInt
+	}
+	if total == 0 && text != "" {
+		return findByAccount(ctx, au, q, text, limit)
 	}
 	var records []authority.Record
 	for r, err := range au.Search(ctx, q) {
@@ -196,25 +210,34 @@ func (a *app) printRecords(o *caListFlags, records []authority.Record, now time.
 	switch {
 	case o.asJSON:
 		for _, r := range records {
-			if err := a.ui.printJSONLine(newRecordReport(r, now)); err != nil {
+			j := newRecordReport(r, now)
+			j.Account = o.accounts[j.Serial]
+			if err := a.ui.printJSONLine(j); err != nil {
 				return err
 			}
 		}
 		return nil
 	case o.asCSV:
-		return a.printRecordsCSV(records, now)
+		return a.printRecordsCSV(records, o.accounts, now)
 	case len(records) == 0:
 		a.ui.notef("there are none")
 		return nil
 	}
 	out := &a.ui.out
 	cells := [][]string{{"serial", "state", "profile", "ends", "days", "name"}}
+	if len(o.accounts) > 0 {
+		cells[0] = append(cells[0], "ACME account")
+	}
 	for _, r := range records {
 		days := ""
 		if !r.NotAfter.IsZero() {
 			days = fmt.Sprint(int(r.NotAfter.Sub(now) / day))
 		}
-		cells = append(cells, []string{serialShort(r.Serial), recordState(r, now), r.Profile, dateOrNone(r.NotAfter), days, recordName(r)})
+		line := []string{serialShort(r.Serial), recordState(r, now), r.Profile, dateOrNone(r.NotAfter), days, recordName(r)}
+		if len(o.accounts) > 0 {
+			line = append(line, orWord(o.accounts[authority.SerialText(serialOf(r.Serial))], "-"))
+		}
+		cells = append(cells, line)
 	}
 	a.ui.write(out, out.grid(cells, func(row, col int) style {
 		if col == 1 {

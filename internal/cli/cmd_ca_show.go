@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/admin"
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/pki"
 )
@@ -17,8 +18,9 @@ type caShowFlags struct {
 
 const caShowLong = `Show the CA: its root, its intermediates, for which names they may issue, and
 where it publishes. With a serial number, the beginning of one, or a name, show
-what is on record about that certificate, the certificate itself, and the chain
-that a server sends with it.
+what is on record about that certificate (over ACME also which account and client
+ordered it, how each name was proven, and when it is to be renewed), the
+certificate itself, and the chain that a server sends with it.
 
 --pem prints the root, for others to trust, or the certificate with its chain.
 The CA's key is not needed.`
@@ -100,6 +102,10 @@ func (a *app) caShowRecord(cmd *cobra.Command, o *caShowFlags, what string) (err
 		return err
 	}
 	now, out := a.now(), &a.ui.out
+	origin, err := admin.OriginOf(cmd.Context(), au.Store, record, now)
+	if err != nil {
+		return caFailure(err, "reading where it comes from")
+	}
 	if o.asPEM {
 		text, err := chainPEM(au, record)
 		if err != nil {
@@ -109,7 +115,11 @@ func (a *app) caShowRecord(cmd *cobra.Command, o *caShowFlags, what string) (err
 		return nil
 	}
 	report := caShowReport{Record: newRecordReport(*record, now), Chain: []certReport{}, Root: newCertReport(ca.Root, now)}
-	rows := recordRows(*record, now)
+	report.Record.ACME = origin
+	if origin != nil {
+		report.Record.Account = origin.Account
+	}
+	rows := append(recordRows(*record, now), originRows(origin, now)...)
 	for i, c := range au.Chain {
 		report.Chain = append(report.Chain, newCertReport(c, now))
 		rows = append(rows, row{label: map[bool]string{true: "chain"}[i == 0], value: pki.Name(c.Subject)})
