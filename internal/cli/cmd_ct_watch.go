@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,7 @@ heads are in the report, which is the evidence.
 
 What was read is remembered in the file of --state, for each log, so that the
 next run goes on there, also after a crash: nothing is left out, and at worst
-what was told last is told once more. A log that is new in it is read from its
+the one that was told last is told once more. A log that is new in it is read from its
 end on, or from --backlog entries before.
 
 --once reads what there is and ends, for cron: with 1 where a log misbehaves, 3
@@ -68,8 +69,8 @@ func newCTWatch(a *app) *cobra.Command {
 	return cmd
 }
 
-// watch is a run of `ct watch`.
-type watch struct {
+// logWatch is a run of `ct watch`.
+type logWatch struct {
 	app     *app
 	flags   *ctWatchFlags
 	domains []string
@@ -77,8 +78,8 @@ type watch struct {
 	fetcher *outside.Fetcher
 }
 
-func (a *app) ctWatch(cmd *cobra.Command, o *ctWatchFlags, args []string) error {
-	w := &watch{app: a, flags: o}
+func (a *app) ctWatch(cmd *cobra.Command, o *ctWatchFlags, args []string) (err error) {
+	w := &logWatch{app: a, flags: o}
 	for _, text := range args {
 		domain := strings.ToLower(strings.Trim(strings.TrimPrefix(text, "*."), "."))
 		if domain == "" || len(domain) > 253 || strings.ContainsAny(domain, " /:@*") {
@@ -106,6 +107,7 @@ func (a *app) ctWatch(cmd *cobra.Command, o *ctWatchFlags, args []string) error 
 	if w.state, err = openWatchState(o.state); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, w.state.close()) }()
 	if w.fetcher, err = a.logFetcher(o.timeout); err != nil {
 		return err
 	}
@@ -114,7 +116,7 @@ func (a *app) ctWatch(cmd *cobra.Command, o *ctWatchFlags, args []string) error 
 }
 
 // run looks at all logs again and again.
-func (w *watch) run(ctx context.Context, logs []*ct.Log) error {
+func (w *logWatch) run(ctx context.Context, logs []*ct.Log) error {
 	for {
 		failures, err := w.round(ctx, logs)
 		switch {
@@ -151,7 +153,7 @@ func summed(failures []*failure, logs int) error {
 const maxFollowed = 8
 
 // round reads every log up to its newest head. What is wrong with a log hurts no other; an error is about this machine.
-func (w *watch) round(ctx context.Context, logs []*ct.Log) (failures []*failure, err error) {
+func (w *logWatch) round(ctx context.Context, logs []*ct.Log) (failures []*failure, err error) {
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, maxFollowed)
@@ -180,7 +182,7 @@ func (w *watch) round(ctx context.Context, logs []*ct.Log) (failures []*failure,
 }
 
 // follow reads one log up to its newest head.
-func (w *watch) follow(ctx context.Context, l *outside.Log) *failure {
+func (w *logWatch) follow(ctx context.Context, l *outside.Log) *failure {
 	head, err := l.Head(ctx)
 	if err != nil {
 		return w.trouble(l, err, nil, nil)
@@ -207,7 +209,7 @@ func (w *watch) follow(ctx context.Context, l *outside.Log) *failure {
 }
 
 // begin takes up a log that was never read.
-func (w *watch) begin(ctx context.Context, l *outside.Log, head ct.TreeHead) *failure {
+func (w *logWatch) begin(ctx context.Context, l *outside.Log, head ct.TreeHead) *failure {
 	first := uint64(0)
 	if w.flags.backlog >= 0 && uint64(w.flags.backlog) < head.Size {
 		first = head.Size - uint64(w.flags.backlog)
@@ -226,7 +228,7 @@ func (w *watch) begin(ctx context.Context, l *outside.Log, head ct.TreeHead) *fa
 const saveEvery = 64 * ct.TileWidth
 
 // read reads from a frontier up to a head.
-func (w *watch) read(ctx context.Context, l *outside.Log, head ct.TreeHead, frontier ct.Frontier) *failure {
+func (w *logWatch) read(ctx context.Context, l *outside.Log, head ct.TreeHead, frontier ct.Frontier) *failure {
 	unsaved := uint64(0)
 	for frontier.Size < head.Size {
 		entries, err := l.Entries(ctx, frontier.Size, head.Size, head)
@@ -260,7 +262,7 @@ func (w *watch) read(ctx context.Context, l *outside.Log, head ct.TreeHead, fron
 }
 
 // keep puts the position on disk.
-func (w *watch) keep(l *outside.Log, head ct.TreeHead, frontier ct.Frontier) *failure {
+func (w *logWatch) keep(l *outside.Log, head ct.TreeHead, frontier ct.Frontier) *failure {
 	if err := w.state.save(l.Log, newPosition(l.Log, head, frontier), w.app.now()); err != nil {
 		return asFailure(err)
 	}

@@ -33,6 +33,8 @@ type watchState struct {
 
 	mu   sync.Mutex
 	path string
+	told *toldFile
+	err  error // of told
 }
 
 // watchPosition is how far a log has been read. What was read up to there has given the hashes; the head is the newest one
@@ -115,7 +117,7 @@ func openWatchState(path string) (*watchState, error) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, cannotRun(err, "making the folder of the state")
 		}
-		return s, nil
+		return s, s.openTold()
 	}
 	if err != nil {
 		return nil, cannotRun(err, "reading the state")
@@ -130,8 +132,19 @@ func openWatchState(path string) (*watchState, error) {
 		return nil, f
 	}
 	s.path = path
-	return s, nil
+	return s, s.openTold()
 }
+
+// openTold takes up what was told since the file was last replaced.
+func (s *watchState) openTold() (err error) {
+	if s.told, err = openTold(s.path+toldSuffix, s.Seen); err != nil {
+		return cannotRun(err, "reading what was told")
+	}
+	return nil
+}
+
+// close gives the file back.
+func (s *watchState) close() error { return s.told.file.Close() }
 
 // position is where a log was left; nil if it was never read.
 func (s *watchState) position(l *ct.Log) *watchPosition {
@@ -152,7 +165,10 @@ func (s *watchState) save(l *ct.Log, p *watchPosition, now time.Time) error {
 	}
 	data, err := json.Marshal(s)
 	if err == nil {
-		err = keystore.WriteFile(s.path, append(data, '\n'), 0o600)
+		err = errors.Join(s.err, keystore.WriteFile(s.path, append(data, '\n'), 0o600))
+	}
+	if err == nil {
+		err = s.told.clear()
 	}
 	if err != nil {
 		return cannotRun(err, "keeping the position")
@@ -161,7 +177,8 @@ func (s *watchState) save(l *ct.Log, p *watchPosition, now time.Time) error {
 }
 
 // once has a certificate told if it was not told yet. A precertificate and its certificate share issuer and serial number,
-// in whatever logs they are. Nothing is saved before it was told: else a crash could have it remembered and never told.
+// in whatever logs they are. Nothing is saved before it was told: else a crash could have it remembered and never told. It
+// is noted at once then, so that a crash has the last one at most told again.
 func (s *watchState) once(c *cert.Certificate, tell func()) bool {
 	sum := sha256.New()
 	sum.Write(c.RawIssuer)
@@ -175,5 +192,6 @@ func (s *watchState) once(c *cert.Certificate, tell func()) bool {
 	}
 	tell()
 	s.Seen[key] = c.NotAfter
+	s.err = errors.Join(s.err, s.told.add(key, c.NotAfter))
 	return true
 }

@@ -120,6 +120,9 @@ func TestWatchesSurviveBeingKilled(t *testing.T) {
 			if len(told) != len(watched) {
 				t.Errorf("%d names told, %d are there", len(told), len(watched))
 			}
+			if repeated > kills {
+				t.Errorf("%d kills, and %d told again: one for each at most", kills, repeated)
+			}
 			t.Logf("%d kills, %d told again", kills, repeated)
 			if again := watching(t, list, state, 0); len(again) > 0 {
 				t.Errorf("told again in the end: %v", again)
