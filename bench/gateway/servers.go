@@ -234,7 +234,7 @@ https://{server}:{mutualport}, https://127.0.0.1:{mutualport} {
 			trusted_ca_cert_file {certs}/root.pem
 		}
 	}
-	@known expression {http.request.tls.client.subject}.contains("CN={client}")
+	@known vars_regexp {http.request.tls.client.subject} CN={client}
 	handle @known {
 		reverse_proxy {backend}
 	}
@@ -272,7 +272,7 @@ func startGateway(h *hall) (*process, error) {
     - {name: open, address: "{open}", protocol: `+protocol+`, sites: [open]}
     - {name: mutual, address: "{mutual}", protocol: `+protocol+`, sites: [mutual]}
   sites:
-`+site("open", "")+site("mutual", `      clients: {ca: "{certs}/root.pem", allow: {cn: {client}}}
+`+site("open", "")+site("mutual", `      clients: {ca: "{certs}/root.pem", allow: {cn: {client}}, revocation: off}
 `))
 	if err != nil {
 		return nil, err
