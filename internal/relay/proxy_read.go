@@ -53,7 +53,7 @@ func parseProxy(in []byte) (h ProxyHeader, err error) {
 	}
 	switch in[12] {
 	case proxyLocal:
-		h.Local = true
+		return ProxyHeader{Local: true}, nil // whatever else it says does not matter
 	case proxyProxy:
 	default:
 		return h, fmt.Errorf("relay: the PROXY header has an unknown version and command, %#x", in[12])
@@ -100,8 +100,8 @@ func proxyAddresses(h ProxyHeader, family byte, in []byte) (_ ProxyHeader, rest 
 		return h, nil, errors.New("relay: the PROXY header ends inside its addresses")
 	}
 	n := (size - 4) / 2
-	if h.Local || size == proxyAddrUn {
-		return h, in[size:], nil // the addresses of LOCAL are to be skipped
+	if size == proxyAddrUn {
+		return h, in[size:], nil
 	}
 	src, _ := netip.AddrFromSlice(in[:n])
 	dst, _ := netip.AddrFromSlice(in[n : 2*n])
