@@ -19,7 +19,7 @@ func newCAAccount(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "account",
 		Short: "The ACME accounts of the CA's clients",
-		Long: `The accounts that ACME clients have made with "ca serve": who may be reached how,
+		Long: `The accounts that ACME clients have made with "ca serve": who is reached how,
 what each may have, what it ordered; and to take one out of use.`,
 		Example: "  tlswright ca account list\n  tlswright ca account show ID\n  tlswright ca account deactivate ID",
 	}, newCAAccountList(a), newCAAccountShow(a), newCAAccountDeactivate(a))
@@ -283,7 +283,7 @@ func newCAOrderList(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the orders, the newest first",
-		Long:    "List the orders, the newest first. The status is that of the last change; an order\nthat nobody has asked for since may have failed or expired meanwhile, which \"ca\norder show\" tells.",
+		Long:    "List the orders, the newest first. The status is that of the last change: one\nthat nobody has asked for since may have failed or expired meanwhile, which\n\"ca order show\" tells.",
 		Example: "  tlswright ca order list\n  tlswright ca order list --account ID --status invalid --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -17,15 +17,16 @@ import (
 
 const caAdminLong = `Who may run the CA from elsewhere, over the admin API of "ca serve --admin".
 
-Admins come with client certificates of an admin CA of their own, so that nothing
-the CA issues, by hand or over ACME, ever opens that door. "ca admin init" makes
-it, "ca admin issue" certifies somebody and puts the certificate on a list in the
-CA's records, with roles: read, issue, revoke, accounts, or all. What is not on
-the list may nothing, and "ca admin remove" takes somebody off it at once.
+Admins come with client certificates of an admin CA of their own, so that
+nothing the CA issues, by hand or over ACME, ever opens that door. "ca admin
+init" makes it, "ca admin issue" certifies somebody and puts the certificate on
+a list in the CA's records, with roles: read, issue, revoke, accounts, or all.
+What is not on the list may do nothing, and "ca admin remove" takes somebody off
+it at once.
 
 The API is described at /openapi.json; "ca admin call" and curl speak to it:
-  curl --cert alice/fullchain.pem --key alice/privkey.pem --cacert alice/ca.pem \
-    https://127.0.0.1:9444/v1/certificates
+  curl --cert alice/fullchain.pem --key alice/privkey.pem \
+    --cacert alice/ca.pem https://127.0.0.1:9444/v1/certificates
 Whatever is changed is in the log with the admin's name: "ca audit".`
 
 func newCAAdmin(a *app) *cobra.Command {

@@ -36,6 +36,7 @@ type caAdminCallFlags struct {
 	key    string
 	ca     string
 	data   string
+	asJSON bool
 }
 
 func newCAAdminCall(a *app) *cobra.Command {
@@ -43,14 +44,16 @@ func newCAAdminCall(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call [METHOD] PATH",
 		Short: "Ask the admin API of a running CA",
-		Long: `Ask the admin API of a running CA, here or elsewhere, and print its answer. METHOD
-is GET, or POST where --data is given. /openapi.json says what can be asked. --as
-NAME takes the certificate that "ca admin issue" left below --home; --cert, --key
-and --ca name the files of one that was carried here. Exit code 1 if the service
-refuses; why is on standard error.`,
+		Long: `Ask the admin API of a running CA, here or elsewhere, and print its answer.
+METHOD is GET, or POST where --data is given. /openapi.json says what can be
+asked. --as NAME takes the certificate that "ca admin issue" left below --home;
+--cert, --key and --ca name the files of one that was carried here. Exit code 1
+if the service refuses; why is on standard error.`,
 		Example: "  tlswright ca admin call /v1/status --as alice\n  tlswright ca admin call '/v1/certificates?state=valid&limit=10' --as alice\n" +
-			"  tlswright ca admin call POST /v1/certificates/4F21C0/revoke --as alice --data '{\"reason\":\"keyCompromise\"}'\n" +
-			"  tlswright ca admin call /v1/audit --server https://ca.corp.example:9444 --cert alice/fullchain.pem --key alice/privkey.pem --ca alice/ca.pem",
+			"  tlswright ca admin call POST /v1/certificates/4f21c0/hold --as alice\n" +
+			"  tlswright ca admin call /v1/bindings --as alice --data '{\"kid\":\"team\"}'\n" +
+			"  tlswright ca admin call /v1/audit --server https://ca.corp.example:9444 \\\n" +
+			"    --cert alice/fullchain.pem --key alice/privkey.pem --ca alice/ca.pem",
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeAdminPaths,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.caAdminCall(cmd, o, args) },
@@ -62,6 +65,7 @@ refuses; why is on standard error.`,
 	f.StringVar(&o.key, "key", "", "its key in this `FILE`")
 	f.StringVar(&o.ca, "ca", "", "trust a service with a certificate of the root in this `FILE`")
 	f.StringVar(&o.data, "data", "", "send this `JSON`, or with @ the content of a file (@-: standard input)")
+	f.BoolVar(&o.asJSON, "json", false, "print the answer as it came, and not for reading")
 	_ = cmd.RegisterFlagCompletionFunc("as", a.completeAdmins)
 	for _, name := range []string{"cert", "key", "ca"} {
 		_ = cmd.MarkFlagFilename(name, "pem")
@@ -178,6 +182,10 @@ func (a *app) caAdminCall(cmd *cobra.Command, o *caAdminCallFlags, args []string
 	}
 	if response.StatusCode >= http.StatusBadRequest {
 		return adminRefusal(response.StatusCode, body)
+	}
+	if o.asJSON && json.Valid(body) {
+		a.ui.write(&a.ui.out, string(body))
+		return nil
 	}
 	a.ui.write(&a.ui.out, readable(body))
 	return nil

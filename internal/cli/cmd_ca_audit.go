@@ -37,10 +37,11 @@ type auditReport struct {
 
 const caAuditLong = `Show what was done with the CA: every certificate, revocation, CRL and refusal,
 with time and person: users of this machine (cli:NAME), ACME accounts (acme
-account ID) and admins (admin NAME). The log can only be added to, and each entry holds the
-hash of the one before: --verify recomputes the chain from its beginning, and
-ends with exit code 1 where it is broken. Note the number and hash it prints
-somewhere else: a log that was cut off and written anew does not lead to them.`
+account ID) and admins (admin NAME). The log can only be added to, and each
+entry holds the hash of the one before: --verify recomputes the chain from its
+beginning, and ends with exit code 1 where it is broken. Note the number and
+hash it prints somewhere else: a log that was cut off and written anew does not
+lead to them.`
 
 func newCAAudit(a *app) *cobra.Command {
 	o := &caAuditFlags{}

@@ -63,8 +63,8 @@ func newCASearch(a *app) *cobra.Command {
 		Short: "Search the certificates of the CA by name or serial number",
 		Long: `Search what the CA has issued: TEXT is part of a subject or of a name, or the
 beginning of a serial number. Where nothing is found so, TEXT is part of what an
-ACME account gave as its contact, or the beginning of its ID, and what it ordered
-is listed. Exit code 1 if nothing is found.`,
+ACME account gave as its contact, or the beginning of its ID, and what it has
+ordered is listed. Exit code 1 if nothing is found.`,
 		Example:           "  tlswright ca search app.test\n  tlswright ca search 4f21 --json\n  tlswright ca search ops@corp.example",
 		Args:              oneArg("the TEXT to search for"),
 		ValidArgsFunction: cobra.NoFileCompletions,

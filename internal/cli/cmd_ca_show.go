@@ -18,9 +18,9 @@ type caShowFlags struct {
 
 const caShowLong = `Show the CA: its root, its intermediates, for which names they may issue, and
 where it publishes. With a serial number, the beginning of one, or a name, show
-what is on record about that certificate (over ACME also which account and client
-ordered it, how each name was proven, and when it is to be renewed), the
-certificate itself, and the chain that a server sends with it.
+what is on record about that certificate, the certificate itself, and the chain
+that a server sends with it. Of what was ordered over ACME that is also who
+ordered it, how each name was proven, and when it is to be renewed.
 
 --pem prints the root, for others to trust, or the certificate with its chain.
 The CA's key is not needed.`
