@@ -173,7 +173,12 @@ func TestHTTP01(t *testing.T) {
 		mu.Unlock()
 		check(t, c.name, v.Validate(t.Context(), tk), c.want, c.words)
 	}
-	answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, proof) }
+	answer = func(w http.ResponseWriter, q *http.Request) {
+		if name, _, _ := strings.Cut(q.Host, ":"); name != "127.0.0.1" && name != "a.example" { // RFC 8738, Section 5
+			t.Errorf("asked the address for %s", q.Host)
+		}
+		_, _ = fmt.Fprint(w, proof)
+	}
 	check(t, "an address", v.Validate(t.Context(), task(acme.HTTP01, "127.0.0.1")), "", "")
 	closed := validator(t, challenge.Options{HTTPPort: port(t, server.Listener.Addr().String())}, r)
 	check(t, "a closed gate", closed.Validate(t.Context(), tk), acme.Connection, "loopback")
@@ -297,6 +302,10 @@ func TestTLSALPN01(t *testing.T) {
 		{"another protocol", "a.example", "h2", nil, acme.TLS, ""},
 		{"another name", "a.example", acme.ALPNProtocol, func(c *x509.Certificate) { c.DNSNames = []string{"b.example"} }, acme.IncorrectResponse, "not for this name alone"},
 		{"one name more", "a.example", acme.ALPNProtocol, func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, "b.example") }, acme.IncorrectResponse, "not for this name alone"},
+		{"another spelling", "a.example", acme.ALPNProtocol, func(c *x509.Certificate) { c.DNSNames = []string{"A.Example"} }, "", ""},
+		{"an entry of another kind", "a.example", acme.ALPNProtocol, addRegisteredID, acme.IncorrectResponse, "not for this name alone"},
+		{"no name at all", "a.example", acme.ALPNProtocol, func(c *x509.Certificate) { c.DNSNames = nil }, acme.IncorrectResponse, "not for this name alone"},
+		{"a name for an address", "127.0.0.1", acme.ALPNProtocol, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"127.0.0.1"} }, acme.IncorrectResponse, "not for this name alone"},
 		{"not critical", "a.example", acme.ALPNProtocol, func(c *x509.Certificate) { c.ExtraExtensions[0].Critical = false }, acme.IncorrectResponse, "not critical"},
 		{"another proof", "a.example", acme.ALPNProtocol, func(c *x509.Certificate) { c.ExtraExtensions[0].Value[5] ^= 1 }, acme.IncorrectResponse, "another proof"},
 		{"no proof", "a.example", acme.ALPNProtocol, func(c *x509.Certificate) { c.ExtraExtensions = nil }, acme.IncorrectResponse, "no proof"},

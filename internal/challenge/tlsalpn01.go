@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"net"
 	"net/netip"
@@ -75,8 +76,10 @@ func faultInProof(leaf *x509.Certificate, t Task) string {
 	return ""
 }
 
+// namesOnly reports a certificate for this name, with no other entry beside it, of whatever kind (RFC 8737, Section 3; RFC
+// 8738, Section 6).
 func namesOnly(leaf *x509.Certificate, id acme.Identifier) bool {
-	if len(leaf.EmailAddresses)+len(leaf.URIs) > 0 {
+	if !hasOneName(leaf) {
 		return false
 	}
 	if id.Type == acme.TypeIP {
@@ -84,4 +87,17 @@ func namesOnly(leaf *x509.Certificate, id acme.Identifier) bool {
 		return err == nil && len(leaf.DNSNames) == 0 && len(leaf.IPAddresses) == 1 && slices.Equal(leaf.IPAddresses[0].To16(), net.IP(a.AsSlice()).To16())
 	}
 	return len(leaf.IPAddresses) == 0 && len(leaf.DNSNames) == 1 && strings.EqualFold(leaf.DNSNames[0], id.Value)
+}
+
+// hasOneName counts the alternative names as they are sent: crypto/x509 passes over those of kinds that it does not know.
+func hasOneName(leaf *x509.Certificate) bool {
+	for _, e := range leaf.Extensions {
+		if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) {
+			continue
+		}
+		var names []asn1.RawValue
+		rest, err := asn1.Unmarshal(e.Value, &names)
+		return err == nil && len(rest) == 0 && len(names) == 1
+	}
+	return false
 }
