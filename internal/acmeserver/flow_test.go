@@ -272,6 +272,15 @@ func TestRenewalInformation(t *testing.T) {
 	if o.Replaces != id {
 		t.Errorf("%+v", o)
 	}
+	if later := decode[acme.Order](t, c.must(c.post(o.url, nil), 200)); later.Replaces != id {
+		t.Errorf("later: %+v", later)
+	}
+	if d := decode[acme.Directory](t, w.get(t, c.base+"/directory")); d.RenewalInfo != c.base+"/renewal-info" {
+		t.Errorf("%+v", d)
+	}
+	if p := c.post(c.base+"/new-order", acme.NewOrder{Identifiers: identifiers("b.test"), Replaces: id}).problem(); p.Kind() != acme.Malformed {
+		t.Errorf("no name in common: %v", p)
+	}
 	again := c.post(c.base+"/new-order", acme.NewOrder{Identifiers: identifiers("a.test"), Replaces: id})
 	if again.status != 409 || again.problem().Kind() != acme.AlreadyReplaced {
 		t.Errorf("%s", again.body)
