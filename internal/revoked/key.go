@@ -26,11 +26,14 @@ func keyOf(path []*x509.Certificate) (k key, ok bool) {
 	return key{IssuerKey(path[1]), string(path[0].SerialNumber.Bytes())}, path[0].SerialNumber.Sign() > 0
 }
 
-// chainID names a chain.
+// chainID names a verified chain: by its leaf, and by the signatures of the CAs above it, which nobody else can have made
+// under the keys that verified them.
 func chainID(chain []*x509.Certificate) [32]byte {
 	h := sha256.New()
-	for _, c := range chain {
-		h.Write(c.Raw)
+	h.Write(chain[0].Raw)
+	for _, c := range chain[1:] {
+		h.Write([]byte{byte(len(c.Signature) >> 8), byte(len(c.Signature))})
+		h.Write(c.Signature)
 	}
 	return [32]byte(h.Sum(nil))
 }

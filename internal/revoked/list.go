@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -31,6 +32,7 @@ const (
 	largeAtMost = 6 * time.Hour // one of more than largeList bytes
 	listAtLeast = 10 * time.Second
 	largeList   = 4 << 20
+	largeCount  = 1000           // entries
 	unusedFor   = 24 * time.Hour // until what nobody asks for is no longer fetched
 	maxSigners  = 16
 )
@@ -137,6 +139,7 @@ func (l *list) restore() {
 		return
 	}
 	if parsed, err := crl.Parse(der); err == nil {
+		warm(parsed)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.lists, l.due = []*crl.List{parsed}, l.nextLocked(parsed)
@@ -164,11 +167,24 @@ func (l *list) read() error {
 	if err != nil {
 		return &fs.PathError{Op: "read", Path: l.place, Err: err}
 	}
+	for _, one := range parsed {
+		warm(one)
+	}
 	l.mu.Lock()
 	l.lists, l.info, l.problem = parsed, info, ""
 	l.mu.Unlock()
 	l.pool.changed(nil)
 	return nil
+}
+
+// warm searches a large list ahead, so that no handshake waits for its index to be made.
+func warm(l *crl.List) {
+	if l.Count < largeCount {
+		return
+	}
+	for range 2 { // the first search walks through it, the second one makes the index
+		l.FindNumber(new(big.Int), l.RawIssuer)
+	}
 }
 
 // maxInFile bounds how many CRLs a file may hold.
@@ -261,6 +277,9 @@ func (l *list) take(der []byte) error {
 		return fmt.Errorf("%s: gives an older CRL than before, of %s", pki.Printable(l.place), stamp(parsed.ThisUpdate))
 	}
 	same := len(had) > 0 && bytes.Equal(had[0].Raw, parsed.Raw)
+	if !same {
+		warm(parsed)
+	}
 	l.mu.Lock()
 	if l.due, l.failures, l.problem = l.nextLocked(parsed), 0, ""; !same {
 		l.lists = []*crl.List{parsed}
