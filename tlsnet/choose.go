@@ -110,7 +110,7 @@ func (c *Conn) refuseHello(err error) error {
 	if out, startErr = c.machine.Abort(alert, out); startErr != nil {
 		return startErr
 	}
-	c.in.stop(c.set.buffers, err)
+	c.in.stop(c.pool, err)
 	return c.refuse(err, out)
 }
 

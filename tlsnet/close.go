@@ -88,8 +88,8 @@ func (c *Conn) depart(rest []byte, linger bool) error {
 // drain drops what the peer sends until it closes, within bounds.
 func (c *Conn) drain() {
 	c.nc.SetReadDeadline(time.Now().Add(lingerTimeout))
-	b := c.set.buffers.record()
-	defer c.set.buffers.giveRecord(b)
+	b := c.pool.record()
+	defer c.pool.giveRecord(b)
 	for left := lingerBytes; left > 0; {
 		n, err := readOnce(c.nc, b[:])
 		if err != nil {

@@ -24,6 +24,7 @@ type Conn struct {
 	nc      net.Conn
 	raw     syscall.RawConn // of nc, to wait without a buffer; nil: it has none
 	set     *settings
+	pool    *buffers
 	machine *tlscore.Machine
 	name    string // that a client verifies
 	host    *host  // shared with the connections of one listener; nil for others
@@ -84,11 +85,11 @@ func (s *settings) client(nc net.Conn, name string) (*Conn, error) {
 	if name == "" && !s.insecure {
 		return nil, errors.New("tlsnet: a client needs Config.ServerName to know whom to verify")
 	}
-	return &Conn{nc: nc, raw: rawConn(nc), set: s, name: name, machine: tlscore.NewClient(s.params, s.options(name))}, nil
+	return &Conn{nc: nc, raw: rawConn(nc), set: s, pool: s.buffers, name: name, machine: tlscore.NewClient(s.params, s.options(name))}, nil
 }
 
 func (s *settings) server(nc net.Conn, h *host) *Conn {
-	return &Conn{nc: nc, raw: rawConn(nc), set: s, host: h, machine: tlscore.NewServer(s.params, s.options(""))}
+	return &Conn{nc: nc, raw: rawConn(nc), set: s, pool: s.buffers, host: h, machine: tlscore.NewServer(s.params, s.options(""))}
 }
 
 // NetConn returns the connection beneath. Reading from it or writing to it breaks the TLS connection.

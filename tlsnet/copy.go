@@ -44,7 +44,7 @@ func (c *Conn) writeNext(w io.Writer) (int, error) {
 	case len(h.plain) > 0:
 		n, err := w.Write(h.plain)
 		h.plain = h.plain[n:]
-		h.release(c.set.buffers)
+		h.release(c.pool)
 		if err == nil && len(h.plain) > 0 {
 			err = io.ErrShortWrite
 		}
@@ -67,7 +67,7 @@ func (c *Conn) pull() error {
 		h.plain = step.Event.Data
 	}
 	wait := c.settled(step, err)
-	h.release(c.set.buffers)
+	h.release(c.pool)
 	if !wait || h.err != nil || h.buf == nil || step.Event.Kind == tlscore.HandshakeDone {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 	small := make([]byte, firstCopyLen)
 	var large *flightBuffer
-	defer func() { c.set.buffers.giveFlight(large) }()
+	defer func() { c.pool.giveFlight(large) }()
 	for {
 		buf := small
 		if large != nil {
@@ -106,9 +106,9 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 		case rerr != nil:
 			return n, rerr
 		case k == len(buf) && large == nil:
-			large = c.set.buffers.flight()
+			large = c.pool.flight()
 		case k < len(buf) && large != nil:
-			c.set.buffers.giveFlight(large)
+			c.pool.giveFlight(large)
 			large = nil
 		}
 	}
@@ -131,18 +131,18 @@ func (c *Conn) readFromConn(r net.Conn, raw syscall.RawConn) (n int64, err error
 
 // copyOnce waits for what comes, and sends it, and what follows at once if that is much.
 func (c *Conn) copyOnce(r net.Conn, raw syscall.RawConn) (n int64, err error) {
-	buf, k, err := c.set.buffers.readLazily(r, raw, wire.MaxPlaintext)
+	buf, k, err := c.pool.readLazily(r, raw, wire.MaxPlaintext)
 	if err != nil {
 		return 0, err
 	}
 	written, err := c.Write(buf[:k])
-	c.set.buffers.giveRecord(buf)
+	c.pool.giveRecord(buf)
 	n = int64(written)
 	if err != nil || k < wire.MaxPlaintext {
 		return n, err
 	}
-	large := c.set.buffers.flight()
-	defer c.set.buffers.giveFlight(large)
+	large := c.pool.flight()
+	defer c.pool.giveFlight(large)
 	for k = batch; k == batch; {
 		if k, err = r.Read(large[:batch]); k > 0 {
 			written, werr := c.Write(large[:k])

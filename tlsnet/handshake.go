@@ -100,7 +100,7 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 	defer c.in.mu.Unlock()
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	defer c.in.release(c.set.buffers) // unless data came with the peer's Finished
+	defer c.in.release(c.pool) // unless data came with the peer's Finished
 
 	if c.set.role == tlscore.RoleServer { // it has nothing to say yet
 		if err := c.fillHandshake(0); err != nil {
@@ -141,8 +141,8 @@ func (c *Conn) established(step tlscore.Step) {
 
 // answerFlight feeds what has come and sends all that follows from it in one write.
 func (c *Conn) answerFlight(ctx context.Context) (tlscore.Step, error) {
-	scratch := c.set.buffers.record()
-	defer c.set.buffers.giveRecord(scratch)
+	scratch := c.pool.record()
+	defer c.pool.giveRecord(scratch)
 	step, err := c.compute(ctx, scratch[:0])
 	switch {
 	case ctx.Err() != nil: // the connection is closed already
@@ -213,7 +213,7 @@ func (c *Conn) start(ctx context.Context, out []byte) ([]byte, error) {
 
 // fillHandshake waits for more of the peer's flight.
 func (c *Conn) fillHandshake(need int) error {
-	c.in.release(c.set.buffers)
+	c.in.release(c.pool)
 	var err error
 	if c.in.buf == nil {
 		err = c.firstBytes()

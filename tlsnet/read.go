@@ -95,7 +95,7 @@ func (c *Conn) readOnce(p []byte) (int, error) {
 	if len(h.plain) > 0 {
 		n := copy(p, h.plain)
 		h.plain = h.plain[n:]
-		h.release(c.set.buffers)
+		h.release(c.pool)
 		return n, nil
 	}
 	if h.err != nil {
@@ -139,7 +139,7 @@ func (c *Conn) firstBytes() error {
 		c.keep(h.small[:n])
 		return err
 	}
-	buf, n, err := c.set.buffers.readLazily(c.nc, c.raw, recordBufferLen)
+	buf, n, err := c.pool.readLazily(c.nc, c.raw, recordBufferLen)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (c *Conn) openBuffered(p []byte) (n, need int) {
 			break
 		}
 	}
-	h.release(c.set.buffers)
+	h.release(c.pool)
 	return n, need
 }
 
@@ -196,7 +196,7 @@ func (c *Conn) readInPlace(p []byte) (int, error) {
 	if h.err == nil {
 		c.keep(raw)
 	}
-	h.release(c.set.buffers)
+	h.release(c.pool)
 	return n, nil
 }
 
@@ -211,9 +211,9 @@ func (c *Conn) settled(step tlscore.Step, err error) bool {
 	switch {
 	case err != nil:
 		c.listenFor(err)
-		c.in.stop(c.set.buffers, err)
+		c.in.stop(c.pool, err)
 	case step.Event.Kind == tlscore.PeerClosed:
-		c.in.stop(c.set.buffers, io.EOF)
+		c.in.stop(c.pool, io.EOF)
 	case step.Event.Kind == tlscore.TicketReceived:
 		c.keepSession(step.Event.Session)
 	case step.Event.Kind == tlscore.HandshakeDone:
@@ -247,7 +247,7 @@ func (c *Conn) keep(raw []byte) {
 		return
 	}
 	if h.buf == nil {
-		h.buf = c.set.buffers.record()
+		h.buf = c.pool.record()
 	}
 	h.r, h.w = 0, copy(h.buf[:], raw)
 	h.seen = true
@@ -265,6 +265,6 @@ func (c *Conn) readFailed(err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	c.in.stop(c.set.buffers, err)
+	c.in.stop(c.pool, err)
 	return err
 }

@@ -307,8 +307,8 @@ func (c *Conn) ticketsNow() {
 		return
 	}
 	defer c.unlockWrite()
-	b := c.set.buffers.record()
-	defer c.set.buffers.giveRecord(b)
+	b := c.pool.record()
+	defer c.pool.giveRecord(b)
 	if !c.closed.Load() {
 		c.transmit(c.appendTickets(b[:0]))
 	}

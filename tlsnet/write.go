@@ -76,12 +76,12 @@ func (c *Conn) write(p []byte) (n int, err error) {
 	c.out.mu.Lock()
 	defer c.unlockWrite()
 	if len(p) <= wire.MaxPlaintext {
-		b := c.set.buffers.record()
-		defer c.set.buffers.giveRecord(b)
+		b := c.pool.record()
+		defer c.pool.giveRecord(b)
 		return c.sealAndSend(p, b[:0])
 	}
-	b := c.set.buffers.flight()
-	defer c.set.buffers.giveFlight(b)
+	b := c.pool.flight()
+	defer c.pool.giveFlight(b)
 	for n < len(p) && err == nil {
 		var k int
 		k, err = c.sealAndSend(p[n:min(len(p), n+batch)], b[:0])
@@ -162,8 +162,8 @@ func (c *Conn) flushSoon() {
 
 // flush sends the queue, and half-closes after an alert of ours. The lock is held. It reports whether sending works.
 func (c *Conn) flush() bool {
-	b := c.set.buffers.record()
-	defer c.set.buffers.giveRecord(b)
+	b := c.pool.record()
+	defer c.pool.giveRecord(b)
 	out, err := c.machine.Flush(b[:0])
 	if c.transmit(out) != nil || err != nil {
 		return false
@@ -182,8 +182,8 @@ func (c *Conn) KeyUpdate(ask bool) error {
 	}
 	c.out.mu.Lock()
 	defer c.unlockWrite()
-	b := c.set.buffers.record()
-	defer c.set.buffers.giveRecord(b)
+	b := c.pool.record()
+	defer c.pool.giveRecord(b)
 	out, err := c.machine.KeyUpdate(ask, b[:0])
 	if werr := c.transmit(out); werr != nil {
 		return werr
@@ -202,8 +202,8 @@ func (c *Conn) CloseWrite() error {
 	}
 	c.out.mu.Lock()
 	defer c.unlockWrite()
-	b := c.set.buffers.record()
-	defer c.set.buffers.giveRecord(b)
+	b := c.pool.record()
+	defer c.pool.giveRecord(b)
 	out, err := c.machine.CloseWrite(b[:0])
 	if werr := c.transmit(out); werr != nil {
 		return werr
