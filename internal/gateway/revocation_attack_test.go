@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -442,5 +443,39 @@ func TestCertificateThatIsNotInTheBooksIsRefused(t *testing.T) {
 	}
 	if d := w.told.wait(t, "the refusal", func(e Event) bool { return e.Denial != nil }).Denial; !strings.Contains(d.Text, "know of no such certificate") {
 		t.Errorf("told: %v", d)
+	}
+}
+
+// Who is not trusted cannot make us ask anybody: nothing that a certificate names is fetched before its chain is verified.
+func TestNothingIsFetchedForStrangers(t *testing.T) {
+	w := newWorld(t)
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		http.NotFound(out, r)
+	}))
+	defer server.Close()
+	naming := func(ca *pkitest.CA) *pkitest.Leaf {
+		return ca.Issue(pkitest.P256, pki.Request{Profile: pki.ProfileClient, CommonName: "alice", OCSPServers: []string{server.URL}, CRLDistributionPoints: []string{server.URL + "/crl"},
+			IssuingCertificateURLs: []string{server.URL + "/issuer"}})
+	}
+	w.mutual(&w.config.Sites[0])
+	w.config.Sites[0].Clients.Revocation = config.RevocationHard
+	w.start()
+	stranger := naming(pkitest.New(t, pkitest.P256))
+	alone := &pkitest.Leaf{Certificate: stranger.Certificate, Chain: stranger.Chain[:1], Key: stranger.Key}
+	for _, leaf := range []*pkitest.Leaf{stranger, alone, naming(w.ca.Namesake())} {
+		if _, err := w.http(leaf).Get("https://app.test/"); err == nil {
+			t.Error("a stranger was served")
+		}
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("asked %d times for strangers", n)
+	}
+	if _, err := w.http(naming(w.ca)).Get("https://app.test/"); err == nil {
+		t.Error("served though nobody knows the status")
+	}
+	if asked.Load() == 0 {
+		t.Error("nobody was asked about our own")
 	}
 }
