@@ -33,6 +33,7 @@ func (w *world) changed(edit func(*config.Gateway)) *config.Gateway {
 	c.Sites = slices.Clone(c.Sites)
 	c.Listeners = slices.Clone(c.Listeners)
 	for i := range c.Sites {
+		c.Sites[i].Certificate.Files = slices.Clone(c.Sites[i].Certificate.Files)
 		if cl := c.Sites[i].Clients; cl != nil {
 			other := *cl
 			c.Sites[i].Clients = &other
