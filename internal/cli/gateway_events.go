@@ -14,18 +14,29 @@ type gatewayLog struct {
 	isQuiet bool
 }
 
+// gatewayEvent is a line of `gateway run --json`.
+type gatewayEvent struct {
+	gateway.Event
+	URL string `json:"url,omitempty"` // of a listener
+}
+
 // event tells one event. It is called from many goroutines.
 func (l *gatewayLog) event(e gateway.Event) {
 	out, errOut := &l.app.ui.out, &l.app.ui.err
-	isTrouble := e.Kind == "denied" || e.Kind == "warning" || e.Kind == "upstream"
+	isTrouble := e.Kind == "denied" || e.Kind == "warning" || e.Kind == "limited" || e.Kind == "withheld" || e.Kind == "upstream"
 	if l.isQuiet && !isTrouble && e.Kind != "listening" {
 		return
 	}
+	text := pki.Printable(e.Text)
 	if l.asJSON {
-		_ = l.app.ui.printJSONLine(e) // an event holds nothing that cannot be encoded
+		line := gatewayEvent{Event: e}
+		line.URL, _ = strings.CutPrefix(text, "listening on ")
+		if e.Kind != "listening" {
+			line.URL = ""
+		}
+		_ = l.app.ui.printJSONLine(line) // an event holds nothing that cannot be encoded
 		return
 	}
-	text := pki.Printable(e.Text)
 	switch e.Kind {
 	case "listening":
 		if e.Listener != "" && e.Listener != e.Address && !strings.HasSuffix(e.Address, e.Listener) {
@@ -37,13 +48,32 @@ func (l *gatewayLog) event(e gateway.Event) {
 			text = errOut.paint(caution, "refused") + " " + rest
 		}
 		l.app.ui.write(errOut, text+"\n")
-	case "warning", "upstream":
+	case "upstream":
+		head, rest, reason := upstreamText(e)
+		l.app.ui.warnf("%s", withSite(e.Site, head+" "+rest+": "+reason))
+	case "withheld":
+		l.app.ui.warnf("%s", withSite(e.Site, "not served: "+pki.Printable(e.Path)+": "+text))
+	case "warning", "limited":
 		l.app.ui.warnf("%s", withSite(e.Site, text))
 	case "reload":
 		// What has changed is told by whoever asked for it.
 	default:
 		l.app.ui.notef("%s", withSite(e.Site, text))
 	}
+}
+
+// upstreamText says whom a target has not answered, and why.
+func upstreamText(e gateway.Event) (head, rest, reason string) {
+	reason = pki.Printable(e.Text)
+	if e.Err != nil {
+		if known := explainConnection(e.Err); known.kind != kindNetwork {
+			reason = known.text
+		}
+	}
+	if e.Path == "" {
+		return "no connection for", pki.Printable(e.Address), reason
+	}
+	return "no answer for", strings.TrimSpace(pki.Printable(e.Method + " " + e.Path)), reason
 }
 
 func withSite(site, text string) string {
@@ -72,7 +102,7 @@ func (l *gatewayLog) changed(changes []gateway.Change) {
 // staysAsItWas tells why a reload has done nothing.
 func (l *gatewayLog) staysAsItWas(f *failure) {
 	if l.asJSON {
-		_ = l.app.ui.printJSONLine(gateway.Event{Kind: "warning", Time: l.app.now().UTC(), Text: "the configuration stays as it was: " + f.text})
+		_ = l.app.ui.printJSONLine(gatewayEvent{Event: gateway.Event{Kind: "warning", Time: l.app.now().UTC(), Text: "the configuration stays as it was: " + f.text}})
 		return
 	}
 	l.app.ui.warnf("the configuration stays as it was: %s", f.text)

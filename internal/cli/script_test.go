@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 //	exits CODE PROGRAM ARG...   run to the end and demand an exit code
 //	server NAME ARG...          run `tlswright serve ARG...`; sets $NAME to its host:port and $NAME_PORT to the port;
 //	                            its output is in NAME.out and NAME.err
+//	gateway NAME ARG...         run `tlswright gateway run ARG...`, as server does
+//	reload NAME                 have it read its file again, and wait until it has
+//	soon NAME TEXT              wait until NAME has said TEXT
 //	halt NAME                   end it with SIGINT and demand that it ends well (testscript has a "stop" of its own,
 //	                            which ends the script)
 //	tcp NAME DOES               a TCP server that is no TLS server; see tcpServers
@@ -43,6 +46,8 @@ func TestMain(m *testing.M) {
 //	ctlogs FILE NAME...         logs of Certificate Transparency, and a list of them; those called tiled… are of the static form
 //	ctfault NAME [FAULT]        a log misbehaves, see internal/logtest, or no more
 //	flip FILE                   change its last byte
+//	watcher NAME ARG...         run `tlswright monitor run ARG...`
+//	take NAME FILE REGEXP       set $NAME to what the first group finds in a file
 //	expand FILE                 put the values of variables into it
 //	lines FILE COUNT            demand so many lines
 //	shorten FILE BYTES          cut so many off at the end
@@ -67,6 +72,9 @@ func TestScripts(t *testing.T) {
 			"server":     startServer,
 			"lesson":     startLesson,
 			"office":     startOffice,
+			"gateway":    startGateway,
+			"reload":     reloadGateway,
+			"soon":       soon,
 			"port":       freePort,
 			"halt":       haltServer,
 			"tcp":        startTCP,
@@ -77,6 +85,8 @@ func TestScripts(t *testing.T) {
 			"ctlogs":     startLogs,
 			"ctfault":    spoilLog,
 			"flip":       flipLast,
+			"take":       takeFrom,
+			"watcher":    startWatcher,
 			"expand":     expandFile,
 			"lines":      countLines,
 			"shorten":    shortenFile,
@@ -155,8 +165,8 @@ func freePort(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0]+"_PORT", port)
 }
 
-// startOurs runs tlswright in the background, and sets $NAME to the address that it says it listens on.
-func startOurs(ts *testscript.TestScript, name string, args []string) {
+// launch starts tlswright in the background. Its output is in NAME.out and NAME.err.
+func launch(ts *testscript.TestScript, name string, args []string) *server {
 	cmd := exec.Command("tlswright", args...)
 	cmd.Dir = ts.MkAbs(".")
 	for _, key := range []string{"HOME", "TLSWRIGHT_HOME", "PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOCOVERDIR"} {
@@ -172,9 +182,14 @@ func startOurs(ts *testscript.TestScript, name string, args []string) {
 	ts.Check(cmd.Start())
 	s := &server{cmd: cmd, ended: make(chan error, 1)}
 	go func() { s.ended <- cmd.Wait() }()
-	ts.Value(serversKey{}).(map[string]*server)[name] = s
 	ts.Defer(func() { cmd.Process.Kill() })
+	return s
+}
 
+// startOurs starts a server, and sets $NAME to the address that it says it listens on.
+func startOurs(ts *testscript.TestScript, name string, args []string) {
+	s := launch(ts, name, args)
+	ts.Value(serversKey{}).(map[string]*server)[name] = s
 	line := regexp.MustCompile(`(?m)(?:^listening on (?:(?:tls|https)://)?|"url":"(?:tls|https)://)(127\.0\.0\.1:(\d+))`)
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		if m := line.FindStringSubmatch(ts.ReadFile(name + ".out")); m != nil {

@@ -22,18 +22,9 @@ func (l *serveLog) gatewayEvent(e gateway.Event) {
 		l.tell(&ui.err, event{Event: "withheld", Address: e.Address, Reason: text, Request: &requestJSON{Method: e.Method, Path: e.Path, Protocol: "", Status: 404}},
 			fmt.Sprintf("%s %s: %s\n", ui.err.paint(caution, "not served"), pki.Printable(e.Path), text))
 	case "upstream":
-		reason := text
-		if e.Err != nil {
-			if known := explainConnection(e.Err); known.kind != kindNetwork {
-				reason = known.text
-			}
-		}
-		what := "no answer for " + e.Path
-		if e.Path == "" {
-			what = "no connection for " + e.Address
-		}
-		head, rest, _ := strings.Cut(what, " for ")
-		l.tell(&ui.err, event{Event: "backend", Address: e.Address, Reason: reason}, fmt.Sprintf("%s for %s: %s\n", ui.err.paint(caution, head), pki.Printable(rest), reason))
+		e.Method = "" // the line has had none for long
+		head, rest, reason := upstreamText(e)
+		l.tell(&ui.err, event{Event: "backend", Address: e.Address, Reason: reason}, ui.err.paint(caution, head)+" "+rest+": "+reason+"\n")
 	case "warning", "limited":
 		l.tell(&ui.err, event{Event: "warning", Address: e.Address, Reason: text}, ui.err.paint(caution, "warning:")+" "+text+"\n")
 	case "certificate":

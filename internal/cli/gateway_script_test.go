@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// startGateway is `gateway NAME ARG...`: runs `tlswright gateway run ARG...`; $NAME is the address of its first listener.
+func startGateway(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: gateway NAME ARG...")
+	}
+	startOurs(ts, args[0], append([]string{"gateway", "run"}, args[1:]...))
+}
+
+// reloadGateway is `reload NAME`: SIGHUP, until NAME.err says what became of it.
+func reloadGateway(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: reload NAME")
+	}
+	before := len(ts.ReadFile(args[0] + ".err"))
+	s := ts.Value(serversKey{}).(map[string]*server)[args[0]]
+	ts.Check(s.cmd.Process.Signal(syscall.SIGHUP))
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if said := ts.ReadFile(args[0] + ".err")[before:]; containsAny(said, "read again: ", "stays as it was: ") {
+			return
+		}
+	}
+	ts.Fatalf("the gateway does not say that it has read its file again")
+}
+
+// soon is `soon NAME TEXT`: TEXT appears in the output of NAME, NAME.out or NAME.err, before long.
+func soon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: soon NAME TEXT")
+	}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if containsAny(ts.ReadFile(args[0]+".out")+ts.ReadFile(args[0]+".err"), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not say %q:\n%s%s", args[0], args[1], ts.ReadFile(args[0]+".out"), ts.ReadFile(args[0]+".err"))
+}
+
+func containsAny(text string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(text, p) })
+}
