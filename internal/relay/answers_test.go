@@ -263,11 +263,11 @@ func TestAnAnswerThatIsCutOffLooksSo(t *testing.T) {
 		addr := serve(t, &relay.Front{Handler: upstream(t, to, relay.UpstreamOptions{})})
 		resp, err := client(t).Get("http://" + addr)
 		if err != nil {
-			continue // the whole was dropped
+			continue // nothing had left yet
 		}
 		b, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err == nil {
+		if err == nil && resp.StatusCode != 502 {
 			t.Errorf("%q: got %q as if whole", answer, b)
 		}
 	}

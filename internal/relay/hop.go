@@ -261,7 +261,7 @@ func (x *hop) fail(err error) {
 		x.up.o.Failed(x.r, e)
 	}
 	switch {
-	case x.begun || e.Status == 0:
+	case e.Status == 0, x.begun && (x.front == nil || !x.front.takeBack()):
 		x.breakOff()
 	default:
 		h := x.w.Header()

@@ -48,16 +48,17 @@ func (x *hop) appendTarget(out []byte) ([]byte, error) {
 		return out, bad(ReasonTarget, "the target is no path")
 	}
 	path := u.EscapedPath()
-	switch {
-	case path == "*" && x.r.Method == http.MethodOptions:
+	if path == "*" && x.r.Method == http.MethodOptions && u.RawQuery == "" {
 		return append(out, '*'), nil
-	case path == "" && x.up.base == "":
-		path = "/"
-	case path != "" && path[0] != '/', !all(path, inTarget) && path != "", u.RawQuery != "" && !all(u.RawQuery, inTarget):
-		return out, bad(ReasonTarget, "the target has a character that must be percent-encoded")
 	}
-	if strings.IndexByte(path, '?') >= 0 {
-		return out, bad(ReasonTarget, "the path has a question mark")
+	if path == "" && x.up.base == "" {
+		path = "/"
+	}
+	if path != "" && (path[0] != '/' || !all(path, inTarget) || strings.IndexByte(path, '?') >= 0) {
+		return out, bad(ReasonTarget, "the path has a character that must be percent-encoded")
+	}
+	if u.RawQuery != "" && !all(u.RawQuery, inTarget) {
+		return out, bad(ReasonTarget, "the query has a character that must be percent-encoded")
 	}
 	out = append(out, x.up.base...)
 	out = append(out, path...)

@@ -23,6 +23,7 @@ type response struct {
 	mu       sync.Mutex
 	status   int    // 0: none was said
 	begun    bool   // the head is written to its end
+	left     bool   // some of it was sent
 	typed    bool   // it has a Content-Type, or needs none
 	hold     []byte // content from before the head was written
 	length   int64  // that the head says; -1: none
@@ -261,6 +262,7 @@ func (w *response) flush() error {
 // send writes to the client, within the time that it may stall. The lock is held.
 func (w *response) send(b []byte) error {
 	c := w.x.conn
+	w.left = w.left || w.begun
 	if !w.manual.Load() {
 		c.writing.within(c.front.limits.Stall)
 	}

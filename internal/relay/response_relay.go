@@ -108,3 +108,15 @@ func (w *response) breakOff() {
 		w.err = http.ErrAbortHandler
 	}
 }
+
+// takeBack forgets a response of which nothing has left yet, and reports whether that was so.
+func (w *response) takeBack() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left || w.hijacked || w.err != nil {
+		return false
+	}
+	w.x.conn.out = w.x.conn.out[:0]
+	w.status, w.begun, w.bodiless, w.chunked, w.length, w.written = 0, false, false, false, -1, 0
+	return true
+}
