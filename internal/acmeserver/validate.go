@@ -2,6 +2,7 @@ package acmeserver
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,7 +117,7 @@ func (s *Server) validate(a order.Authorization, row *store.ACMEAuthorization, c
 	if s.ctx.Err() != nil {
 		return nil // cut short by our own end: no outcome
 	}
-	changed, err := s.keepOutcome(row, func(now *order.Authorization, into *store.ACMEAuthorization) {
+	changed, err := s.keepOutcome(a, row, func(now *order.Authorization, into *store.ACMEAuthorization) {
 		// The attempt may not have been kept; if it cannot begin any more, Result finds that the outcome comes too late.
 		_, _ = now.Attempt(challengeID, begun)
 		at := s.o.Now()
@@ -134,27 +135,27 @@ func (s *Server) validate(a order.Authorization, row *store.ACMEAuthorization, c
 	return changed
 }
 
-// keepOutcome changes an authorization: as it was read, if it still is so, which it nearly always is; else as it is now.
-func (s *Server) keepOutcome(from *store.ACMEAuthorization, edit func(*order.Authorization, *store.ACMEAuthorization)) (*order.Authorization, error) {
-	edited := func(row *store.ACMEAuthorization) (*order.Authorization, error) {
-		changed, err := readAuthorization(row)
-		if err != nil {
-			return nil, err
-		}
-		edit(&changed, row)
-		return &changed, writeAuthorization(row, &changed)
-	}
+// keepOutcome changes an authorization: a, as it was read from a row, if it still is so, which it nearly always is; else as
+// it is now.
+func (s *Server) keepOutcome(a order.Authorization, from *store.ACMEAuthorization, edit func(*order.Authorization, *store.ACMEAuthorization)) (*order.Authorization, error) {
 	to := *from
-	changed, err := edited(&to)
-	if err != nil {
+	a.Challenges = slices.Clone(a.Challenges) // whoever waits still looks at the others
+	edit(&a, &to)
+	if err := writeAuthorization(&to, &a); err != nil {
 		return nil, err
 	}
+	// Not cut short: half a transaction is of no use to anybody.
 	if done, err := s.o.Store.ReplaceACMEAuthorization(context.WithoutCancel(s.ctx), *from, to); err == nil && done {
-		return changed, nil
+		return &a, nil
 	}
-	_, err = s.o.Store.ChangeACMEAuthorization(s.ctx, from.ID, func(row *store.ACMEAuthorization) (err error) {
-		changed, err = edited(row)
-		return err
+	var changed order.Authorization
+	_, err := s.o.Store.ChangeACMEAuthorization(s.ctx, from.ID, func(row *store.ACMEAuthorization) error {
+		var err error
+		if changed, err = readAuthorization(row); err != nil {
+			return err
+		}
+		edit(&changed, row)
+		return writeAuthorization(row, &changed)
 	})
-	return changed, err
+	return &changed, err
 }

@@ -6,9 +6,9 @@ import (
 )
 
 // serviceGC is how much the heap of a service may grow between two collections, in percent of what lives.
-const serviceGC = 400
+const serviceGC = 200
 
-// spareCollector lets garbage pile up to several times what lives: a CA's service keeps a few megabytes, and makes many for
+// spareCollector lets garbage pile up to twice what lives: a CA's service keeps a few megabytes, and makes many for
 // each order that are of no use a moment later. Whoever sets GOGC has decided for himself. undo puts things back.
 func spareCollector() (undo func()) {
 	if os.Getenv("GOGC") != "" {

@@ -237,7 +237,12 @@ func (r *Resolver) roundTrip(ctx context.Context, network, server string, q *dns
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	c := dns.Client{Net: network, UDPSize: payloadSize, Timeout: r.timeout}
-	m, _, err := c.ExchangeContext(ctx, q, server)
+	conn, err := dial(ctx, c, network, server)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	m, _, err := c.ExchangeWithConnContext(ctx, q, conn)
 	if err != nil {
 		return nil, err
 	}
@@ -252,6 +257,19 @@ func (r *Resolver) roundTrip(ctx context.Context, network, server string, q *dns
 		return nil, errors.New("the answer is to another question")
 	}
 	return m, nil
+}
+
+// dial connects. For a datagram to an address nothing has to be waited for, so nobody needs to watch over it.
+func dial(ctx context.Context, c dns.Client, network, server string) (*dns.Conn, error) {
+	at, err := netip.ParseAddrPort(server)
+	if err != nil || network != "udp" {
+		return c.DialContext(ctx, server)
+	}
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		return nil, err
+	}
+	return &dns.Conn{Conn: conn, UDPSize: c.UDPSize}, nil
 }
 
 func rcodeOf(m *dns.Msg) string {

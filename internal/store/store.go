@@ -152,7 +152,7 @@ func (s *Store) dsn(write bool) string {
 		q.Add("_pragma", "synchronous(FULL)") // a commit is on disk when it returns, in WAL mode too
 		q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
 	} else {
-		q.Add("_pragma", "cache_size(-4000)") // a commit makes it worthless anyway
+		q.Add("_pragma", "cache_size(-2000)") // a commit makes it worthless anyway
 		q.Add("_pragma", "query_only(1)")
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(s.path), RawQuery: q.Encode()}).String()
