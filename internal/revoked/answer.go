@@ -145,7 +145,12 @@ func (a *answer) fetch(ctx context.Context) error {
 	}
 	var errs []error
 	for _, url := range responders(a.path[0]) {
+		if a.pool.silent.is(url, a.pool.o.Now()) {
+			errs = append(errs, &fetch.Error{URL: pki.Printable(url), Reason: "did not answer a moment ago"})
+			continue
+		}
 		der, err := a.pool.o.Fetcher.OCSP(ctx, url, request)
+		a.pool.silent.note(url, err, a.pool.o.Now())
 		if err == nil {
 			if err = a.take(der, true); err == nil {
 				return nil
@@ -205,4 +210,36 @@ func (a *answer) fail(err error) error {
 	a.due = a.pool.o.Now().Add(afterFailures(a.failures, againFirst, againLast))
 	a.failures++
 	return err
+}
+
+// silentFor is how long a responder that did not answer in time is left alone. A failure of another kind comes at once, and
+// is remembered for each question by package fetch.
+const silentFor = 30 * time.Second
+
+// maxSilent bounds how many responders are remembered.
+const maxSilent = 1024
+
+// silences knows responders that do not answer, so that not every client has to wait for each of them.
+type silences struct {
+	mu    sync.Mutex
+	until map[string]time.Time // by address
+}
+
+func (s *silences) is(url string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(s.until[url])
+}
+
+func (s *silences) note(url string, err error, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !errors.Is(err, context.DeadlineExceeded) {
+		delete(s.until, url)
+		return
+	}
+	if s.until == nil || len(s.until) >= maxSilent {
+		s.until = make(map[string]time.Time)
+	}
+	s.until[url] = now.Add(silentFor)
 }

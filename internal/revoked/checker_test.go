@@ -243,3 +243,29 @@ func TestVerdictsAreFoundOnce(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
+
+// DESIGN: a stale CRL or OCSP answer fails closed where revocation is demanded.
+func TestStaleStatementsFailClosed(t *testing.T) {
+	w := newWorld(t)
+	w.publish("/crl", w.list(1, nil))
+	file := filepath.Join(t.TempDir(), "ca.crl")
+	write(t, file, w.list(1, nil))
+	for name, chain := range map[string][]*x509.Certificate{"CRL": w.withCRL("/crl"), "OCSP": w.withOCSP(), "file": w.client(nil)} {
+		p := w.pool(t.TempDir(), nil)
+		var files []string
+		if name == "file" {
+			files = append(files, file)
+		}
+		hard, soft := w.checker(p, files...), w.mode(p, pki.RevocationSoft, files...)
+		w.expect(hard, chain, "")
+		w.setDown(true)
+		w.pass(24*time.Hour + time.Minute)
+		err := w.expect(hard, chain, "unknown")
+		if err == nil || !strings.Contains(err.Error(), "out of date") && !strings.Contains(err.Error(), "503") {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.expect(soft, chain, "")
+		w.setDown(false)
+		w.pass(-24*time.Hour - time.Minute)
+	}
+}

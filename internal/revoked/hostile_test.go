@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -332,4 +334,24 @@ func FuzzJournalLine(f *testing.F) {
 		}
 		_ = j.close()
 	})
+}
+
+// A responder that swallows questions keeps one client waiting, not every one: the list is there.
+func TestSilentResponderHoldsUpOneClient(t *testing.T) {
+	w := newWorld(t)
+	w.publish("/crl", w.list(1, nil))
+	gate, asked := make(chan struct{}), make(chan struct{}, 100)
+	black := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-gate }))
+	defer black.Close()
+	defer close(gate)
+	p := w.pool("", func(o *PoolOptions) { o.Patience = 2 * time.Second })
+	c := w.checker(p)
+	for range 20 {
+		w.expect(c, w.client(func(r *pki.Request) {
+			r.OCSPServers, r.CRLDistributionPoints = []string{black.URL}, []string{w.url("/crl")}
+		}), "")
+	}
+	if n := len(asked); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
 }

@@ -95,9 +95,11 @@ func (q *inquiry) byStatements(ctx context.Context) pki.RevocationResult {
 	if a := q.pool.answerFor(q.path); a != nil {
 		der := a.use()
 		if der == nil {
-			if err := a.fetch(ctx); err != nil {
+			asking, cancel := context.WithTimeout(ctx, q.pool.o.Patience*3/5) // the rest is for the lists
+			if err := a.fetch(asking); err != nil {
 				q.note(err.Error())
 			}
+			cancel()
 			der = a.use()
 		}
 		if der != nil {

@@ -36,6 +36,8 @@ type journal struct {
 	file  *os.File // nil: only in memory
 }
 
+var errFull = fmt.Errorf("more than %d revoked certificates are remembered", maxJournal)
+
 // memo is one revocation.
 type memo struct {
 	at     time.Time
@@ -115,8 +117,11 @@ func (j *journal) remember(all map[key]memo) error {
 	defer j.mu.Unlock()
 	var out bytes.Buffer
 	for k, m := range all {
-		if _, known := j.known[k]; known || m.reason == crl.CertificateHold || m.reason == crl.RemoveFromCRL || len(j.known) >= maxJournal {
+		if _, known := j.known[k]; known || m.reason == crl.CertificateHold || m.reason == crl.RemoveFromCRL {
 			continue
+		}
+		if len(j.known) >= maxJournal {
+			return errFull
 		}
 		j.known[k] = m
 		text, err := json.Marshal(line{hex.EncodeToString(k.issuer[:]), hex.EncodeToString([]byte(k.serial)), m.at.UTC(), uint8(m.reason), m.until.UTC()})

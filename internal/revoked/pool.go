@@ -50,6 +50,7 @@ type Pool struct {
 	disk    disk
 	journal *journal
 	lives   []*follower
+	silent  silences
 
 	ctx  context.Context // of all work in the background
 	stop context.CancelFunc
