@@ -24,6 +24,7 @@ type response struct {
 	status   int    // 0: none was said
 	begun    bool   // the head is written to its end
 	left     bool   // some of it was sent
+	trails   bool   // fields follow the content
 	typed    bool   // it has a Content-Type, or needs none
 	hold     []byte // content from before the head was written
 	length   int64  // that the head says; -1: none
@@ -127,10 +128,17 @@ func (w *response) setStatus(status int) {
 	for _, d := range w.defaults {
 		if _, ok := h[d.name]; !ok {
 			c.out = appendField(c.out, d.name, d.value)
+			w.typed = w.typed || d.name == "Content-Type"
 		}
 	}
-	if len(h["Trailer"]) > 0 {
-		w.begin(-1)
+	for _, list := range h["Trailer"] {
+		elements(list, func(name string) bool {
+			if isToken(name) && kindOf(name) == otherField {
+				c.out = appendField(c.out, "Trailer", name)
+				w.trails = true
+			}
+			return true
+		})
 	}
 }
 
@@ -205,7 +213,7 @@ func writeContent[T text](w *response, p T) (int, error) {
 			w.hold = append(w.hold, p...)
 			return len(p), nil
 		}
-		w.begin(-1)
+		w.begin(-1, string(p[:min(len(p), sniffBytes)]))
 	}
 	if w.err = carryOut(w, p); w.err != nil {
 		return 0, w.err
@@ -270,17 +278,21 @@ func (w *response) send(b []byte) error {
 	return err
 }
 
-// begin ends the head. total is the length of the content, if that is known; -1: it is not. The lock is held.
-func (w *response) begin(total int64) {
+// sniffBytes is how much of the content tells its type.
+const sniffBytes = 512
+
+// begin ends the head. total is the length of the content, if that is known; -1: it is not. What is held back comes first,
+// and then what next begins with. The lock is held.
+func (w *response) begin(total int64, next string) {
 	c := w.x.conn
 	w.begun = true
 	if !w.duplex && !w.x.body.settle() || !c.goesOn() {
 		w.keeps = false
 	}
-	if w.length < 0 && total >= 0 && !w.bodiless && (w.x.req.Method != http.MethodHead || total > 0) {
+	if w.length < 0 && total >= 0 && !w.trails && !w.bodiless && (w.x.req.Method != http.MethodHead || total > 0) {
 		w.length = total
 	}
-	w.sniff()
+	w.sniff(next)
 	w.appendFraming()
 	if w.hold != nil {
 		w.err = carryOut(w, w.hold)
@@ -314,13 +326,14 @@ func (w *response) appendFraming() {
 }
 
 // sniff tells a Content-Type as net/http does, where a handler has not: a browser would guess with less care.
-func (w *response) sniff() {
-	if w.bodiless || w.typed || len(w.hold) == 0 {
+func (w *response) sniff(next string) {
+	if w.bodiless || w.typed || len(w.hold)+len(next) == 0 {
 		return
 	}
+	first := append(w.hold[:len(w.hold):len(w.hold)], next...)
 	c := w.x.conn
 	c.out = append(c.out, "Content-Type: "...)
-	c.out = append(c.out, http.DetectContentType(w.hold)...)
+	c.out = append(c.out, http.DetectContentType(first)...)
 	c.out = append(c.out, "\r\n"...)
 }
 
@@ -347,7 +360,7 @@ func (w *response) FlushError() error {
 		w.setStatus(http.StatusOK)
 	}
 	if !w.begun {
-		w.begin(-1)
+		w.begin(-1, "")
 	}
 	if w.err == nil {
 		w.err = w.flush()
@@ -364,7 +377,7 @@ func (w *response) finish() error {
 		w.setStatus(http.StatusOK)
 	}
 	if !w.begun {
-		w.begin(int64(len(w.hold)))
+		w.begin(int64(len(w.hold)), "")
 	}
 	c := w.x.conn
 	switch {
