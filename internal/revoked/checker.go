@@ -166,8 +166,8 @@ func (c *Checker) judge(ctx context.Context, chain []*x509.Certificate) *verdict
 		if r.Subject == "" {
 			r.Subject = pki.Name(path[0].Subject)
 		}
-		if k, ok := keyOf(path); ok && r.Status == pki.RevocationRevoked && r.Source != "memory" {
-			found[k] = memo{r.At, r.Reason, path[0].NotAfter}
+		if k, ok := keyOf(path); ok && r.Status == pki.RevocationRevoked && r.Source != sourceMemory {
+			found[k] = memo{r.At, r.Reason, path[0].NotAfter, r.Source}
 		}
 		if q.refuses(&r) {
 			v.err = refusal(path[0], r)

@@ -198,8 +198,8 @@ func TestJournalSurvivesTornLines(t *testing.T) {
 	}
 	one, two, held, over := key{[32]byte{1}, "1"}, key{[32]byte{2}, "2"}, key{[32]byte{3}, "3"}, key{[32]byte{4}, "4"}
 	all := map[key]memo{
-		one: {now, crl.KeyCompromise, now.Add(time.Hour)}, two: {now, crl.Unspecified, now.Add(48 * time.Hour)},
-		held: {now, crl.CertificateHold, now.Add(time.Hour)}, over: {now, crl.KeyCompromise, now.Add(-time.Hour)},
+		one: {now, crl.KeyCompromise, now.Add(time.Hour), "CRL"}, two: {now, crl.Unspecified, now.Add(48 * time.Hour), "OCSP"},
+		held: {now, crl.CertificateHold, now.Add(time.Hour), ""}, over: {now, crl.KeyCompromise, now.Add(-time.Hour), ""},
 	}
 	if err := errors.Join(j.remember(all), j.remember(all), j.close()); err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestJournalSurvivesTornLines(t *testing.T) {
 		if j, err = openJournal(file, now); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := j.recall(one); !ok || len(j.known) != 2 {
+		if m, ok := j.recall(one); !ok || len(j.known) != 2 || !strings.HasSuffix(m.result().Text, "said a CRL") {
 			t.Errorf("%v", j.known)
 		}
 		if err := j.close(); err != nil {

@@ -43,6 +43,7 @@ type memo struct {
 	at     time.Time
 	reason crl.Reason
 	until  time.Time // the certificate's end
+	by     string    // who said so, as in a result's Source
 }
 
 // line is a memo in the file.
@@ -52,6 +53,7 @@ type line struct {
 	At     time.Time `json:"at"`
 	Reason uint8     `json:"reason"`
 	Until  time.Time `json:"until"`
+	By     string    `json:"by"`
 }
 
 // openJournal reads the file and writes it anew, without what is over. A line that was torn by a crash is left out.
@@ -99,7 +101,7 @@ func readLine(text []byte) (key, memo, error) {
 	if len(issuer) != 32 || len(serial) == 0 || !crl.Reason(l.Reason).Valid() {
 		return key{}, memo{}, fmt.Errorf("not an entry")
 	}
-	return key{[32]byte(issuer), string(serial)}, memo{l.At, crl.Reason(l.Reason), l.Until}, nil
+	return key{[32]byte(issuer), string(serial)}, memo{l.At, crl.Reason(l.Reason), l.Until, l.By}, nil
 }
 
 // recall gives what is remembered of a certificate.
@@ -124,7 +126,7 @@ func (j *journal) remember(all map[key]memo) error {
 			return errFull
 		}
 		j.known[k] = m
-		text, err := json.Marshal(line{hex.EncodeToString(k.issuer[:]), hex.EncodeToString([]byte(k.serial)), m.at.UTC(), uint8(m.reason), m.until.UTC()})
+		text, err := json.Marshal(line{hex.EncodeToString(k.issuer[:]), hex.EncodeToString([]byte(k.serial)), m.at.UTC(), uint8(m.reason), m.until.UTC(), m.by})
 		if err != nil {
 			return err
 		}
@@ -149,9 +151,25 @@ func (j *journal) close() error {
 // result is a memo as what is known of a certificate.
 func (m memo) result() pki.RevocationResult {
 	return pki.RevocationResult{
-		Status: pki.RevocationRevoked, Source: "memory", Reason: m.reason, At: m.at, Section: "RFC 5280, Section 5.3.1",
-		Text: fmt.Sprintf("was revoked on %s (%v), as was heard before", stamp(m.at), m.reason),
+		Status: pki.RevocationRevoked, Source: sourceMemory, Reason: m.reason, At: m.at, Section: "RFC 5280, Section 5.3.1",
+		Text: fmt.Sprintf("was revoked on %s (%v), said %s", stamp(m.at), m.reason, m.who()),
 	}
+}
+
+// sourceMemory is the name of the journal in results.
+const sourceMemory = "memory"
+
+// who names the source in a sentence.
+func (m memo) who() string {
+	switch m.by {
+	case "CRL":
+		return "a CRL"
+	case "OCSP":
+		return "an OCSP answer"
+	case sourceLive:
+		return sourceLive
+	}
+	return "somebody who was asked before"
 }
 
 // stamp writes a time as package pki does.

@@ -77,7 +77,7 @@ func (f *follower) told(changes []store.Change) {
 	for _, c := range changes {
 		k := key{c.Issuer, string(c.Serial)}
 		keys[k] = true
-		final[k] = memo{c.At, crl.Reason(c.Reason), until}
+		final[k] = memo{c.At, crl.Reason(c.Reason), until, sourceLive}
 	}
 	f.pool.remember(final)
 	f.pool.changed(keys)
