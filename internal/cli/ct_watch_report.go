@@ -48,7 +48,7 @@ func newWatchHead(h *ct.TreeHead) *watchHead {
 }
 
 // look tells of an entry if it is for one of the domains and was not told before; 1 if it has.
-func (w *watch) look(l *outside.Log, index uint64, e ct.LogEntry) int {
+func (w *logWatch) look(l *outside.Log, index uint64, e ct.LogEntry) int {
 	if !w.mayMatter(e.Data) {
 		return 0
 	}
@@ -88,13 +88,13 @@ func entryDigest(e ct.LogEntry) string {
 }
 
 // mayMatter passes over the mass of entries without taking them apart: a name stands in a certificate as its letters.
-func (w *watch) mayMatter(data []byte) bool {
+func (w *logWatch) mayMatter(data []byte) bool {
 	lower := bytes.ToLower(data)
 	return slices.ContainsFunc(w.domains, func(d string) bool { return bytes.Contains(lower, []byte(d)) })
 }
 
 // isWatched tells whether a name is a domain that is watched, or below it.
-func (w *watch) isWatched(name string) bool {
+func (w *logWatch) isWatched(name string) bool {
 	name = strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(name), "*."), ".")
 	return slices.ContainsFunc(w.domains, func(d string) bool { return name == d || strings.HasSuffix(name, "."+d) })
 }
@@ -137,13 +137,13 @@ func issuerText(der []byte) string {
 	return strings.Join(parts, ", ")
 }
 
-func (w *watch) tellUnreadable(l *outside.Log, index uint64, e ct.LogEntry) {
+func (w *logWatch) tellUnreadable(l *outside.Log, index uint64, e ct.LogEntry) {
 	w.tell(watchEvent{Event: "certificate", Log: logName(l.Log), Index: &index, Timestamp: ct.SCT{Timestamp: e.Timestamp}.Time(), Precertificate: e.Precertificate,
 		Text: "it holds the domain, but cannot be read", SHA256: entryDigest(e)})
 }
 
 // tell writes an event, whole, whatever others write at the same time.
-func (w *watch) tell(e watchEvent) {
+func (w *logWatch) tell(e watchEvent) {
 	ui := w.app.ui
 	if w.flags.asJSON {
 		if err := ui.printJSONLine(e); err != nil {
@@ -173,7 +173,7 @@ func (w *watch) tell(e watchEvent) {
 }
 
 // trouble tells what is wrong with a log.
-func (w *watch) trouble(l *outside.Log, err error, before, shown *ct.TreeHead) *failure {
+func (w *logWatch) trouble(l *outside.Log, err error, before, shown *ct.TreeHead) *failure {
 	f := logFailure(l.Log, err)
 	switch {
 	case f.kind == kindInterrupted:
