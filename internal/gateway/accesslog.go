@@ -152,8 +152,10 @@ func (g *Gateway) answered(q *request, r *http.Request, out relay.Outcome) {
 		route = q.route.name
 	}
 	g.metrics.requests.WithLabelValues(site, methodOf(r.Method), codeOf(out.Status())).Inc()
-	g.metrics.duration.WithLabelValues(site).Observe(took.Seconds())
-	g.metrics.bytesOut.WithLabelValues(site).Add(float64(out.Written()))
+	if q.door != nil {
+		q.door.site.took.Observe(took.Seconds())
+		q.door.site.sent.Add(float64(out.Written()))
+	}
 	if !g.access.isOn() && g.o.Answered == nil {
 		return
 	}

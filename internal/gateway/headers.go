@@ -22,6 +22,9 @@ type headerSet struct {
 	fields []headerField
 	hsts   string   // apart: it is not for every host
 	drop   []string // canonical names of fields that are not sent
+
+	values [][]string // of fields, as http.Header has them: shared by all responses
+	always []string   // of HSTS
 }
 
 type headerField struct {
@@ -66,6 +69,10 @@ func newHeaderSet(c config.Headers) headerSet {
 		s.fields = append(s.fields, headerField{name, value, false})
 	}
 	slices.SortFunc(s.fields, func(a, b headerField) int { return strings.Compare(a.name, b.name) })
+	for _, f := range s.fields {
+		s.values = append(s.values, []string{f.value})
+	}
+	s.always = []string{s.hsts}
 	return s
 }
 
@@ -101,14 +108,14 @@ func (s *headerSet) apply(w writer, host string) {
 		if f := &s.fields[i]; f.isDefault {
 			w.SetDefault(f.name, f.value)
 		} else {
-			h[f.name] = []string{f.value}
+			h[f.name] = s.values[i]
 		}
 	}
 	for _, name := range s.drop {
 		h[name] = nil
 	}
 	if s.hsts != "" && !isLocal(host) {
-		h["Strict-Transport-Security"] = []string{s.hsts}
+		h["Strict-Transport-Security"] = s.always
 	}
 }
 

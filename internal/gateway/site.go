@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tlswright/tlswright/internal/access"
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/keystore"
@@ -35,6 +37,8 @@ type site struct {
 	own     *access.Policy // nil: every client whose chain is trusted, and where none is asked for everybody
 	source  source         // of its certificates
 	doors   []*door
+	took    prometheus.Observer // seconds of its requests
+	sent    prometheus.Counter  // bytes
 
 	mu         sync.Mutex
 	identities []tlsnet.Identity
@@ -62,6 +66,7 @@ const (
 // newSite checks and loads a site.
 func (g *Gateway) newSite(ctx context.Context, st, old *state, c *config.Site) (*site, error) {
 	s := &site{g: g, c: c, name: siteName(c), headers: newHeaderSet(c.Headers)}
+	s.took, s.sent = g.metrics.duration.WithLabelValues(s.name), g.metrics.bytesOut.WithLabelValues(s.name)
 	var err error
 	if s.target, err = g.newTarget(st, old, s, &c.Target); err != nil {
 		return nil, err
