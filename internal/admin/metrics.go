@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,7 @@ type Metrics struct {
 	limited    *prometheus.CounterVec
 
 	ocsp     *prometheus.CounterVec
+	answers  sync.Map // answerKey: prometheus.Counter
 	requests *prometheus.HistogramVec
 	inFlight *prometheus.GaugeVec
 	refused  *prometheus.CounterVec
@@ -138,13 +140,25 @@ func (m *Metrics) Refused(problem string) { m.problems.WithLabelValues(problem).
 // Limited counts a request beyond a limit.
 func (m *Metrics) Limited(limit string) { m.limited.WithLabelValues(limit).Inc() }
 
-// Answered counts an OCSP answer.
+// Answered counts an OCSP answer. There are many in a second: counters are looked up by their labels once.
 func (m *Metrics) Answered(says string, kept bool) {
+	key := answerKey{says, kept}
+	if c, ok := m.answers.Load(key); ok {
+		c.(prometheus.Counter).Inc()
+		return
+	}
 	source := "signed"
 	if kept {
 		source = "kept"
 	}
-	m.ocsp.WithLabelValues(says, source).Inc()
+	c := m.ocsp.WithLabelValues(says, source)
+	m.answers.Store(key, c)
+	c.Inc()
+}
+
+type answerKey struct {
+	says string
+	kept bool
 }
 
 // Wrote counts a transaction; it is made for [store.Store.Observe].
@@ -169,16 +183,28 @@ func (m *Metrics) Requests(service string, route func(*http.Request) string, h h
 		return h
 	}
 	flight := m.inFlight.WithLabelValues(service)
+	var durations sync.Map // requestKey: prometheus.Observer, for the reason of Answered
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
 		flight.Inc()
 		counted := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			flight.Dec()
-			m.requests.WithLabelValues(service, route(r), methodWord(r.Method), strconv.Itoa(counted.status)).Observe(time.Since(begun).Seconds())
+			key := requestKey{route(r), methodWord(r.Method), counted.status}
+			d, ok := durations.Load(key)
+			if !ok {
+				d = m.requests.WithLabelValues(service, key.route, key.method, strconv.Itoa(key.status))
+				durations.Store(key, d)
+			}
+			d.(prometheus.Observer).Observe(time.Since(begun).Seconds())
 		}()
 		h.ServeHTTP(counted, r)
 	})
+}
+
+type requestKey struct {
+	route, method string
+	status        int
 }
 
 // methodWord keeps what clients make up out of the labels.

@@ -80,6 +80,13 @@ func TestMetricsTellWhatHappens(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "ca-admin.md"))
+	l.must(err)
+	for _, name := range regexp.MustCompile(`(?m)^# TYPE (tlswright_\w+)`).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(string(doc), "`"+name[1]) {
+			t.Errorf("docs/ca-admin.md does not speak of %s", name[1])
+		}
+	}
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	if err != nil || len(problems) != 0 {
 		t.Errorf("%v %v", problems, err)

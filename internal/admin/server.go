@@ -31,6 +31,7 @@ const (
 	maxBody     = 256 << 10 // bytes of a request
 	maxRequests = 64        // at a time
 	busyPause   = time.Second
+	bodyTimeout = 30 * time.Second
 	maxPage     = 1000
 	usualPage   = 100
 )
@@ -264,6 +265,8 @@ func (c *call) read(at *route) *Problem {
 		}
 		c.query[name] = v[0]
 	}
+	// A client that dribbles does not hold its slot for long. Where there is no connection beneath, there is nothing to set.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.Request.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
