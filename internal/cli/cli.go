@@ -27,6 +27,7 @@ func (a *app) commands() []*cobra.Command {
 		newConnect(a),
 		newServe(a),
 		newGateway(a),
+		newMonitor(a),
 		newScan(a),
 		newCA(a),
 		newCert(a),

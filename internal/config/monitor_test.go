@@ -51,9 +51,9 @@ func TestTheLessonsFormIsRead(t *testing.T) {
 
 func TestMistakesInAMonitorAreShown(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                       "the file is empty",
-		"gateway: {}":            "there is no section monitor",
-		"monitor: {}":            "there is nothing to watch",
+		"":            "the file is empty",
+		"gateway: {}": "there is no section monitor",
+		"monitor: {}": "there is nothing to watch",
 		"monitor:\n  targets:\n    - adress: a:443":                                                `line 3, column 7: unknown key "adress"`,
 		"monitor:\n  targets:\n    - name: x":                                                      "names nothing to look at",
 		"monitor:\n  targets:\n    - files: [a.pem]\n      starttls: smtp":                         "settings of a server",

@@ -114,15 +114,22 @@ func (e *Engine) compile(c *config.Monitor) (*setup, error) {
 		}
 		s.channels[one.Name] = channel{made, one}
 	}
-	s.rules = history.Rules{Incidents: incident.Rules{Escalate: make(map[incident.Severity]time.Duration)}, Route: s.route}
-	for word, after := range c.Escalate {
+	var err error
+	s.rules, err = s.rulesOf()
+	return s, err
+}
+
+// rulesOf says what follows from findings.
+func (s *setup) rulesOf() (history.Rules, error) {
+	rules := history.Rules{Incidents: incident.Rules{Escalate: make(map[incident.Severity]time.Duration)}, Route: s.route}
+	for word, after := range s.config.Escalate {
 		var severity incident.Severity
 		if err := severity.UnmarshalText([]byte(word)); err != nil {
-			return nil, err
+			return rules, err
 		}
-		s.rules.Incidents.Escalate[severity] = after
+		rules.Incidents.Escalate[severity] = after
 	}
-	return s, nil
+	return rules, nil
 }
 
 // route names the channels for a notice. What is told of a channel does not go to that channel alone, which fails.
@@ -433,4 +440,10 @@ func (e *Engine) checkOne(ctx context.Context, name string) (history.Result, err
 	}
 	e.file(ctx, []history.Result{r})
 	return r, nil
+}
+
+// RulesOf are the rules of a configuration, for who changes incidents without an engine.
+func RulesOf(c *config.Monitor) (history.Rules, error) {
+	s := &setup{config: c}
+	return s.rulesOf()
 }

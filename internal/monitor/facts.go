@@ -72,7 +72,7 @@ func leafOf(c *grade.Chain) watch.Leaf {
 		}
 	}
 	for _, t := range c.Trust {
-		l.Trust = append(l.Trust, watch.Trust{Store: t.Store, Trusted: t.Trusted, Problem: t.Reason})
+		l.Trust = append(l.Trust, watch.Trust{Store: t.Store, Own: t.Own, Trusted: t.Trusted, Problem: t.Reason})
 	}
 	if c.NameMatches == grade.No {
 		l.Name = "it is for " + strings.Join(c.Sent[0].Names[:min(len(c.Sent[0].Names), 5)], ", ")

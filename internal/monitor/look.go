@@ -53,8 +53,8 @@ func newLooker(o LookOptions) *looker {
 const maxScanners = 64
 
 // scanner gives one for a target.
-func (l *looker) scanner(s *spec, isQuick bool) (*scan.Scanner, error) {
-	key := fmt.Sprintf("%v|%v|%v|%v|%q", isQuick, s.first, s.System, s.timeout(), s.CA)
+func (l *looker) scanner(s *spec, isQuick, allKeys bool) (*scan.Scanner, error) {
+	key := fmt.Sprintf("%v|%v|%v|%v|%v|%q", isQuick, allKeys, s.first, s.System, s.timeout(), s.CA)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if known := l.scanners[key]; known != nil {
@@ -64,7 +64,7 @@ func (l *looker) scanner(s *spec, isQuick bool) (*scan.Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := scan.Options{Quick: isQuick, AllKeys: true, TLSOnly: true, Concurrency: l.o.PerHost, Timeout: s.timeout(), HostTimeout: 4 * s.timeout(), Stores: stores,
+	o := scan.Options{Quick: isQuick, AllKeys: allKeys, TLSOnly: true, Concurrency: l.o.PerHost, Timeout: s.timeout(), HostTimeout: 4 * s.timeout(), Stores: stores,
 		Resolver: l.o.Resolver, AllowPrivate: l.o.AllowPrivate, Now: l.o.Now, LookUp: l.o.LookUp}
 	if !isQuick {
 		o.HostTimeout = max(2*time.Minute, o.HostTimeout)
@@ -110,7 +110,7 @@ type seen struct {
 func (l *looker) look(ctx context.Context, s *spec, withGrade bool, before []*watch.Observation) seen {
 	var all seen
 	if s.Address != "" {
-		all.observations = l.servers(ctx, s)
+		all.observations = l.servers(ctx, s, withGrade || s.Schedule.Grade < 0 || mayHaveTwo(before))
 		if withGrade && slices.ContainsFunc(all.observations, func(o *watch.Observation) bool { return o.Outcome == watch.Answered }) {
 			all.grade = l.grade(ctx, s, all.observations)
 		} else {
@@ -126,9 +126,15 @@ func (l *looker) look(ctx context.Context, s *spec, withGrade bool, before []*wa
 	return all
 }
 
+// mayHaveTwo reports whether a server should be asked for certificates with several kinds of keys: it had them last time, or
+// nobody has asked yet. Else it is asked when a full scan is due, for each such question is a line in its log.
+func mayHaveTwo(before []*watch.Observation) bool {
+	return len(before) == 0 || slices.ContainsFunc(before, func(o *watch.Observation) bool { return len(o.Leaves) > 1 || o.Outcome != watch.Answered })
+}
+
 // servers looks at the addresses of a target with as few connections as tell what is served.
-func (l *looker) servers(ctx context.Context, s *spec) []*watch.Observation {
-	facts, err := l.scan(ctx, s, true)
+func (l *looker) servers(ctx context.Context, s *spec, allKeys bool) []*watch.Observation {
+	facts, err := l.scan(ctx, s, true, allKeys)
 	if err != nil {
 		o := &watch.Observation{Place: net.JoinHostPort(s.target.Host, strconv.Itoa(s.target.Port)), Source: watch.Served, At: l.o.Now(), Outcome: watch.Unresolved, Error: pki.Printable(err.Error())}
 		var dns *net.DNSError
@@ -145,8 +151,8 @@ func (l *looker) servers(ctx context.Context, s *spec) []*watch.Observation {
 }
 
 // scan asks all addresses of a target.
-func (l *looker) scan(ctx context.Context, s *spec, isQuick bool) ([]*grade.Facts, error) {
-	scanner, err := l.scanner(s, isQuick)
+func (l *looker) scan(ctx context.Context, s *spec, isQuick, allKeys bool) ([]*grade.Facts, error) {
+	scanner, err := l.scanner(s, isQuick, allKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +178,7 @@ func (l *looker) scan(ctx context.Context, s *spec, isQuick bool) ([]*grade.Fact
 // grade makes the full scan, and notes what only it finds out: whether a certificate is revoked. The worst grade of the
 // addresses counts.
 func (l *looker) grade(ctx context.Context, s *spec, quick []*watch.Observation) string {
-	facts, err := l.scan(ctx, s, false)
+	facts, err := l.scan(ctx, s, false, true)
 	if err != nil {
 		return ""
 	}

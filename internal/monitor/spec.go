@@ -157,6 +157,17 @@ func Wanted(c *config.Monitor, now time.Time) ([]history.Wanted, error) {
 	return list, nil
 }
 
+// One turns a single target into one of a history, to be looked at at once.
+func One(w config.Watched, c *config.Monitor, now time.Time) (history.Wanted, error) {
+	w = withDefaults(w, c)
+	s, err := compile(w)
+	if err != nil {
+		return history.Wanted{}, err
+	}
+	text, err := json.Marshal(&w)
+	return history.Wanted{Name: s.Name, Spec: text, First: now}, err
+}
+
 // maxListed bounds how many targets files with addresses may add.
 const maxListed = 1_000_000
 

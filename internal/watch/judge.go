@@ -98,8 +98,11 @@ func (j *judge) unreachable(last *Observation) {
 	if text == "" {
 		text = word
 	}
+	if j.o.Place != j.o.Target {
+		text = j.o.Place + ": " + text
+	}
 	j.add(Error, incident.Finding{Key: incident.Key{Kind: KindUnreachable, Subject: j.o.Target}, Severity: incident.Critical, Seen: j.p.patience(), Gone: 1,
-		Title: j.o.Target + " cannot be looked at", Text: j.o.Place + ": " + text})
+		Title: j.o.Target + " cannot be looked at", Text: text})
 }
 
 // leaves judges all certificates that were presented.
@@ -169,6 +172,14 @@ func (j *judge) validity(l *Leaf) {
 func (j *judge) expiry(kind string, c *Certificate, what string) {
 	rest := c.NotAfter.Sub(j.now)
 	f := incident.Finding{Key: key(kind, c), Title: what + " runs out", Text: left(max(rest, 0)) + " are left, until " + c.NotAfter.UTC().Format("2006-01-02 15:04 MST")}
+	if j.o.Source == Disk && c.IsCA && c.SelfSigned {
+		// Bundles of roots hold old ones for years; who needs one of them learns it where it is served.
+		if rest <= 0 {
+			f.Severity, f.Step, f.Title, f.Text = incident.Warning, "0", what+" has expired", "since "+c.NotAfter.UTC().Format("2006-01-02 15:04 MST")
+			j.add(Warning, f)
+		}
+		return
+	}
 	critical, warning := j.before(j.p.critical(), DefaultCritical(), kind, c), j.before(j.p.warning(), DefaultWarning(), kind, c)
 	switch {
 	case rest <= 0:
@@ -200,7 +211,7 @@ func (j *judge) identity(l *Leaf) {
 		j.add(Critical, incident.Finding{Key: incident.Key{Kind: KindName, Subject: j.o.Target}, Severity: incident.Critical, Title: "the certificate of " + j.o.Target + " is for another name", Text: l.Name})
 	}
 	for i := range l.Chain {
-		if c := &l.Chain[i]; c.Weak != "" && !(i > 0 && c.SelfSigned) {
+		if c := &l.Chain[i]; c.Weak != "" && !(c.IsCA && c.SelfSigned) { // nobody checks a root's own signature
 			j.add(Warning, incident.Finding{Key: key(KindWeak, c), Severity: incident.Warning, Title: "the certificate " + title(c) + " is weak", Text: c.Weak})
 		}
 	}
@@ -221,11 +232,12 @@ func (j *judge) chain(l *Leaf) {
 	if l.Leaf().NotAfter.Before(j.now) || l.Incomplete {
 		return // every store refuses what is expired or broken off: that has been said
 	}
+	isOwn := slices.ContainsFunc(l.Trust, func(t Trust) bool { return t.Own && t.Trusted })
 	var refused []string
 	trusted := 0
 	for _, t := range l.Trust {
 		switch {
-		case len(j.p.Stores) > 0 && !slices.Contains(j.p.Stores, t.Store):
+		case len(j.p.Stores) > 0 && !slices.Contains(j.p.Stores, t.Store), len(j.p.Stores) == 0 && isOwn && !t.Own:
 		case t.Trusted:
 			trusted++
 		default:

@@ -65,7 +65,9 @@ type Leaf struct {
 
 // Trust is what one trust store says of a chain, from nothing but what was sent.
 type Trust struct {
-	Store   string `json:"store"`
+	Store string `json:"store"`
+	// Own says that these are private CAs. A chain that one of them trusts need not be known to the stores of others.
+	Own     bool   `json:"own,omitempty"`
 	Trusted bool   `json:"trusted"`
 	Problem string `json:"problem,omitempty"` // fit to print
 }

@@ -86,6 +86,14 @@ func TestStates(t *testing.T) {
 		{name: "one store of two that does not count", change: func(o *Observation) {
 			o.Leaves[0].Trust = append(o.Leaves[0].Trust, Trust{Store: "java", Problem: "unknown root"})
 		}, policy: Policy{Stores: []string{"system"}}, state: OK},
+		{name: "an own CA, which others need not know", change: func(o *Observation) {
+			o.Leaves[0].Trust = []Trust{{Store: "system", Problem: "unknown root"}, {Store: "own", Own: true, Trusted: true}}
+		}, state: OK},
+		{name: "an expired root in a bundle", change: func(o *Observation) {
+			root := authority("Root", -100)
+			root.SelfSigned, root.Weak = true, "SHA-1"
+			o.Source, o.Leaves = Disk, []Leaf{{Chain: []Certificate{root}}}
+		}, state: Warning, kinds: "expiry warning"},
 		{name: "no store", change: func(o *Observation) { o.Leaves[0].Trust = []Trust{{Store: "system", Problem: "unknown root"}} }, state: Critical, kinds: "untrusted critical"},
 		{name: "expired is not also untrusted", change: func(o *Observation) {
 			leafLives(90, -1)(o)

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+const monitorLong = `Watch servers and files: certificates that run out, are not renewed, not
+reloaded, incomplete, revoked, not trusted or not the expected ones; and tell
+people in time, once for each trouble.
+
+What is watched stands in a file, in the section "monitor"; addresses on the
+command line will do for a single look. What was seen is kept in the home, or
+in a PostgreSQL database that several nodes share.
+
+States: OK, WARNING, CRITICAL, EXPIRED, ERROR (it cannot be looked at) and
+UNKNOWN. Without other words a certificate is a warning 30 days before its end
+and critical 7 days before, and one that does not live long a third and a tenth
+of its life.`
+
+func newMonitor(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "monitor",
+		Short: "Watch certificates where they are served and where they lie, and tell people",
+		Long:  monitorLong + "\n\n" + exitCodeHelp,
+		Example: `  tlswright monitor check www.example.com:443
+  tlswright monitor check -c tlswright.yaml
+  tlswright monitor run -c tlswright.yaml
+  tlswright monitor report --format html -o report.html
+  tlswright monitor ack 1d9c2f80a1b2c3d4 --note "renewal is under way"`,
+	}
+	return group(cmd, newMonitorCheck(a), newMonitorRun(a), newMonitorReport(a), newMonitorHistory(a), newMonitorDiff(a), newMonitorIncidents(a),
+		newMonitorAdd(a), newMonitorRemove(a), newMonitorAck(a), newMonitorSilence(a), newMonitorTestAlert(a))
+}
+
+const monitorRunLong = `Watch until SIGINT or SIGTERM. Each target is looked at when its time comes:
+every six hours where nothing else is said, spread so that not all come at
+once, and never more than two at one host.
+
+SIGHUP has the file read again; targets that are gone are forgotten, new ones
+are looked at at once. Several nodes may run on one PostgreSQL database: each
+look is made by one of them, and what one that died had taken is looked at by
+another a little later.
+
+Each change of a target's state is one line on standard output; incidents are
+told on the channels of the file.`
+
+func newMonitorRun(a *app) *cobra.Command {
+	o := &monitorFlags{}
+	var isQuiet bool
+	cmd := &cobra.Command{
+		Use:     "run",
+		Short:   "Watch until it is told to end",
+		Long:    monitorRunLong + "\n\n" + exitCodeHelp,
+		Example: "  tlswright monitor run -c tlswright.yaml\n  tlswright monitor run --json",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.monitorRun(cmd, o, isQuiet) },
+	}
+	o.register(cmd)
+	cmd.Flags().BoolVarP(&isQuiet, "quiet", "q", false, "tell trouble of the monitor's own only")
+	cmd.Flags().Lookup("json").Usage = "tell what happens as JSON, a line each"
+	return cmd
+}
+
+func (a *app) monitorRun(cmd *cobra.Command, o *monitorFlags, isQuiet bool) (err error) {
+	file, err := a.readMonitor(o.file)
+	if err != nil {
+		return err
+	}
+	told := &monitorLog{app: a, asJSON: o.asJSON, isQuiet: isQuiet, states: make(map[string]string)}
+	m, err := a.openMonitor(cmd.Context(), file, told.looked, slog.New(told))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	told.begun(file.monitor, m.history.Where())
+	stop := a.monitorReloads(cmd.Context(), m, o.file)
+	defer stop()
+	if err := m.engine.Run(cmd.Context()); err != nil {
+		return cannotRun(err, "")
+	}
+	return nil
+}
+
+// monitorReloads reads the file again when SIGHUP asks for it.
+func (a *app) monitorReloads(ctx context.Context, m *openedMonitor, name string) (stop func()) {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-again:
+				file, err := a.readMonitor(name)
+				if err == nil {
+					err = m.engine.Reload(ctx, file.monitor)
+				}
+				if err != nil {
+					a.ui.warnf("the file was not taken over, the old settings stay in force: %v", err)
+					continue
+				}
+				a.ui.notef("%s was read again", name)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(again)
+		close(done)
+	}
+}

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/history"
+	"github.com/tlswright/tlswright/internal/monitor"
+	"github.com/tlswright/tlswright/internal/store"
+	"github.com/tlswright/tlswright/internal/watch"
+	"github.com/tlswright/tlswright/pki"
+)
+
+// monitorFlags are what the commands of the monitor share.
+type monitorFlags struct {
+	file   string
+	asJSON bool
+}
+
+func (f *monitorFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.file, "config", "c", defaultConfig, "the `FILE` with the section monitor")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml", "json")
+}
+
+// monitorFile is a file that was read.
+type monitorFile struct {
+	name    string
+	text    []byte
+	monitor *config.Monitor
+}
+
+// readMonitor reads a file. What is wrong in it is shown where it stands.
+func (a *app) readMonitor(name string) (*monitorFile, error) {
+	text, _, err := a.readBytes(name)
+	if errors.Is(err, os.ErrNotExist) {
+		f := cannotRun(err, "")
+		f.hint = "name the file with -c; two lines are enough: monitor: and below it targets: [www.example.com:443]"
+		return nil, f
+	}
+	if err != nil {
+		return nil, err
+	}
+	file := &monitorFile{name: name, text: text}
+	if file.monitor, err = config.ReadMonitor(text); err != nil {
+		var wrong *config.Error
+		if !errors.As(err, &wrong) {
+			return nil, cannotRun(err, "%s", pki.Printable(name))
+		}
+		if wrong.Line > 0 {
+			a.ui.write(&a.ui.err, wrong.Excerpt(text))
+		}
+		return nil, &failure{kind: kindUsage, text: pki.Printable(name) + ": " + wrong.Error(), hint: wrong.Hint, err: wrong}
+	}
+	dir, err := filepath.Abs(filepath.Dir(name))
+	if err != nil {
+		return nil, cannotRun(err, "")
+	}
+	file.monitor.RelativeTo(dir)
+	return file, nil
+}
+
+// openedMonitor is an engine with its history.
+type openedMonitor struct {
+	engine  *monitor.Engine
+	history *history.History
+	remove  string // a folder that is of no use afterwards; "": none
+}
+
+func (m *openedMonitor) close() error {
+	err := m.history.Close()
+	if m.remove != "" {
+		err = errors.Join(err, os.RemoveAll(m.remove))
+	}
+	return err
+}
+
+// historyPath is where the history is kept where nothing else is said.
+func (a *app) historyPath() (string, error) {
+	home, err := a.home()
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return "", cannotRun(err, "")
+	}
+	return filepath.Join(home, "monitor.db"), nil
+}
+
+// openHistory opens the history that a file names, or that of the home.
+func (a *app) openHistory(ctx context.Context, m *config.Monitor) (*history.History, error) {
+	address := m.Database
+	if address == "" {
+		var err error
+		if address, err = a.historyPath(); err != nil {
+			return nil, err
+		}
+	}
+	h, err := history.Open(ctx, address)
+	if err != nil {
+		return nil, cannotRun(err, "the history")
+	}
+	return h, nil
+}
+
+// openMonitor makes the engine of a file. A file without a name is for one look: nothing of it is kept.
+func (a *app) openMonitor(ctx context.Context, file *monitorFile, looked func(string, watch.Verdict, time.Duration), log *slog.Logger) (*openedMonitor, error) {
+	stores, err := a.scanStores(nil, true)
+	if err != nil {
+		return nil, err
+	}
+	m := &openedMonitor{}
+	if file.name == "" {
+		if m.remove, err = os.MkdirTemp("", "tlswright-monitor-"); err != nil {
+			return nil, cannotRun(err, "")
+		}
+		m.history, err = history.Open(ctx, filepath.Join(m.remove, "history.db"))
+	} else {
+		m.history, err = a.openHistory(ctx, file.monitor)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(m.remove))
+	}
+	m.engine, err = monitor.New(file.monitor, monitor.Options{History: m.history, Now: a.now, Looked: looked, Log: log,
+		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, Known: a.knownCertificates(file.monitor)})
+	if err != nil {
+		return nil, errors.Join(a.monitorFailure(file, err), m.close())
+	}
+	return m, nil
+}
+
+// monitorFailure shows where in the file a target stands that will not do.
+func (a *app) monitorFailure(file *monitorFile, err error) error {
+	var wrong *monitor.TargetError
+	if errors.As(err, &wrong) && wrong.Place.Line > 0 {
+		place := config.Error{Line: wrong.Place.Line, Column: wrong.Place.Column}
+		a.ui.write(&a.ui.err, place.Excerpt(file.text))
+		return &failure{kind: kindUsage, text: pki.Printable(file.name) + ": " + wrong.Error(), err: err}
+	}
+	if file.name == "" {
+		return &failure{kind: kindUsage, text: err.Error(), err: err, hint: "write it as www.example.com:443"}
+	}
+	return cannotRun(err, "%s", pki.Printable(file.name))
+}
+
+// knownCertificates lists what our own CA has issued, where a target asks for the inventory: what is served and not
+// among them is a stranger.
+func (a *app) knownCertificates(m *config.Monitor) func(context.Context) (map[string]bool, error) {
+	wants := false
+	for i := range m.Targets {
+		wants = wants || m.Targets[i].Inventory
+	}
+	if !wants {
+		return nil
+	}
+	var mu sync.Mutex
+	var known map[string]bool
+	var read time.Time
+	return func(ctx context.Context) (map[string]bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known != nil && a.now().Sub(read) < issuedFor {
+			return known, nil
+		}
+		list, err := a.issuedFingerprints(ctx)
+		if err == nil {
+			known, read = list, a.now()
+		}
+		return list, err
+	}
+}
+
+// issuedFor is how long the list of issued certificates is good: a certificate is served a little after it was issued.
+const issuedFor = 5 * time.Second
+
+// issuedFingerprints are those of the certificates that the own CA has issued and that have not ended.
+func (a *app) issuedFingerprints(ctx context.Context) (known map[string]bool, err error) {
+	ca, err := a.openAuthority(ctx, &caFlags{}, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ca.Close()) }()
+	known = make(map[string]bool)
+	for c, err := range ca.Store.All(ctx, store.Query{States: []store.State{store.StateIssued}, EndsFrom: a.now()}) {
+		if err != nil {
+			return nil, fmt.Errorf("list what the CA has issued: %w", err)
+		}
+		sum := sha256.Sum256(c.DER)
+		known[hex.EncodeToString(sum[:])] = true
+	}
+	return known, nil
+}
