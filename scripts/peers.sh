@@ -50,6 +50,7 @@ prosody      prosody         the scanned XMPP server
 mariadbd     mariadb-server  the scanned MariaDB
 xrdp         xrdp            the scanned desktop
 javac        openjdk-17-jdk-headless  SSLv3, RC4, DES and export suites, by Java
+node         nodejs          the relay before Node
 certbot      certbot         ACME by certbot
 lego         lego            ACME by lego
 dehydrated   dehydrated      ACME by dehydrated
