@@ -47,20 +47,23 @@ func kinds(v Verdict) string {
 	return strings.Join(list, ", ")
 }
 
-func TestStates(t *testing.T) {
+// stateCase is an observation made from a healthy one, and what it is worth.
+type stateCase struct {
+	name   string
+	change func(*Observation)
+	policy Policy
+	state  State
+	kinds  string
+}
+
+func stateCases() []stateCase {
 	leafLives := func(lifetime, rest float64) func(*Observation) {
 		return func(o *Observation) {
 			c := certificate("a.example", lifetime, rest)
 			o.Leaves[0].Chain[0], o.Leaves[0].Path[0] = c, c
 		}
 	}
-	for _, test := range []struct {
-		name   string
-		change func(*Observation)
-		policy Policy
-		state  State
-		kinds  string
-	}{
+	return []stateCase{
 		{name: "healthy", state: OK},
 		{name: "29 days of 90", change: leafLives(90, 29), state: Warning, kinds: "expiry warning"},
 		{name: "6 days of 90", change: leafLives(90, 6), state: Critical, kinds: "expiry critical"},
@@ -133,7 +136,11 @@ func TestStates(t *testing.T) {
 			o.Leaves, o.Lists = nil, []List{{Issuer: "CN=CA", ThisUpdate: now.Add(-7 * day), NextUpdate: now.Add(12 * time.Hour)}}
 		}, state: Critical, kinds: "crl critical"},
 		{name: "nothing at all", change: func(o *Observation) { o.Leaves = nil }, state: Unknown},
-	} {
+	}
+}
+
+func TestStates(t *testing.T) {
+	for _, test := range stateCases() {
 		t.Run(test.name, func(t *testing.T) {
 			o := healthy()
 			if test.change != nil {
