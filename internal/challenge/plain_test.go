@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -69,4 +70,28 @@ func TestOddAnswers(t *testing.T) {
 		check(t, c.name, rawServer(t, c.text, false).Validate(t.Context(), tk), c.want, c.words)
 	}
 	check(t, "a connection that stays", rawServer(t, whole, true).Validate(t.Context(), tk), "", "")
+}
+
+// TestIPv6IsAskedForWhereItIsNeeded has names without IPv4, and with IPv4 where nobody listens.
+func TestIPv6IsAskedForWhereItIsNeeded(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here: ", err)
+	}
+	tk := task(acme.HTTP01, "six.example")
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, acme.KeyAuthorization(tk.Token, thumbprint))
+	})}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	z, r := newZone(t)
+	z.set("six.example. AAAA", "::1")
+	z.set("both.example. AAAA", "::1")
+	z.set("both.example. A", "127.0.0.77")
+	z.set("four.example. A", "127.0.0.77")
+	v := validator(t, challenge.Options{Gate: loopback(), HTTPPort: port(t, l.Addr().String())}, r)
+	check(t, "IPv6 alone", v.Validate(t.Context(), tk), "", "")
+	check(t, "IPv6 besides", v.Validate(t.Context(), task(acme.HTTP01, "both.example")), "", "")
+	check(t, "IPv4 alone", v.Validate(t.Context(), task(acme.HTTP01, "four.example")), acme.Connection, "127.0.0.77")
+	check(t, "neither", v.Validate(t.Context(), task(acme.HTTP01, "none.example")), acme.DNS, "no address")
 }

@@ -21,7 +21,7 @@ import (
 // self-signed for this name alone, with the proof in an extension. Nothing is sent over the connection.
 func (p *place) tlsALPN01(ctx context.Context, t Task) *acme.Problem {
 	name := t.Identifier.Value
-	conn, err := p.gate.Dial(ctx, "tcp", net.JoinHostPort(name, strconv.Itoa(p.tlsPort)))
+	conn, err := p.dial(ctx, "tcp", net.JoinHostPort(name, strconv.Itoa(p.tlsPort)))
 	if err != nil {
 		return failed(name, err)
 	}

@@ -74,6 +74,7 @@ type place struct {
 	name     string
 	resolver *resolve.Resolver
 	gate     fetch.Gate
+	gate4    fetch.Gate                                                            // the same, for names that have IPv4
 	connect  func(ctx context.Context, network, hostport string) (net.Conn, error) // to port 80 or 443, or what stands for it
 	web      *tlsnet.Transport                                                     // for https
 	tlsPort  int
@@ -118,6 +119,8 @@ func New(o Options) (*Validator, error) {
 func newPlace(p Perspective, o Options) *place {
 	at := &place{name: p.Name, resolver: p.Resolver, gate: o.Gate, tlsPort: o.TLSPort}
 	at.gate.LookUp, at.gate.Local = p.Resolver.Addresses, p.Local
+	at.gate4 = at.gate
+	at.gate4.LookUp = p.Resolver.Addresses4
 	ports := map[string]string{"80": strconv.Itoa(o.HTTPPort), "443": strconv.Itoa(o.TLSPort)}
 	at.connect = func(ctx context.Context, network, hostport string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(hostport)
@@ -128,13 +131,22 @@ func newPlace(p Perspective, o Options) *place {
 		if !ok {
 			return nil, &fetch.Error{Reason: "leads to port " + port + "; only 80 and 443 are asked"}
 		}
-		return at.gate.Dial(ctx, network, net.JoinHostPort(host, real))
+		return at.dial(ctx, network, net.JoinHostPort(host, real))
 	}
 	// The certificate behind a redirect to https is not verified: it is the proof that counts, and whoever has none yet
 	// could not get one (RFC 8555, Section 8.3 leaves it open).
 	at.web = &tlsnet.Transport{Config: &tlsnet.Config{Insecure: true}, Connect: at.connect, DisableCompression: true,
 		MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Second}
 	return at
+}
+
+// dial connects by IPv4, which is tried first anyway, and asks for more addresses only if that leads nowhere.
+func (p *place) dial(ctx context.Context, network, hostport string) (net.Conn, error) {
+	c, err := p.gate4.Dial(ctx, network, hostport)
+	if err == nil || ctx.Err() != nil {
+		return c, err
+	}
+	return p.gate.Dial(ctx, network, hostport)
 }
 
 // Close gives up idle connections.

@@ -69,6 +69,24 @@ func (r *Resolver) Addresses(ctx context.Context, host string) ([]netip.Addr, er
 	return distinct, nil
 }
 
+// Addresses4 is Addresses for who is content with IPv4 where a host has it: with a server of one's own that is one question
+// and not two. Without such a server, and for an address or "localhost", it is Addresses.
+func (r *Resolver) Addresses4(ctx context.Context, host string) ([]netip.Addr, error) {
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	if _, err := netip.ParseAddr(host); err == nil || r.system || name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return r.Addresses(ctx, host)
+	}
+	a, err := r.ask(ctx, host, dns.TypeA)
+	if err != nil {
+		return nil, err
+	}
+	found := addressesOf(a.records)
+	if len(found) == 0 {
+		return nil, &Error{Name: pki.Printable(host), Type: "A", Reason: "the name has no address"}
+	}
+	return found, nil
+}
+
 func addressesOf(records []dns.RR) []netip.Addr {
 	var found []netip.Addr
 	for _, rr := range records {
