@@ -30,6 +30,37 @@ func (s *Server) certificate(q *request) (*reply, *acme.Problem) {
 		return nil, malformed("a certificate is fetched by POST-as-GET (RFC 8555, Section 6.3)")
 	}
 	text := q.PathValue("serial")
+	der, problem := s.ownCertificate(q, text)
+	if problem != nil {
+		return nil, problem
+	}
+	chains := q.dir.chainOf(der)
+	which := 0
+	if alt := q.PathValue("alt"); alt != "" {
+		var err error
+		if which, err = strconv.Atoi(alt); err != nil || which < 1 || which >= len(chains) {
+			return nil, notFound("there is no such chain")
+		}
+	}
+	r := certificateReply(chains[which])
+	for i := range chains {
+		if i == which {
+			continue
+		}
+		parts := []string{"cert", text}
+		if i > 0 {
+			parts = append(parts, strconv.Itoa(i))
+		}
+		r.links = append(r.links, `<`+s.url(q.Request, q.dir, parts...)+`>;rel="alternate"`)
+	}
+	return r, nil
+}
+
+// ownCertificate finds a certificate, by its serial number, that the account of a request has ordered.
+func (s *Server) ownCertificate(q *request, text string) (der []byte, problem *acme.Problem) {
+	if one, ok := s.fresh.find(q.dir.Name, text); ok {
+		return one.der, q.own(one.account)
+	}
 	row, err := s.o.Store.ACMEOrderOf(q.Context(), text)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, notFound("there is no such certificate")
@@ -48,25 +79,7 @@ func (s *Server) certificate(q *request) (*reply, *acme.Problem) {
 	if err != nil {
 		return nil, s.trouble("read the certificate", err)
 	}
-	chains := q.dir.chainOf(record.DER)
-	which := 0
-	if alt := q.PathValue("alt"); alt != "" {
-		if which, err = strconv.Atoi(alt); err != nil || which < 1 || which >= len(chains) {
-			return nil, notFound("there is no such chain")
-		}
-	}
-	r := certificateReply(chains[which])
-	for i := range chains {
-		if i == which {
-			continue
-		}
-		parts := []string{"cert", text}
-		if i > 0 {
-			parts = append(parts, strconv.Itoa(i))
-		}
-		r.links = append(r.links, `<`+s.url(q.Request, q.dir, parts...)+`>;rel="alternate"`)
-	}
-	return r, nil
+	return record.DER, nil
 }
 
 // starCertificate hands out the certificate that a STAR order offers now (RFC 8739, Section 3.3).

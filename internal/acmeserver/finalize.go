@@ -110,7 +110,7 @@ func (s *Server) waitFor(q *request, o *order.Order, begun *authority.Reserved) 
 	s.work.Go(func() {
 		s.o.Chaos.dawdle(s.ctx)
 		issued, err := begun.Issue(s.ctx)
-		done <- s.issued(s.ctx, *o, issued, err)
+		done <- s.issued(s.ctx, q.dir, *o, issued, err)
 	})
 	timer := time.NewTimer(max(s.o.Patience, time.Second) / s.o.Chaos.impatience())
 	defer timer.Stop()
@@ -128,13 +128,14 @@ func (s *Server) waitFor(q *request, o *order.Order, begun *authority.Reserved) 
 // issue makes the certificate of a processing order that was left; nil if the outcome could not be kept.
 func (s *Server) issue(ctx context.Context, d *directory, o order.Order) *order.Order {
 	issued, err := s.makeCertificate(ctx, d, &o, o.ID, s.validity(&o, d))
-	return s.issued(ctx, o, issued, err)
+	return s.issued(ctx, d, o, issued, err)
 }
 
 // issued keeps the outcome of an order; nil if that could not be. A certificate and its order were kept together already.
-func (s *Server) issued(ctx context.Context, o order.Order, issued *authority.Issued, err error) *order.Order {
+func (s *Server) issued(ctx context.Context, d *directory, o order.Order, issued *authority.Issued, err error) *order.Order {
 	if err == nil {
 		o.Issued(authority.SerialText(issued.Certificate.SerialNumber))
+		s.fresh.keep(o.Serial, freshOne{d.Name, o.Account, issued.Certificate.Raw})
 		s.o.Meter.Ordered(acme.StatusValid)
 		s.o.Log.Info("issued", "order", o.ID, "serial", o.Serial, "account", o.Account)
 		return &o

@@ -74,6 +74,7 @@ type Server struct {
 	slots       chan struct{} // one for each validation at a time
 	attempts    attempts
 	keys        keys
+	fresh       fresh
 	work        sync.WaitGroup
 	stop        context.CancelFunc
 	ctx         context.Context // ends with Close
