@@ -38,7 +38,7 @@ func openRecords(ctx context.Context, dir, address string) (*store.Store, error)
 	// Certificates that are on file here would be nowhere for whoever asks there: not to be revoked, and "unknown" over OCSP.
 	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 		return nil, &pki.RefusedError{Reason: "this CA has its records in " + pki.Printable(file) + ", and PostgreSQL would not know of them",
-			Hint: "begin with a home that has issued nothing yet, or go on without --database"}
+			Hint: "move them there with \"ca move\", or go on without --database"}
 	}
 	s, err := store.OpenPostgres(ctx, address)
 	if err != nil {

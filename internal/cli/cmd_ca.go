@@ -21,7 +21,7 @@ a log that can only be added to.`,
 			"  tlswright ca revoke app.test --reason keyCompromise\n  tlswright ca crl -o ca.crl\n  tlswright ca show --pem > root.pem",
 	}, newCAInit(a), newCAIntermediate(a), newCAIssue(a), newCASign(a), newCARenew(a), newCARevoke(a),
 		newCAList(a), newCASearch(a), newCAShow(a), newCAExport(a), newCACRL(a), newCAOCSP(a),
-		newCATrust(a), newCAAudit(a), newCABackup(a), newCARestore(a), newCAServe(a), newCAAccount(a), newCAOrder(a), newCABinding(a), newCAAdmin(a))
+		newCATrust(a), newCAAudit(a), newCABackup(a), newCARestore(a), newCAMove(a), newCAServe(a), newCAAccount(a), newCAOrder(a), newCABinding(a), newCAAdmin(a))
 }
 
 // openCA opens the CA of the estate with its key, or says how to make one.

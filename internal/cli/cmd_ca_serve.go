@@ -81,7 +81,8 @@ issued, and the same --database. Any node answers any request, and goes on with
 what one that died has left. Keys stay on the nodes; the records, what clients
 have ordered and the nonces they have used are in the database. The home
 remembers the address, so that "ca list", "ca revoke" and all others look
-there, too. A pooler before the database must keep sessions.
+there, too. A pooler before the database must keep sessions. Records that are in
+a file so far go there with "ca move".
 
 Those who run the CA can do so from elsewhere: --admin ADDRESS is an API over
 https for client certificates of "ca admin issue", and of no other; "ca admin"

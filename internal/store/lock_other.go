@@ -10,3 +10,4 @@ func enter(string) (*presence, error) { return &presence{}, nil }
 
 func (*presence) share() error { return nil }
 func (*presence) leave() error { return nil }
+func (*presence) own() error   { return ErrShared } // nobody can tell

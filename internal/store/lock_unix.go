@@ -47,6 +47,15 @@ func (p *presence) share() error {
 	return flock(p.file, syscall.LOCK_SH)
 }
 
+// own keeps others out again, who may have come in the meantime: then it is [ErrShared].
+func (p *presence) own() error {
+	err := flock(p.file, syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return ErrShared
+	}
+	return err
+}
+
 func (p *presence) leave() error { return p.file.Close() }
 
 func flock(f *os.File, how int) error {
