@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/acmeclient"
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/monitor"
@@ -133,7 +134,7 @@ func (a *app) openMonitor(ctx context.Context, file *monitorFile, looked func(st
 		return nil, errors.Join(err, os.RemoveAll(m.remove))
 	}
 	m.engine, err = monitor.New(file.monitor, monitor.Options{History: m.history, Now: a.now, Looked: looked, Log: log,
-		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, Known: a.knownCertificates(file.monitor)})
+		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, Known: a.knownCertificates(file.monitor), Renew: a.renewLive})
 	if err != nil {
 		return nil, errors.Join(a.monitorFailure(file, err), m.close())
 	}
@@ -154,12 +155,11 @@ func (a *app) monitorFailure(file *monitorFile, err error) error {
 	return cannotRun(err, "%s", pki.Printable(file.name))
 }
 
-// knownCertificates lists what our own CA has issued, where a target asks for the inventory: what is served and not
-// among them is a stranger.
+// knownCertificates lists what our own CA has issued, where a target says that nothing else may be served there.
 func (a *app) knownCertificates(m *config.Monitor) func(context.Context) (map[string]bool, error) {
 	wants := false
 	for i := range m.Targets {
-		wants = wants || m.Targets[i].Inventory
+		wants = wants || m.Targets[i].OnlyOwn
 	}
 	if !wants {
 		return nil
@@ -179,6 +179,27 @@ func (a *app) knownCertificates(m *config.Monitor) func(context.Context) (map[st
 		}
 		return list, err
 	}
+}
+
+// renewLive renews a certificate of the tree that "acme obtain" keeps, whatever its age: the monitor says that it is time.
+func (a *app) renewLive(ctx context.Context, name string) error {
+	f := &acmeFlags{}
+	t, err := a.acmeTree(f)
+	if err != nil {
+		return err
+	}
+	results, err := t.Renew(ctx, acmeclient.RenewOptions{Names: []string{name}, Force: true, Client: func(server string) (*acmeclient.Client, error) {
+		return a.acmeClient(t, f, server, func(string) {})
+	}})
+	if err != nil {
+		return acmeFailure(err)
+	}
+	for _, r := range results {
+		if r.Err != nil {
+			return r.Err
+		}
+	}
+	return nil
 }
 
 // issuedFor is how long the list of issued certificates is good: a certificate is served a little after it was issued.

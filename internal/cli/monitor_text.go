@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -29,6 +30,8 @@ type targetReport struct {
 	Grade    string        `json:"grade,omitempty"`
 	Millis   float64       `json:"milliseconds,omitempty"`
 	Places   []placeReport `json:"places,omitempty"`
+
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // placeReport is what one address or file showed.
@@ -66,7 +69,9 @@ func ofResult(r *history.Result, now time.Time) targetReport {
 
 // ofTarget reports what is kept of a target.
 func ofTarget(t *history.Target, now time.Time) targetReport {
-	return targetReport{Target: t.Name, State: t.State, Reason: t.Reason, Looked: jsonTime(t.Last), Next: jsonTime(t.Next), Leaf: jsonTime(t.Leaf), DaysLeft: daysLeft(t.Leaf, now),
+	var spec config.Watched
+	_ = json.Unmarshal(t.Spec, &spec) // labels are all that is wanted of it
+	return targetReport{Labels: spec.Labels, Target: t.Name, State: t.State, Reason: t.Reason, Looked: jsonTime(t.Last), Next: jsonTime(t.Next), Leaf: jsonTime(t.Leaf), DaysLeft: daysLeft(t.Leaf, now),
 		Path: jsonTime(t.Path), Sent: jsonTime(t.Sent), Grade: t.Grade}
 }
 

@@ -34,12 +34,14 @@ type Watched struct {
 	Passwords  string   // file with passwords for them, one a line; never shown
 	CA         []string // files of further roots
 	System     bool     // trust the system's roots as well, where CA is given
-	Inventory  bool     // what our own CA has issued
-	Schedule   Schedule
-	Policy     watch.Policy
-	Renew      Renewal
-	Labels     map[string]string
-	Place      Place
+	// OnlyOwn says that only certificates may be served here that our own CA has issued, or that lie in Files: all others are
+	// strangers.
+	OnlyOwn  bool
+	Schedule Schedule
+	Policy   watch.Policy
+	Renew    Renewal
+	Labels   map[string]string
+	Place    Place
 }
 
 // Schedule is how often something is looked at.

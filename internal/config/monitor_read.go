@@ -174,7 +174,7 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		"passwords":   setText(&w.Passwords),
 		"ca":          setTexts(&w.CA),
 		"system":      setTruth(&w.System),
-		"inventory":   setTruth(&w.Inventory),
+		"only-own":    setTruth(&w.OnlyOwn),
 		"labels":      setLabels(&w.Labels),
 		"renew": func(n node) error {
 			return eachOf(n, map[string]func(node) error{"live": setText(&w.Renew.Live), "reload": setWords(&w.Renew.Reload)})
@@ -186,9 +186,9 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		return w, err
 	}
 	switch {
-	case w.Address == "" && len(w.Files) == 0 && !w.Inventory:
+	case w.Address == "" && len(w.Files) == 0:
 		return w, fail(n.ast, "add address: www.example.com:443, or files: [/etc/ssl/site.pem]", "%s names nothing to look at", n.label())
-	case w.Address == "" && (w.StartTLS != "" || w.ServerName != "" || w.Addresses != "" || len(w.CA) > 0 || w.Schedule.Grade > 0):
+	case w.Address == "" && (w.StartTLS != "" || w.ServerName != "" || w.Addresses != "" || len(w.CA) > 0 || w.Schedule.Grade > 0 || w.OnlyOwn || w.Renew.Live != ""):
 		return w, fail(n.ast, "add address:, or take them out", "%s has settings of a server, and no address", n.label())
 	case len(w.Files) == 0 && w.Passwords != "":
 		return w, fail(n.ast, "add files:, or take it out", "%s has passwords, and no files", n.label())

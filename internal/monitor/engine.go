@@ -30,6 +30,8 @@ type Options struct {
 	// Known lists the fingerprints of certificates that are ours, wherever they lie: those that our CA has issued. Nil: we
 	// cannot know, and no certificate is called a stranger.
 	Known func(ctx context.Context) (map[string]bool, error)
+	// Renew renews a certificate of the live/ tree and returns when it lies there; nil: nobody can.
+	Renew func(ctx context.Context, name string) error
 	// Link makes the address where an incident can be read about; nil: there is none.
 	Link func(incident string) string
 	// Looked is told of every look that was filed; nil: nobody is.
@@ -43,6 +45,7 @@ type Engine struct {
 	looker   *looker
 	holder   string // this process, in claims
 	hosts    politeness
+	renewals renewals
 	begun    time.Time
 	lag      atomic.Int64 // milliseconds by which the last look was late
 	looks    atomic.Int64
@@ -267,6 +270,7 @@ func (e *Engine) look(ctx context.Context, d *history.Due) (r history.Result, ok
 	r.Took = r.At.Sub(begin)
 	r.Next = s.next(r.At, mathrand.Float64())
 	e.judge(ctx, &r, s, d, all.observations)
+	e.renew(ctx, s, &r)
 	return r, true
 }
 
@@ -285,7 +289,7 @@ func (e *Engine) judge(ctx context.Context, r *history.Result, s *spec, d *histo
 		merge(&r.Verdict, v, len(r.Places) == 1)
 	}
 	var known map[string]bool
-	if e.o.Known != nil {
+	if s.OnlyOwn && e.o.Known != nil {
 		var err error
 		if known, err = e.o.Known(ctx); err != nil {
 			e.o.Log.Warn("the own certificates cannot be listed", "error", err.Error())

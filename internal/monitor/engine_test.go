@@ -2,14 +2,18 @@ package monitor
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -329,6 +333,82 @@ func TestAChannelThatWasDownGetsItOnce(t *testing.T) {
 	if _, err := l.e.TestAlert(t.Context(), "third"); err == nil {
 		t.Error("a channel that does not exist was tested")
 	}
+}
+
+// A certificate that runs out is renewed, the server made to take it, and the incident ends when the new one is served.
+func TestTheLoopCloses(t *testing.T) {
+	l := newLab(t)
+	s := l.server(l.leaf(pkitest.P256, 20*day))
+	w := l.watched("web", s.address)
+	done := filepath.Join(t.TempDir(), "reloaded")
+	w.Renew = config.Renewal{Live: "web", Reload: []string{"touch", done}}
+	renewed := 0
+	e, err := New(l.c, Options{History: l.h, Now: func() time.Time { return l.now }, Look: LookOptions{Stores: []scan.Store{{Name: "lab", Own: true, Roots: l.ca.Roots()}}},
+		Renew: func(_ context.Context, name string) error {
+			if renewed++; renewed == 1 {
+				return errors.New("the CA has a bad day")
+			}
+			s.set(func(c *tls.Config) { c.Certificates = []tls.Certificate{pair(l.leaf(pkitest.P256, 89*day))} })
+			return nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.e = e
+	kinds := func() string {
+		open, _, err := l.h.Incidents(t.Context(), history.IncidentQuery{Open: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []string
+		for _, i := range open {
+			list = append(list, i.Key.Kind)
+		}
+		slices.Sort(list)
+		return strings.Join(list, " ")
+	}
+	l.check(0)
+	if got := kinds(); got != "expiry renewal" {
+		t.Errorf("after a renewal that failed: %q", got)
+	}
+	l.check(time.Minute)
+	if renewed != 1 {
+		t.Errorf("it was tried %d times within a minute", renewed)
+	}
+	r := l.check(2 * time.Hour)["web"]
+	if _, err := os.Stat(done); err != nil || renewed != 2 || r.Next.Sub(r.At) > time.Minute {
+		t.Errorf("renewed %d times, looked at again in %v, %v", renewed, r.Next.Sub(r.At), err)
+	}
+	if got := kinds(); got != "expiry" {
+		t.Errorf("before the new one was seen: %q", got)
+	}
+	l.check(time.Minute)
+	l.check(time.Minute)
+	if got := kinds(); got != "" {
+		t.Errorf("after it was seen: %q", got)
+	}
+}
+
+// What our CA has not issued, and lies in no file of ours, is a stranger where only own certificates may be served.
+func TestStrangersAreTold(t *testing.T) {
+	l := newLab(t)
+	ours, theirs := l.leaf(pkitest.P256, 60*day), l.leaf(pkitest.P256, 60*day)
+	l.watched("ours", l.server(ours).address).OnlyOwn = true
+	l.watched("theirs", l.server(theirs).address).OnlyOwn = true
+	l.watched("anybody's", l.server(theirs).address)
+	sum := sha256.Sum256(ours.Chain[0])
+	e, err := New(l.c, Options{History: l.h, Now: func() time.Time { return l.now }, Look: LookOptions{Stores: []scan.Store{{Name: "lab", Own: true, Roots: l.ca.Roots()}}},
+		Known: func(context.Context) (map[string]bool, error) {
+			return map[string]bool{hex.EncodeToString(sum[:]): true}, nil
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.e = e
+	all := l.check(0)
+	l.state(all, "ours", watch.OK, "")
+	l.state(all, "theirs", watch.Critical, "not known here")
+	l.state(all, "anybody's", watch.OK, "")
 }
 
 func TestTheDaemonLooksAndEnds(t *testing.T) {

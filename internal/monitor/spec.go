@@ -46,15 +46,15 @@ func Name(w *config.Watched) string {
 	case len(w.Files) > 0:
 		return w.Files[0]
 	}
-	return "inventory"
+	return ""
 }
 
 // compile checks a target. The error says which setting does not fit.
 func compile(w config.Watched) (*spec, error) {
 	s := &spec{Watched: w}
 	s.Name = Name(&w)
-	if w.Address == "" && len(w.Files) == 0 && !w.Inventory {
-		return nil, errors.New("a target needs an address, files, or the inventory")
+	if w.Address == "" && len(w.Files) == 0 {
+		return nil, errors.New("a target needs an address or files")
 	}
 	if w.Address != "" {
 		text := w.Address
