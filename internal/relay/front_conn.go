@@ -223,15 +223,14 @@ func (c *frontConn) close() {
 
 // abort closes a connection so that its end does not look like one in order.
 func abort(c net.Conn) {
-	switch c := c.(type) {
-	case interface{ Abort() error }:
+	if c, ok := c.(interface{ Abort() error }); ok {
 		c.Abort()
-	case *net.TCPConn:
-		c.SetLinger(0) // a reset
-		c.Close()
-	default:
-		c.Close()
+		return
 	}
+	if c, ok := c.(interface{ SetLinger(int) error }); ok {
+		c.SetLinger(0) // a reset
+	}
+	c.Close()
 }
 
 // call runs the handler, and reports whether it returned.
@@ -270,7 +269,7 @@ func (x *exchange) serve() bool {
 		return false
 	case x.resp.stays():
 		return true
-	case !x.body.done():
+	case !x.body.done() || len(c.in.buffered()) > 0:
 		c.linger()
 	}
 	return false

@@ -125,12 +125,12 @@ func (x *hop) exchange() error {
 		defer x.stopPump()
 	}
 	// An upstream that refuses may answer and close before it has read everything.
+	if isTimeout(werr) {
+		return x.noAnswer(werr)
+	}
 	n, err := x.answerHead()
 	if err != nil {
-		if werr != nil {
-			err = errors.Join(werr, err)
-		}
-		return x.noAnswer(err)
+		return x.noAnswer(errors.Join(werr, err))
 	}
 	if l.head.status == http.StatusSwitchingProtocols {
 		return x.change(n)
@@ -239,10 +239,14 @@ func (x *hop) watchClient() {
 	})
 }
 
-func (x *hop) stopWatching() {
-	if x.disarm != nil {
-		x.disarm()
+// stopWatching reports whether the client was there to the end, and the link is left alone from here on.
+func (x *hop) stopWatching() bool {
+	if x.disarm == nil {
+		return true
 	}
+	stopped := x.disarm()
+	x.disarm = func() bool { return stopped }
+	return stopped
 }
 
 // drop closes a link whose exchange went wrong.

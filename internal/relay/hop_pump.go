@@ -19,6 +19,8 @@ type pump struct {
 	once   sync.Once
 	ended  chan struct{} // closed when nothing more is sent
 	stop   atomic.Bool
+	holds  bool        // the content is held back until the upstream wants it
+	begun  atomic.Bool // it is no longer held back
 	broken atomic.Bool // the link was closed, and err says why
 	whole  bool        // everything was sent; to be read after ended
 	err    error       // what was wrong with the client's content; to be read after ended
@@ -37,7 +39,7 @@ const (
 func (x *hop) startPump() {
 	p := &pump{x: x, link: x.link, wait: make(chan struct{}), ended: make(chan struct{})}
 	x.pump = p
-	if len(x.r.Header["Expect"]) == 0 {
+	if p.holds = len(x.r.Header["Expect"]) > 0; !p.holds {
 		p.release()
 	}
 	http.NewResponseController(x.w).EnableFullDuplex() // without it net/http reads the content before it answers
@@ -77,6 +79,7 @@ func (p *pump) run() {
 	if p.stop.Load() {
 		return
 	}
+	p.begun.Store(true)
 	buf := p.x.up.pool.get(largeBuffer)
 	defer p.x.up.pool.put(buf)
 	if err := p.send(buf); err != nil && !p.stop.Load() {
@@ -134,7 +137,7 @@ func (p *pump) write(buf []byte, n int, chunked bool) error {
 func (p *pump) writeEnd() error {
 	out := []byte("0\r\n")
 	for name, values := range p.x.r.Trailer {
-		if isIdentity(name) || isTwin(name) || p.x.strips(name) {
+		if p.x.strips(name) {
 			continue
 		}
 		out = appendTrailer(out, name, values)
@@ -165,7 +168,7 @@ func (x *hop) stopPump() {
 	if p.finished() {
 		return
 	}
-	if !p.x.link.head.close { // else nothing is to be gained
+	if (p.begun.Load() || !p.holds) && !p.x.link.head.close { // else nothing is to be gained
 		t := time.NewTimer(pumpGrace)
 		defer t.Stop()
 		select {

@@ -44,7 +44,8 @@ func (x *hop) appendRequest(out []byte) ([]byte, error) {
 // appendTarget appends the path and the query.
 func (x *hop) appendTarget(out []byte) ([]byte, error) {
 	u := x.r.URL
-	if u == nil || u.Opaque != "" {
+	// RFC 9113, Section 8.3.1: the path of HTTP/2 MUST begin with a slash; another host in it is for no good.
+	if u == nil || u.Opaque != "" || x.r.ProtoMajor > 1 && (u.Host != "" || u.Scheme != "") {
 		return out, bad(ReasonTarget, "the target is no path")
 	}
 	path := u.EscapedPath()

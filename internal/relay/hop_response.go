@@ -31,7 +31,7 @@ func (x *hop) handBack(n int) error {
 	if x.pump != nil {
 		x.stopPump()
 	}
-	if x.reusable() {
+	if x.stopWatching() && x.reusable() {
 		x.up.park(l)
 	} else {
 		l.drop()
@@ -49,7 +49,7 @@ func (x *hop) bodiless() bool {
 func (x *hop) reusable() bool {
 	h, in := &x.link.head, &x.link.in
 	return h.minor > 0 && !h.close && x.content.done() && (h.chunked || h.length >= 0 || x.bodiless()) &&
-		len(in.buffered()) == 0 && !in.has && (x.pump == nil || x.pump.finished() && x.pump.whole) && !x.deserted.Load()
+		len(in.buffered()) == 0 && !in.has && (x.pump == nil || x.pump.finished() && x.pump.whole)
 }
 
 // handContent hands the content on as it comes.
@@ -217,6 +217,9 @@ func (x *hop) change(n int) error {
 		return &Error{Status: http.StatusBadGateway, Reason: ReasonBroken, Text: "the protocol cannot be changed here", Err: err}
 	}
 	x.begun = true
+	if x.front != nil {
+		x.front.changed()
+	}
 	l.in.take(n)
 	early := append([]byte(nil), l.in.buffered()...)
 	l.in.drop()

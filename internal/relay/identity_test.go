@@ -162,7 +162,14 @@ func TestClientCertificatesAreToldAsRFC9440Says(t *testing.T) {
 	}
 }
 
-// injections are requests as they could come over HTTP/2, where a field may hold bytes that end a line in HTTP/1.1.
+// plainRequest is one as a server gets it.
+func plainRequest() *http.Request {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Host, r.ProtoMajor, r.ProtoMinor, r.Proto = "a", 2, 0, "HTTP/2.0"
+	return r
+}
+
+// TestNothingIsInjectedFromHTTP2 makes requests as they could come over HTTP/2, where a field may hold bytes that end a line in HTTP/1.1.
 func TestNothingIsInjectedFromHTTP2(t *testing.T) {
 	to, seen := scripted(t, func(int, int) string { return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" })
 	up := upstream(t, to, relay.UpstreamOptions{})
@@ -190,14 +197,14 @@ func TestNothingIsInjectedFromHTTP2(t *testing.T) {
 		"fragment in the query":   func(r *http.Request) { r.URL.RawQuery = "x#y" },
 		"target without slash":    func(r *http.Request) { r.URL = &url.URL{Path: "x"} },
 		"another server's target": func(r *http.Request) { r.URL = &url.URL{Opaque: "//evil/x"} },
+		"absolute target":         func(r *http.Request) { r.URL = &url.URL{Scheme: "https", Host: "a", Path: "/"} },
 		"star":                    func(r *http.Request) { r.URL = &url.URL{Path: "*"} },
 		"line in a trailer's name": func(r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader("")), -1
 			r.Header[":x"] = []string{"a"}
 		},
 	} {
-		r := httptest.NewRequest("GET", "https://a/", nil)
-		r.ProtoMajor, r.ProtoMinor, r.Proto = 2, 0, "HTTP/2.0"
+		r := plainRequest()
 		change(r)
 		w := httptest.NewRecorder()
 		up.ServeHTTP(w, r)
@@ -209,7 +216,7 @@ func TestNothingIsInjectedFromHTTP2(t *testing.T) {
 		t.Errorf("%d requests on %d connections", requests, conns)
 	}
 	// What the path holds is encoded, whatever it is.
-	r := httptest.NewRequest("GET", "https://a/", nil)
+	r := plainRequest()
 	r.URL = &url.URL{Path: "/x HTTP/1.1\r\nX: y\r\n\r\n?#\x00\xff"}
 	w := httptest.NewRecorder()
 	up.ServeHTTP(w, r)

@@ -72,11 +72,29 @@ func appendTrailers(out []byte, h http.Header) []byte {
 }
 
 func appendTrailer(out []byte, name string, values []string) []byte {
-	if !isToken(name) || kindOf(name) != otherField && kindOf(name) != fieldDate {
+	if !isToken(name) || !mayTrail(name) {
 		return out
 	}
 	for _, v := range values {
 		out = appendField(out, name, v)
 	}
 	return out
+}
+
+// mayTrail reports whether a field may come behind the content: what is about framing, routing, authentication or the
+// content may not (RFC 9110, Section 6.5.1). Some programs take trailers for headers.
+func mayTrail(name string) bool {
+	if k := kindOf(name); k != otherField && k != fieldDate {
+		return false
+	}
+	low := strings.ToLower(name)
+	return !strings.HasPrefix(low, "content-") && !strings.HasPrefix(low, "if-") && !strings.HasPrefix(low, "x-http-method") && !notTrailing[low] &&
+		!isIdentity(name) && !isTwin(name)
+}
+
+// notTrailing are other names of fields that may not come behind the content.
+var notTrailing = map[string]bool{
+	"age": true, "authorization": true, "cache-control": true, "cookie": true, "early-data": true, "expires": true, "location": true,
+	"max-forwards": true, "pragma": true, "range": true, "retry-after": true, "set-cookie": true, "vary": true, "warning": true,
+	"www-authenticate": true, "x-method-override": true,
 }

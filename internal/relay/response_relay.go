@@ -117,6 +117,20 @@ func (w *response) takeBack() bool {
 		return false
 	}
 	w.x.conn.out = w.x.conn.out[:0]
-	w.status, w.begun, w.bodiless, w.chunked, w.length, w.written = 0, false, false, false, -1, 0
+	w.status, w.begun, w.bodiless, w.chunked, w.trails, w.length, w.written = 0, false, false, false, false, -1, 0
 	return true
+}
+
+// changed notes, for those who ask for the outcome, that the protocol was changed.
+func (w *response) changed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status = http.StatusSwitchingProtocols
+}
+
+// carried notes how much content a changed protocol has brought the client.
+func (w *response) carried(n int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.written += n
 }
