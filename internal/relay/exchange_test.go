@@ -350,6 +350,7 @@ func TestShutdownFinishesTheRequestUnderWay(t *testing.T) {
 	if err != nil || !strings.HasSuffix(string(b), "Connection: close\r\n\r\ndone") || strings.Count(string(b), "HTTP/1.1") != 1 {
 		t.Errorf("%q %v", b, err)
 	}
+	busy.Close()
 	<-served
 	<-served
 }
