@@ -184,6 +184,10 @@ func TestInstallingInNginxLosesNoRequest(t *testing.T) {
 	tree := openTree(t)
 	old := fileFor(t, tree, "old", "other.test")
 	w := newWebServer(t, "", twoSites(tree.Live("old")))
+	site := filepath.Join(w.dir, "sites/plain") // which is a link, as Debian has them
+	if err := errors.Join(os.Rename(site, filepath.Join(w.dir, "plain.conf")), os.Symlink("../plain.conf", site)); err != nil {
+		t.Fatal(err)
+	}
 	w.start()
 	stop := w.load("http://127.0.0.1:"+w.ports[0]+"/", "https://127.0.0.1:"+w.ports[2]+"/")
 
@@ -205,6 +209,9 @@ func TestInstallingInNginxLosesNoRequest(t *testing.T) {
 	}
 	if info, err := os.Stat(filepath.Join(w.dir, "sites/plain")); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("the mode of the file: %v %v", info.Mode(), err)
+	}
+	if to, err := os.Readlink(site); err != nil || to != "../plain.conf" {
+		t.Errorf("the link leads to %q, %v", to, err)
 	}
 	after := w.read("sites/plain")
 	if done, err = tree.InstallNginx(t.Context(), "plain", o); err != nil || len(done.Changed) != 0 || w.read("sites/plain") != after || len(done.Seen) != 1 {
