@@ -47,7 +47,9 @@ func (f *follower) functions() store.Follower {
 }
 
 func (f *follower) isSure(at time.Time) {
-	f.sure.Store(max(int64(at.Sub(f.began)), 1))
+	if f.sure.Swap(max(int64(at.Sub(f.began)), 1)) == 0 {
+		f.pool.changed(nil) // what was looked up before may have changed before anything could be heard
+	}
 	if f.problem.Swap(nil) != nil {
 		f.pool.o.Log.Info("the CA's records can be read again")
 	}

@@ -211,11 +211,11 @@ func TestRecordsDecideForTheirOwnOnly(t *testing.T) {
 	w.expect(c, unknown, "")
 }
 
-// deaf are records that can be made silent.
+// deaf are records that can be made silent, or begin late.
 type deaf struct {
 	Live
 	silent atomic.Bool
-	heard  store.Follower
+	begin  chan struct{} // not nil: nothing is heard before it is closed
 }
 
 var errDeaf = errors.New("the database is gone")
@@ -228,7 +228,9 @@ func (d *deaf) StatusOf(ctx context.Context, issuer [32]byte, serial []byte) (st
 }
 
 func (d *deaf) Follow(ctx context.Context, f store.Follower) {
-	d.heard = f
+	if d.begin != nil {
+		<-d.begin
+	}
 	d.Live.Follow(ctx, store.Follower{Told: func(c []store.Change) {
 		if !d.silent.Load() {
 			f.Told(c)
@@ -297,4 +299,27 @@ func TestRevocationIsRemembered(t *testing.T) {
 	again := w.pool(dir, nil) // neither network nor records
 	w.expect(w.checker(again), chain, "revoked")
 	w.expect(w.mode(again, pki.RevocationSoft), chain, "revoked")
+}
+
+// A connection is made and its certificate revoked before the changes can be heard: that is found out when they can.
+func TestRevocationBeforeAnythingWasHeardIsNotMissed(t *testing.T) {
+	w := newWorld(t)
+	b := w.sqlite()
+	chain := w.client(nil)
+	b.file(chain[0])
+	d := &deaf{Live: b.Store, begin: make(chan struct{})}
+	p := w.pool("", func(o *PoolOptions) { o.Live = []Live{d} })
+	c := w.checker(p)
+	over := make(chan error, 1)
+	stop, err := c.Watch(t.Context(), chain, func(err error) { over <- err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	b.revoke(chain[0], crl.KeyCompromise)
+	w.expect(c, chain, "revoked") // nothing is kept as long as nothing is heard
+	close(d.begin)
+	if got := verdictOf(soon(t, "the changes can be heard", over)); got != "revoked" {
+		t.Error(got)
+	}
 }
