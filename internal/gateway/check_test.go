@@ -247,32 +247,3 @@ func TestSystemdHandsSocketsOver(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func TestPrivilegesAreGivenUp(t *testing.T) {
-	if os.Getenv("TLSWRIGHT_TEST_PRIVILEGES") != "" {
-		if err := dropPrivileges("nobody"); err != nil {
-			t.Fatal(err)
-		}
-		if os.Geteuid() == 0 || os.Getegid() == 0 {
-			t.Error("still root")
-		}
-		if _, err := os.ReadFile("/etc/shadow"); err == nil {
-			t.Error("still reads what is root's")
-		}
-		return
-	}
-	if err := dropPrivileges("no-such-user"); err == nil {
-		t.Error("a user who does not exist")
-	}
-	if os.Geteuid() != 0 {
-		if err := dropPrivileges("nobody"); err == nil {
-			t.Error("became somebody else without being root")
-		}
-		t.Skip("giving up privileges takes root")
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestPrivilegesAreGivenUp$")
-	cmd.Env = append(os.Environ(), "TLSWRIGHT_TEST_PRIVILEGES=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}

@@ -5,7 +5,7 @@ package gateway
 import "errors"
 
 // dropPrivileges is for systems that have users in the sense of Unix.
-func dropPrivileges(name string) error {
+func dropPrivileges(name string, _ ...string) error {
 	if name == "" {
 		return nil
 	}

@@ -3,15 +3,19 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
 
-// dropPrivileges becomes another user for good: the last thing before serving. "": nothing is to be dropped.
-func dropPrivileges(name string) error {
+// dropPrivileges becomes another user for good: the last thing before serving. "": nothing is to be dropped. The folders
+// are what is kept between runs; they are given to the user first.
+func dropPrivileges(name string, folders ...string) error {
 	if name == "" {
 		return nil
 	}
@@ -38,6 +42,11 @@ func dropPrivileges(name string) error {
 			}
 		}
 	}
+	for _, dir := range folders {
+		if err := giveTo(dir, uid, gid); err != nil {
+			return &ConfigError{Where: "user", Err: fmt.Errorf("giving %s to %s: %w", dir, name, err)}
+		}
+	}
 	for _, step := range []error{syscall.Setgroups(groups), syscall.Setgid(gid), syscall.Setuid(uid)} {
 		if step != nil {
 			return &ConfigError{Where: "user", Err: fmt.Errorf("becoming %s: %w", name, step)}
@@ -47,4 +56,17 @@ func dropPrivileges(name string) error {
 		return &ConfigError{Where: "user", Err: fmt.Errorf("the privileges of root could not be given up for good")}
 	}
 	return nil
+}
+
+// giveTo makes a user the owner of a folder and of everything in it. A folder that is not there needs no owner.
+func giveTo(dir string, uid, gid int) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, uid, gid)
+	})
 }

@@ -3,11 +3,14 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/store"
 )
 
 // Listen binds all listeners, or none. It must come before Serve, and is where privileges are dropped: what New and
@@ -24,9 +27,53 @@ func (g *Gateway) Listen() error {
 		g.closeAll()
 		return err
 	}
-	if err := dropPrivileges(c.User); err != nil {
+	if err := g.becomeUser(c); err != nil {
 		g.closeAll()
 		return err
+	}
+	return nil
+}
+
+// becomeUser gives up the privileges that are not needed any more, and makes sure that what is needed later can still be
+// had: whoever cannot read the records of revoked certificates would refuse everybody, once it serves.
+func (g *Gateway) becomeUser(c *config.Gateway) error {
+	if c.User == "" {
+		return nil
+	}
+	var folders []string
+	if dir := g.folder(""); dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return &ConfigError{Where: "user", Err: err}
+		}
+		folders = append(folders, dir)
+	}
+	if err := dropPrivileges(c.User, folders...); err != nil {
+		return err
+	}
+	cannot := func(what string, err error) error {
+		return &ConfigError{Where: "user", Err: fmt.Errorf("%s cannot %s: %w; give it to that user, or run as its owner", c.User, what, err)}
+	}
+	for _, dir := range folders {
+		f, err := os.CreateTemp(dir, ".user-*")
+		if err != nil {
+			return cannot("write to "+dir, err)
+		}
+		if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
+			return cannot("write to "+dir, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, live := range g.o.Live {
+		_, err := live.StatusOf(ctx, [32]byte{}, []byte{1})
+		if err != nil && !errors.Is(err, store.ErrIssuer) && !errors.Is(err, store.ErrNotFound) {
+			return cannot("read the records of our own CA", err)
+		}
+	}
+	for _, s := range g.state.Load().sites {
+		if err := s.reload(ctx); err != nil {
+			return cannot("read what the site "+s.name+" needs", err)
+		}
 	}
 	return nil
 }
@@ -92,6 +139,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	g.attend(g.state.Load())
 	g.mu.Unlock()
 	g.running.Go(func() { g.access.flushEvery(work) })
+	g.running.Go(func() { keepMemory(work) })
 	notify("READY=1")
 
 	var err error
