@@ -78,6 +78,7 @@ func (c *Conn) begin(ctx context.Context) error {
 		defer cancel()
 	}
 	stop := context.AfterFunc(ctx, func() { c.nc.Close() })
+	growStack(int(c.set.role))
 	err := c.runHandshake(ctx)
 	if !stop() && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -90,6 +91,19 @@ func (c *Conn) begin(ctx context.Context) error {
 		c.shake.done.Store(true)
 	}
 	return nil
+}
+
+// handshakeStack is how much stack a handshake takes, about: signatures and key exchanges have large frames.
+const handshakeStack = 10 << 10
+
+// growStack makes room on the stack of a goroutine that is mostly a fresh one, in one step. Left to itself the stack is
+// doubled three times, and copied each time with all the frames of the handshake on it.
+//
+//go:noinline
+func growStack(i int) byte {
+	var room [handshakeStack]byte
+	room[i] = 1 // with an index that is not known the compiler cannot do without the array
+	return room[i/2]
 }
 
 // runHandshake drives the machine until its handshake is done. Both halves are locked: nobody else has business there.
