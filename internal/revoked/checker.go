@@ -174,6 +174,8 @@ func (c *Checker) judge(ctx context.Context, chain []*x509.Certificate) *verdict
 			break
 		}
 	}
-	c.pool.remember(found)
+	if fresh := c.pool.remember(found); len(fresh) > 0 {
+		c.pool.changed(fresh) // others may rest on the same certificate
+	}
 	return v
 }

@@ -269,3 +269,24 @@ func TestStaleStatementsFailClosed(t *testing.T) {
 		w.pass(-24*time.Hour - time.Minute)
 	}
 }
+
+// One check finds out that a certificate was revoked: the connections that rest on it hear of it.
+func TestWhatACheckFindsIsToldToAll(t *testing.T) {
+	w := newWorld(t)
+	w.publish("/crl", w.list(1, nil))
+	chain := w.withCRL("/crl")
+	p := w.pool("", nil)
+	over := make(chan error, 1)
+	stop, err := w.checker(p).Watch(t.Context(), chain, func(err error) { over <- err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	file := filepath.Join(t.TempDir(), "ca.crl")
+	write(t, file, w.list(2, nil, chain[0]))
+	other := w.checker(p, file) // of another site
+	w.expect(other, chain, "revoked")
+	if got := verdictOf(soon(t, "found by another check", over)); got != "revoked" {
+		t.Error(got)
+	}
+}

@@ -112,9 +112,9 @@ func (j *journal) recall(k key) (memo, bool) {
 	return m, ok
 }
 
-// remember keeps revocations, on disk before it returns. Those that are not final, and those that are known, are passed
+// remember keeps revocations, on disk before it returns, and gives those that are new. Those that are not final are passed
 // over.
-func (j *journal) remember(all map[key]memo) error {
+func (j *journal) remember(all map[key]memo) (fresh map[key]bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var out bytes.Buffer
@@ -123,20 +123,24 @@ func (j *journal) remember(all map[key]memo) error {
 			continue
 		}
 		if len(j.known) >= maxJournal {
-			return errFull
+			return fresh, errFull
 		}
 		j.known[k] = m
+		if fresh == nil {
+			fresh = make(map[key]bool)
+		}
+		fresh[k] = true
 		text, err := json.Marshal(line{hex.EncodeToString(k.issuer[:]), hex.EncodeToString([]byte(k.serial)), m.at.UTC(), uint8(m.reason), m.until.UTC(), m.by})
 		if err != nil {
-			return err
+			return fresh, err
 		}
 		out.Write(append(text, '\n'))
 	}
 	if j.file == nil || out.Len() == 0 {
-		return nil
+		return fresh, nil
 	}
-	_, err := j.file.Write(out.Bytes())
-	return errors.Join(err, j.file.Sync())
+	_, err = j.file.Write(out.Bytes())
+	return fresh, errors.Join(err, j.file.Sync())
 }
 
 func (j *journal) close() error {

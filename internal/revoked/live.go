@@ -85,11 +85,13 @@ func (f *follower) told(changes []store.Change) {
 	f.pool.changed(keys)
 }
 
-// remember puts revocations into the journal.
-func (p *Pool) remember(all map[key]memo) {
-	if err := p.journal.remember(all); err != nil {
+// remember puts revocations into the journal, and gives those that are new.
+func (p *Pool) remember(all map[key]memo) map[key]bool {
+	fresh, err := p.journal.remember(all)
+	if err != nil {
 		p.o.Log.Error("a revocation cannot be written down; it holds until the next start", "error", pki.Printable(err.Error()))
 	}
+	return fresh
 }
 
 // ask asks the records. Where they could not be read a moment ago, nobody is kept waiting by trying that again.
