@@ -72,6 +72,27 @@ func TestGatewaysAreRead(t *testing.T) {
 	}
 }
 
+func TestDocumentedGatewaysAreRead(t *testing.T) {
+	page, err := os.ReadFile("../../docs/gateway.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 0
+	for _, part := range strings.Split(string(page), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(part, "```")
+		if !strings.Contains(text, "gateway:\n") {
+			continue
+		}
+		whole++
+		if _, err := ReadGateway([]byte(text)); err != nil {
+			t.Errorf("%s\n%v", text, err)
+		}
+	}
+	if whole < 2 || !strings.Contains(string(page), string(gatewayExample(t))) {
+		t.Errorf("%d whole files on the page; is the one with every key there?", whole)
+	}
+}
+
 func testRoutes(t *testing.T, routes []Route) {
 	t.Helper()
 	if len(routes) != 5 || routes[0].Path != "/admin" || !cmp.Equal(routes[0].Methods, []string{"GET", "POST"}) || routes[2].Path != "=/health" || routes[2].Target.Status != 204 || routes[3].Target.Dir != "public" {
