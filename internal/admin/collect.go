@@ -24,8 +24,8 @@ const (
 type Watched struct {
 	Store   *store.Store
 	Issuers []Issuer
-	// Certificates are further ones whose end is told, by what they are for: "root", "service".
-	Certificates map[string]*x509.Certificate
+	// Certificates gives further ones whose end is told, by what they are for: "root", "service"; nil: there are none.
+	Certificates func() map[string]*x509.Certificate
 	Now          func() time.Time
 }
 
@@ -79,8 +79,10 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	for use, cert := range c.Certificates {
-		gauge(c.ends, float64(cert.NotAfter.Unix()), use, pki.Name(cert.Subject))
+	if c.Certificates != nil {
+		for use, cert := range c.Certificates() {
+			gauge(c.ends, float64(cert.NotAfter.Unix()), use, pki.Name(cert.Subject))
+		}
 	}
 	ok := 1.0
 	for _, i := range c.Issuers {

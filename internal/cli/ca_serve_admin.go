@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,7 +17,6 @@ import (
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/publish"
-	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
@@ -51,34 +51,6 @@ func (s *caService) servedIssuers(o *caServeFlags) []admin.Issuer {
 	return issuers
 }
 
-// issueIdentity makes the certificate of the service by the authority that is open already; its key never touches the disk.
-func (a *app) issueIdentity(ctx context.Context, s *caService, sans []string) (keystore.Identity, error) {
-	key, err := pki.GenerateKey(pki.P256)
-	if err != nil {
-		return keystore.Identity{}, cannotRun(err, "making a key")
-	}
-	au := s.authorities[0].As(actor())
-	au.Transparency = nil // it changes with every start, and is nobody's business outside
-	order := func(sans []string) (*authority.Issued, error) {
-		return au.Order(ctx, authority.Order{Request: pki.Request{Profile: pki.ProfileServer, CommonName: "localhost", SANs: sans, Key: key.Public()}})
-	}
-	issued, err := order(sans)
-	var refused *pki.RefusedError
-	if errors.As(err, &refused) {
-		// A machine may be called what no certificate can say.
-		if without := withoutHostname(sans); len(without) < len(sans) {
-			sans = without
-			issued, err = order(sans)
-		}
-	}
-	if err != nil {
-		return keystore.Identity{}, caFailure(err, "issuing the service's certificate")
-	}
-	a.ui.notef("no --cert: using a certificate for %s from the own CA", strings.Join(sans, ", "))
-	a.ui.notef("clients need its root: %s", s.ca.RootPath())
-	return keystore.Identity{Chain: issued.Chain, Key: key}, nil
-}
-
 // adminSide listens for admins and for what reads metrics; what is not asked for is nil.
 type adminSide struct {
 	api       *admin.Server
@@ -98,19 +70,24 @@ func (s *adminSide) close() {
 }
 
 // openAdminSide opens the listeners. What was opened is in the side, whatever the error.
-func (a *app) openAdminSide(cmd *cobra.Command, o *caServeFlags, s *caService, id tlsnet.Identity) (*adminSide, error) {
+func (a *app) openAdminSide(cmd *cobra.Command, o *caServeFlags, s *caService, own *ownIdentity) (*adminSide, error) {
 	side := &adminSide{metrics: s.metrics}
 	if s.metrics == nil {
 		return side, nil
 	}
-	watched := admin.Watched{Store: s.authorities[0].Store, Issuers: s.servedIssuers(o), Certificates: map[string]*x509.Certificate{"root": s.ca.Root}, Now: a.now}
-	if leaf, err := x509.ParseCertificate(id.Chain[0]); err == nil {
-		watched.Certificates["service"] = leaf
-	}
+	watched := admin.Watched{Store: s.authorities[0].Store, Issuers: s.servedIssuers(o), Now: a.now}
+	known := map[string]*x509.Certificate{"root": s.ca.Root}
 	if o.office.admin != "" {
-		if err := a.openAdminAPI(cmd, o, s, id, side, watched.Certificates); err != nil {
+		root, err := a.openAdminAPI(cmd, o, s, own, side)
+		if err != nil {
 			return side, err
 		}
+		known["admin CA"] = root
+	}
+	watched.Certificates = func() map[string]*x509.Certificate {
+		now := maps.Clone(known)
+		now["service"] = own.certificate()
+		return now
 	}
 	s.metrics.Watch(watched)
 	if o.office.metrics == "" {
@@ -129,34 +106,34 @@ func (a *app) openAdminSide(cmd *cobra.Command, o *caServeFlags, s *caService, i
 	return side, nil
 }
 
-func (a *app) openAdminAPI(cmd *cobra.Command, o *caServeFlags, s *caService, id tlsnet.Identity, side *adminSide, watched map[string]*x509.Certificate) error {
+// openAdminAPI opens the API, and gives the root of the admin CA.
+func (a *app) openAdminAPI(cmd *cobra.Command, o *caServeFlags, s *caService, own *ownIdentity, side *adminSide) (*x509.Certificate, error) {
 	home, err := a.home()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ca, err := admin.ReadCA(home)
 	if err != nil {
-		return adminFailure(err, "--admin")
+		return nil, adminFailure(err, "--admin")
 	}
-	watched["admin CA"] = ca.Root
 	profiles, err := a.ownProfiles()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	side.api, err = admin.New(admin.Options{
 		Store: s.authorities[0].Store, Issuers: s.servedIssuers(o), Hosts: serviceNames(o), Profiles: profiles,
 		Renew: s.publisher.Renew, Metrics: s.metrics, Version: buildVersion().Version, Now: a.now, Log: a.serviceLog(o),
 	})
 	if err != nil {
-		return cannotRun(err, "")
+		return nil, cannotRun(err, "")
 	}
 	// TLS 1.3 alone, and no resumption: whoever comes shows the certificate, every time.
 	core := tlscore.Config{ALPN: tlsnet.HTTPProtocols(), ClientAuth: tlscore.RequireClientCert, MinVersion: wire.VersionTLS13, NoTickets: true}
-	side.apiAt, err = tlsnet.Listen("tcp", o.office.admin, &tlsnet.Config{Identities: []tlsnet.Identity{id}, ClientRoots: []*x509.Certificate{ca.Root}, Core: core, Time: a.now})
+	side.apiAt, err = tlsnet.Listen("tcp", o.office.admin, own.use(tlsnet.Config{ClientRoots: []*x509.Certificate{ca.Root}, Core: core, Time: a.now}))
 	if err != nil {
-		return &failure{kind: kindLocal, text: "--admin: " + err.Error(), err: err, hint: "is the port taken? --admin 127.0.0.1:0 takes a free one"}
+		return nil, &failure{kind: kindLocal, text: "--admin: " + err.Error(), err: err, hint: "is the port taken? --admin 127.0.0.1:0 takes a free one"}
 	}
-	return nil
+	return ca.Root, nil
 }
 
 // tell says where the side is.

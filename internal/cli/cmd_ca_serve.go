@@ -142,6 +142,7 @@ func newCAServe(a *app) *cobra.Command {
 type caService struct {
 	ca          *keystore.CA   // without keys
 	metrics     *admin.Metrics // nil: nobody could read them
+	own         *ownIdentity
 	authorities []*authority.Authority
 	validator   *challenge.Validator
 	server      *acmeserver.Server
@@ -180,7 +181,7 @@ func (a *app) caServe(cmd *cobra.Command, o *caServeFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	own, isOwn, err := o.identity.load(cmd)
+	files, err := o.serviceFiles(cmd)
 	if err != nil {
 		return err
 	}
@@ -199,18 +200,19 @@ func (a *app) caServe(cmd *cobra.Command, o *caServeFlags) (err error) {
 	if err := a.openService(cmd, o, chaos, service); err != nil {
 		return err
 	}
-	if !isOwn { // by what is open already: opening the records takes as long as all the rest
-		if own, err = a.issueIdentity(cmd.Context(), service, serviceNames(o)); err != nil {
-			return err
-		}
+	// By what is open already: opening the records takes as long as all the rest.
+	service.own, err = a.newOwnIdentity(cmd.Context(), files, func(ctx context.Context) (keystore.Identity, error) {
+		return a.issueIdentity(ctx, service, serviceNames(o))
+	})
+	if err != nil {
+		return err
 	}
-	id := tlsnet.Identity{Chain: own.Chain, Key: own.Key}
-	side, err := a.openAdminSide(cmd, o, service, id)
+	side, err := a.openAdminSide(cmd, o, service, service.own)
 	defer side.close()
 	if err != nil {
 		return err
 	}
-	l, err := tlsnet.Listen("tcp", o.listen, &tlsnet.Config{Identities: []tlsnet.Identity{id}, Core: tlscore.Config{ALPN: tlsnet.HTTPProtocols()}, Time: a.now})
+	l, err := tlsnet.Listen("tcp", o.listen, service.own.use(tlsnet.Config{Core: tlscore.Config{ALPN: tlsnet.HTTPProtocols()}, Time: a.now}))
 	if err != nil {
 		return &failure{kind: kindLocal, text: err.Error(), err: err, hint: "is the port taken? --listen 127.0.0.1:0 takes a free one"}
 	}
@@ -234,7 +236,7 @@ func (a *app) runService(ctx context.Context, o *caServeFlags, service *caServic
 	}
 	side.tell(told)
 	both, public := service.handlers()
-	servers := append(side.serving(told), func(ctx context.Context) error { return serveHTTP(ctx, l, both, told) })
+	servers := append(side.serving(told), service.own.keepFresh, func(ctx context.Context) error { return serveHTTP(ctx, l, both, told) })
 	if plain != nil {
 		if !o.asJSON {
 			a.ui.printf("roots, OCSP and CRLs: %s/", o.httpURL)
@@ -242,6 +244,15 @@ func (a *app) runService(ctx context.Context, o *caServeFlags, service *caServic
 		servers = append(servers, func(ctx context.Context) error { return servePlainHTTP(ctx, plain, told.requests(public)) })
 	}
 	return serveAll(ctx, servers...)
+}
+
+// serviceFiles is the certificate of --cert and --key; nil: there is none.
+func (o *caServeFlags) serviceFiles(cmd *cobra.Command) (*keystore.Identity, error) {
+	id, ok, err := o.identity.load(cmd)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &id, nil
 }
 
 func listenPlain(o *caServeFlags) (net.Listener, error) {
