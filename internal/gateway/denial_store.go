@@ -19,6 +19,7 @@ import (
 const (
 	denialFileSize  = 8 << 20 // bytes of one file
 	maxDenialLine   = 64 << 10
+	maxRecent       = 200  // refusals in memory
 	denialsPerBurst = 2000 // refusals that are told at once
 	denialsPerTime  = 200  // and then, per second
 )
@@ -26,9 +27,10 @@ const (
 // denialLog keeps the last refusals on disk, one JSON object a line. A crash can cost the line that was being written;
 // readers leave it out.
 type denialLog struct {
-	path string // "": nothing is kept
+	path string // "": nothing is kept on disk
 
 	mu       sync.Mutex
+	recent   []*Denial // the last ones, in memory, for the operator's page
 	f        *os.File
 	size     int64
 	tokens   float64
@@ -97,6 +99,9 @@ func (l *denialLog) firstProblem() bool {
 func (l *denialLog) add(d *Denial) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.recent = append(l.recent, d); len(l.recent) > maxRecent {
+		l.recent = append(l.recent[:0], l.recent[len(l.recent)-maxRecent:]...)
+	}
 	if l.f == nil {
 		return nil
 	}
@@ -138,6 +143,15 @@ func (l *denialLog) close() error {
 	err := l.f.Close()
 	l.f = nil
 	return err
+}
+
+// newest gives the refusals in memory, newest first.
+func (l *denialLog) newest() []*Denial {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := slices.Clone(l.recent)
+	slices.Reverse(out)
+	return out
 }
 
 // DenialQuery says which refusals are wanted. The zero value: all.

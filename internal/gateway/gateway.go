@@ -57,13 +57,14 @@ type Options struct {
 	Output io.Writer
 	// Grace is how long connections and requests under way may take to finish at the end; 0: DefaultGrace.
 	Grace time.Duration
+	// KeepMemory says that this process is the gateway's alone: its garbage collector is suited to that, unless GOGC or
+	// GOMEMLIMIT is set.
+	KeepMemory bool
 	// Tune may change the TLS configuration of a site before it is used, and that of listeners (site ""), which counts
 	// until the site is chosen. Nil: nothing is changed.
 	Tune func(site string, c *tlsnet.Config)
 	// Answered is told of each request, and each connection without HTTP, at its end, from many goroutines. Nil: nobody is.
 	Answered func(AccessLine)
-	// Tap watches the bytes of TLS connections; nil: nobody does.
-	Tap *Tap
 }
 
 // DefaultGrace is how long what is under way may take to finish at the end.

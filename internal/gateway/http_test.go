@@ -213,8 +213,12 @@ func TestAccessLogAndMetrics(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, metrics)
 		}
 	}
-	for _, path := range []string{"/", "/status.json", "/healthz"} {
-		if resp, body := get(t, http.DefaultClient, page+path); resp.StatusCode != 200 || path != "/healthz" && !strings.Contains(body, "app.test") {
+	if _, err := w.http(nil).Get("https://app.test/"); err == nil {
+		t.Error("a client without a certificate was let in")
+	}
+	w.told.denial(t, "no-certificate")
+	for path, want := range map[string]string{"/": "app.test", "/status.json": "app.test", "/healthz": "true", "/denials": "curl --cert", "/denials.json": `"reason": "no-certificate"`} {
+		if resp, body := get(t, http.DefaultClient, page+path); resp.StatusCode != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %s\n%s", path, resp.Status, body)
 		}
 	}

@@ -137,7 +137,6 @@ func (l *listener) base() *tlsnet.Config {
 	}
 	// HTTPServer asks for early data before the site is chosen; how much of it there may be is the site's to say.
 	c.Core.MaxEarlyData = l.earlyData()
-	l.g.o.Tap.watch(c)
 	if l.g.o.Tune != nil {
 		l.g.o.Tune("", c)
 	}

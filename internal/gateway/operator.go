@@ -69,6 +69,16 @@ func (g *Gateway) operatorPages() http.Handler {
 		e.SetIndent("", "  ")
 		_ = e.Encode(g.Status())
 	})
+	mux.HandleFunc("GET /denials.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		_ = e.Encode(g.denials.newest())
+	})
+	mux.HandleFunc("GET /denials", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = denialsPage().Execute(w, g.denials.newest())
+	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = statusPage().Execute(w, g.Status())
@@ -232,7 +242,7 @@ td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-
 @media (prefers-color-scheme:dark){body{color:#ddd;background:#181818}td,th{border-color:#444}a{color:#8bf}}</style></head><body>
 <h1>Gateway</h1>
 <p>{{if .Healthy}}All is well.{{else}}<strong>{{range .Problems}}{{.}}. {{end}}</strong>{{end}} {{.Connections}} connections from {{.Addresses}} addresses; up since {{.Since.Format "2006-01-02 15:04:05 MST"}}.
-<a href="/metrics">metrics</a> <a href="/healthz">health</a> <a href="/status.json">JSON</a></p>
+<a href="/denials">refusals</a> <a href="/metrics">metrics</a> <a href="/healthz">health</a> <a href="/status.json">JSON</a></p>
 <h2>Listeners</h2><table><tr><th>name</th><th>protocol</th><th>address</th><th>sites</th></tr>
 {{range .Listeners}}<tr><td>{{.Name}}</td><td>{{.Protocol}}</td><td><code>{{.Address}}</code></td><td>{{range .Sites}}{{.}} {{end}}</td></tr>{{end}}</table>
 <h2>Sites</h2><table><tr><th>name</th><th>hosts</th><th>target</th><th>client certificates</th><th>certificate until</th></tr>
@@ -240,5 +250,22 @@ td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-
 <td>{{range .Certificates}}{{.NotAfter.Format "2006-01-02"}} {{.Key}}{{if .HasStaple}}, stapled{{end}}<br>{{end}}</td></tr>{{end}}</table>
 {{with .Revocation}}<h2>Revocation</h2><p>{{.Revoked}} certificates are known to be revoked, {{.Watching}} connections are watched, {{.Answers}} OCSP answers are kept.</p>
 {{if .Lists}}<table><tr><th>list</th><th>entries</th><th>next</th><th></th></tr>{{range .Lists}}<tr><td><code>{{.Place}}</code></td><td>{{.Entries}}</td><td>{{.NextUpdate.Format "2006-01-02 15:04 MST"}}</td><td>{{.Problem}}</td></tr>{{end}}</table>{{end}}{{end}}</body></html>
+`))
+}
+
+func denialsPage() *template.Template {
+	return template.Must(template.New("denials").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Refusals</title>
+<style>body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}section{border-top:1px solid #ddd;padding:.5rem 0}
+code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}dl{display:grid;grid-template-columns:9rem 1fr;margin:.3rem 0}dt{color:#666}dd{margin:0}
+@media (prefers-color-scheme:dark){body{color:#ddd;background:#181818}section{border-color:#444}dt{color:#999}a{color:#8bf}}</style></head><body>
+<h1>Refusals</h1><p>The newest first. <a href="/denials.json">JSON</a> <a href="/">gateway</a></p>
+{{range .}}<section id="{{.ID}}"><strong>{{.Text}}</strong> <code>{{.ID}}</code>
+<dl><dt>when, who</dt><dd>{{.Time.Format "2006-01-02 15:04:05 MST"}}, {{.Remote}}</dd>
+<dt>where</dt><dd>{{.Site}}{{with .Route}}, route {{.}}{{end}} ({{.Listener}}){{with .ServerName}}, server name <code>{{.}}</code>{{end}}{{if .Method}}, {{.Method}} <code>{{.Host}}{{.Path}}</code>{{end}}</dd>
+<dt>reason</dt><dd>{{.Reason}}{{with .Alert}}, alert {{.}}{{end}}{{with .Status}}, status {{.}}{{end}}{{if .Resumed}}, resumed{{end}}</dd>
+{{with .Cert}}<dt>certificate</dt><dd><code>{{.Subject}}</code>{{range .SANs}} <code>{{.}}</code>{{end}}<br>issued by <code>{{.Issuer}}</code>, serial <code>{{.Serial}}</code>, {{.NotBefore.Format "2006-01-02"}} to {{.NotAfter.Format "2006-01-02"}}<br>SHA-256 <code>{{.SHA256}}</code></dd>{{end}}
+{{with .Rule}}<dt>rule</dt><dd>{{.}}</dd>{{end}}{{with .Nearest}}<dt>nearest</dt><dd>{{.}}</dd>{{end}}{{with .Fix}}<dt>to fix</dt><dd>{{.}}</dd>{{end}}</dl></section>
+{{else}}<p>Nobody was refused since the gateway was started.</p>{{end}}</body></html>
 `))
 }

@@ -17,7 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/access"
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/ocsp"
@@ -315,4 +317,36 @@ func FuzzRoutes(f *testing.F) {
 			t.Errorf("%q is below /admin, and goes past its rules", p)
 		}
 	})
+}
+
+func TestTargetsAreReachedWithTheCertificatesOfNow(t *testing.T) {
+	behind := newWorld(t)
+	behind.stream(config.Target{Echo: true})
+	behind.mutual(&behind.config.Sites[0], access.Rule{CN: "second"})
+	behind.start()
+	w := newWorld(t)
+	dir := filepath.Join(w.dir, "front")
+	put := func(cn string) {
+		t.Helper()
+		l := issueClient(behind.ca, cn)
+		if err := keystore.WriteLive(dir, l.Chain[0], l.Chain[1:], l.Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("first")
+	w.stream(config.Target{URL: "tls://" + behind.addr(), ServerName: "app.test", CA: behind.ca.RootFile(),
+		Cert: filepath.Join(dir, keystore.FullChainFile), Key: filepath.Join(dir, keystore.KeyFile)})
+	w.start()
+	if got, err := w.talk(w.client("app.test", nil), "text"); err == nil && got == "text" {
+		t.Error("the first certificate was let in")
+	}
+	put("second")
+	for end := time.Now().Add(20 * time.Second); ; {
+		if got, err := w.talk(w.client("app.test", nil), "text"); err == nil && got == "text" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the new certificate is not used")
+		}
+	}
 }

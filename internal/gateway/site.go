@@ -318,7 +318,6 @@ func (d *door) refresh() error {
 	if cl.c != nil {
 		c.VerifyPeer = d.verify
 	}
-	d.g.o.Tap.watch(c)
 	if d.g.o.Tune != nil {
 		d.g.o.Tune(d.site.name, c)
 	}

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
 )
 
@@ -152,8 +155,34 @@ func (g *Gateway) watchedOf(st *state) []*watched {
 			return nil
 		}})
 	}
+	// A target that shows another certificate, or trusts other CAs, is another target.
+	add(&watched{files: targetFiles(st.config), reload: func(context.Context) error {
+		_, err := g.Reload(st.config)
+		return err
+	}})
 	if st.config.Tickets != "" {
 		add(&watched{name: "", files: []string{st.config.Tickets}, every: time.Hour, last: g.o.Now(), reload: func(context.Context) error { return g.readTickets(st.config.Tickets) }})
+	}
+	return out
+}
+
+// targetFiles are the certificates and keys that targets are reached with.
+func targetFiles(c *config.Gateway) []string {
+	var out []string
+	add := func(t *config.Target) {
+		for _, f := range []string{t.CA, t.Cert, t.Key} {
+			if f != "" && !keystore.IsTokenURI(f) && !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	for i := range c.Sites {
+		add(&c.Sites[i].Target)
+		for _, r := range c.Sites[i].Routes {
+			if r.Target != nil {
+				add(r.Target)
+			}
+		}
 	}
 	return out
 }
