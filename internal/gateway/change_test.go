@@ -384,12 +384,18 @@ func TestRevokedClientsAreRefusedByACRL(t *testing.T) {
 // estate makes a CA with records, and a site whose clients are its own.
 func (w *world) estate(closeOnRevoke bool) (*authority.Authority, *pkitest.Leaf) {
 	w.t.Helper()
+	return w.estateIn("", closeOnRevoke)
+}
+
+// estateIn is estate with its records in a database; "": in a file.
+func (w *world) estateIn(database string, closeOnRevoke bool) (*authority.Authority, *pkitest.Leaf) {
+	w.t.Helper()
 	home := filepath.Join(w.dir, "ca")
 	ca, err := keystore.CreateCA(home, keystore.CAOptions{}, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	a, err := authority.OpenHome(w.t.Context(), home, authority.HomeOptions{})
+	a, err := authority.OpenHome(w.t.Context(), home, authority.HomeOptions{Database: database})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -479,3 +479,25 @@ func TestNothingIsFetchedForStrangers(t *testing.T) {
 		t.Error("nobody was asked about our own")
 	}
 }
+
+// The CA's records are in PostgreSQL, and another node revokes: the gateway's node hears of it.
+func TestRevokingOnAnotherNodeTakesEffect(t *testing.T) {
+	w := newWorld(t)
+	a, alice := w.estateIn(pkitest.Postgres(t, false), true)
+	w.start()
+	heard := w.witness(alice)
+	d, err := tlsnet.NewDialer(w.http1(alice))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if resumed, status, err := w.visit(d); err != nil || status != 200 || resumed != (i > 0) {
+			t.Fatalf("%d: resumed %v, %d, %v", i, resumed, status, err)
+		}
+	}
+	w.revoke(a, alice)
+	heard()
+	if resumed, status, err := w.visit(d); err == nil || resumed || !strings.Contains(err.Error(), "certificate_revoked") {
+		t.Errorf("resumed %v, %d, %v", resumed, status, err)
+	}
+}
