@@ -50,8 +50,9 @@ alone, unless --force is given. --dry-run goes the whole way, on Let's Encrypt's
 staging server if it is theirs, and keeps nothing.
 
 --stage-key keeps the key of the next certificate ready, so that its pin (see
-"acme list --json") can be published before it is used. --preferred-chain chooses where the CA offers
-several chains, as one with a cross-signed root does.`
+"acme list --json") can be published before it is used. --preferred-chain
+chooses where the CA offers several chains, as one with a cross-signed root
+does.`
 
 func newACMEObtain(a *app) *cobra.Command {
 	o := &acmeObtainFlags{}

@@ -36,9 +36,9 @@ has it issue; each intermediate has its own records, and its own CRL.
 
 --passphrase-file and --passphrase-env are for the root's key. The new key is
 encrypted with --encrypt, which asks twice, or with --new-passphrase-file or
---new-passphrase-env. A key that is in a token already is named by its URI, as in
---key 'pkcs11:token=ca;object=lab'; it stays there, and its PIN is given like a
-new passphrase.
+--new-passphrase-env. A key that is in a token already is named by its URI, as
+in --key 'pkcs11:token=ca;object=lab'; it stays there, and its PIN is given like
+a new passphrase.
 
 Where the root's key is kept on another machine that has no network, it takes
 three steps. Here: "ca intermediate NAME --csr-out NAME.csr" makes the key,

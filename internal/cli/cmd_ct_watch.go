@@ -36,8 +36,8 @@ heads are in the report, which is the evidence.
 
 What was read is remembered in the file of --state, for each log, so that the
 next run goes on there, also after a crash: nothing is left out, and at worst
-the one that was told last is told once more. A log that is new in it is read from its
-end on, or from --backlog entries before.
+the one that was told last is told once more. A log that is new in it is read
+from its end on, or from --backlog entries before.
 
 --once reads what there is and ends, for cron: with 1 where a log misbehaves, 3
 where one could not be read.`
