@@ -251,6 +251,9 @@ func (x *exchange) call() (returned bool) {
 func (x *exchange) serve() bool {
 	c := x.conn
 	returned := x.call()
+	if !x.body.settled() {
+		x.body.Close() // before anything waits for a reader that the handler has left behind
+	}
 	x.ctx.end()
 	defer x.forgetDeadlines()
 	if x.resp.isHijacked() {
@@ -258,6 +261,7 @@ func (x *exchange) serve() bool {
 		return false
 	}
 	if !returned {
+		x.resp.over.Store(true)
 		c.cut = true
 		return false
 	}

@@ -312,3 +312,49 @@ func TestUnreadContentEndsTheConnection(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAHandlerLeavesBehindDoesNoHarm(t *testing.T) {
+	first := make(chan http.ResponseWriter, 1)
+	read := make(chan error, 1)
+	addr := serve(t, &relay.Front{Limits: relay.FrontLimits{Stall: -1}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/first":
+			first <- w
+			io.WriteString(w, "one")
+		case "/second":
+			w := <-first
+			_, err := io.WriteString(w, "evil")
+			rc := http.NewResponseController(w)
+			_, _, hijackErr := rc.Hijack()
+			for _, err := range []error{err, rc.Flush(), rc.SetReadDeadline(time.Unix(1, 0)), rc.SetWriteDeadline(time.Unix(1, 0)), hijackErr} {
+				if err == nil {
+					t.Error("a response is written to after its handler")
+				}
+			}
+			w.WriteHeader(500)
+		case "/reader":
+			began := make(chan struct{})
+			go func() {
+				b := make([]byte, 10)
+				r.Body.Read(b)
+				close(began)
+				_, err := io.ReadAll(r.Body)
+				read <- err
+			}()
+			<-began
+		}
+		io.WriteString(w, "two")
+	})})
+	answer := raw(t, addr, "GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n")
+	if strings.Count(answer, "HTTP/1.1 200 OK") != 2 || strings.Contains(answer, "evil") || !strings.HasSuffix(answer, "\r\n\r\ntwo") {
+		t.Errorf("answered %q", answer)
+	}
+	c, r := dial(t, addr)
+	io.WriteString(c, "POST /reader HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\nhello")
+	if b, err := io.ReadAll(r); err != nil || !strings.HasSuffix(string(b), "\r\n\r\ntwo") {
+		t.Errorf("%q %v", b, err)
+	}
+	if err := <-read; err == nil {
+		t.Error("the reader read on")
+	}
+}

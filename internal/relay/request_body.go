@@ -15,7 +15,7 @@ type requestBody struct {
 	mu      sync.Mutex
 	content content
 	expects bool        // the client waits for 100 Continue
-	closed  bool        // by the handler
+	closed  atomic.Bool // by the handler, or behind it
 	manual  atomic.Bool // the handler has set a deadline of its own
 	left    int64       // bytes that are allowed; 0: any number
 	read    int64       // bytes
@@ -26,7 +26,7 @@ type requestBody struct {
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
+	if b.closed.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	if b.content.err != nil {
@@ -38,6 +38,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	if !b.manual.Load() {
 		b.arm()
+	}
+	if b.closed.Load() { // Close has come between, and its deadline was overwritten
+		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.content.read(p)
 	b.read += int64(n)
@@ -95,11 +98,16 @@ func (b *requestBody) ended() {
 	x.ctx.contentRead()
 }
 
-// Close lets nothing more be read. The rest of the content is dropped with the connection.
+// Close lets nothing more be read, and breaks a read off that is under way. The rest of the content is dropped with the
+// connection.
 func (b *requestBody) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
+	b.closed.Store(true)
+	if !b.mu.TryLock() {
+		b.manual.Store(true)
+		b.x.conn.conn.SetReadDeadline(time.Unix(1, 0))
+		b.mu.Lock()
+	}
+	b.mu.Unlock()
 	return nil
 }
 
@@ -110,10 +118,21 @@ func (b *requestBody) done() bool {
 	return b.content.done()
 }
 
+// settled reports whether nobody is reading.
+func (b *requestBody) settled() bool {
+	if !b.mu.TryLock() {
+		return false
+	}
+	b.mu.Unlock()
+	return true
+}
+
 // settle reports whether all has been read or lies in the buffer, from where it is then dropped. What a client was not
 // told to send may still come, or not: nobody knows.
 func (b *requestBody) settle() bool {
-	b.mu.Lock()
+	if !b.mu.TryLock() {
+		return false // somebody is reading still
+	}
 	defer b.mu.Unlock()
 	if b.content.done() {
 		return true
@@ -140,7 +159,7 @@ func (b *requestBody) takeWhole() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := &b.content
-	if b.closed || b.expects || c.err != nil || c.chunked || c.left > int64(len(c.in.buffered())) {
+	if b.closed.Load() || b.expects || c.err != nil || c.chunked || c.left > int64(len(c.in.buffered())) {
 		return nil
 	}
 	p := c.in.buffered()[:c.left]

@@ -35,7 +35,8 @@ type response struct {
 	duplex   bool        // the request's content is still read when the response goes out
 	manual   atomic.Bool // the handler has set a deadline of its own
 	hijacked bool
-	err      error // of the connection; final
+	over     atomic.Bool // the handler has returned: what it has left behind writes into the void
+	err      error       // of the connection; final
 }
 
 // holdBytes is how much content waits for the end of the handler, so that its length can be told.
@@ -46,6 +47,9 @@ const outLimit = largeBuffer - 32
 
 // errTooShort says that a handler announced more content than it wrote.
 var errTooShort = errors.New("relay: the response is shorter than its Content-Length")
+
+// errOver says that a response is written to after its handler has returned.
+var errOver = errors.New("relay: the handler has returned")
 
 func (w *response) init(x *exchange) { w.x, w.length, w.keeps = x, -1, x.keeps }
 
@@ -92,7 +96,7 @@ func (w *response) WriteHeader(status int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.hijacked || w.status != 0 || status < 100 || status > 999:
+	case w.over.Load() || w.hijacked || w.status != 0 || status < 100 || status > 999:
 	case status < 200 && status != http.StatusSwitchingProtocols:
 		w.inform(status)
 	default:
@@ -161,7 +165,7 @@ func (w *response) inform(status int) {
 func (w *response) sayContinue() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.status == 0 && !w.hijacked {
+	if w.status == 0 && !w.hijacked && !w.over.Load() {
 		w.inform(http.StatusContinue)
 	}
 }
@@ -191,6 +195,8 @@ func writeContent[T text](w *response, p T) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
+	case w.over.Load():
+		return 0, errOver
 	case w.hijacked:
 		return 0, http.ErrHijacked
 	case w.err != nil:
@@ -353,10 +359,12 @@ func (w *response) Flush() { w.FlushError() }
 func (w *response) FlushError() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.hijacked {
+	switch {
+	case w.over.Load():
+		return errOver
+	case w.hijacked:
 		return http.ErrHijacked
-	}
-	if w.status == 0 {
+	case w.status == 0:
 		w.setStatus(http.StatusOK)
 	}
 	if !w.begun {
@@ -373,6 +381,7 @@ func (w *response) finish() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer w.giveRoom()
+	defer w.over.Store(true)
 	if w.status == 0 {
 		w.setStatus(http.StatusOK)
 	}
@@ -400,12 +409,18 @@ func (w *response) stays() bool { return w.keeps && w.x.body.done() }
 
 // SetReadDeadline is for http.ResponseController.
 func (w *response) SetReadDeadline(t time.Time) error {
+	if w.over.Load() {
+		return errOver
+	}
 	w.x.body.manual.Store(true)
 	return w.x.conn.conn.SetReadDeadline(t)
 }
 
 // SetWriteDeadline is for http.ResponseController.
 func (w *response) SetWriteDeadline(t time.Time) error {
+	if w.over.Load() {
+		return errOver
+	}
 	w.manual.Store(true)
 	return w.x.conn.conn.SetWriteDeadline(t)
 }
@@ -422,7 +437,7 @@ func (w *response) EnableFullDuplex() error {
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.hijacked || w.status != 0 || w.err != nil {
+	if w.over.Load() || w.hijacked || w.status != 0 || w.err != nil {
 		return nil, nil, http.ErrHijacked
 	}
 	w.x.ctx.unwatch()
