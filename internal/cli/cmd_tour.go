@@ -14,8 +14,9 @@ const tourLimit = 55 * time.Second
 const tourLong = `The whole story on this machine, in a temporary home and on 127.0.0.1 only: a
 private CA is made and issues certificates, our own client and server shake
 hands and exchange data, clients and servers that must be refused are refused,
-HTTP is served, a certificate is revoked, another obtained over ACME, two
-servers are audited, and other programs join in where they are installed.
+HTTP is served, an API is guarded by certificates and rules, a certificate is
+revoked, another obtained over ACME, two servers are audited, and other programs
+join in where they are installed.
 
 Every line is checked before it is printed. The exit code is 1 if one fails.`
 
@@ -57,6 +58,7 @@ func chapters() []chapter {
 		{"Mutual TLS: the client proves who it is", (*tour).acceptClient},
 		{"Who is refused, and how both ends learn why", (*tour).refuse},
 		{"HTTP over it", (*tour).serveHTTP},
+		{"An API for two clients, behind a gateway", (*tour).guardAPI},
 		{"Revocation", (*tour).revoke},
 		{"A certificate over ACME", (*tour).obtainOverACME},
 		{"An audit, with grades", (*tour).audit},

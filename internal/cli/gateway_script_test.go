@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"errors"
+	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -44,6 +47,24 @@ func soon(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s does not say %q:\n%s%s", args[0], args[1], ts.ReadFile(args[0]+".out"), ts.ReadFile(args[0]+".err"))
+}
+
+// eventually is `eventually CODE PROGRAM ARG...`: as exits, but what takes its time is tried again.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually CODE PROGRAM ARG...")
+	}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		code := 0
+		var exit *exec.ExitError
+		if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+			code = exit.ExitCode()
+		}
+		if strconv.Itoa(code) == args[0] {
+			return
+		}
+	}
+	ts.Fatalf("no exit code %s", args[0])
 }
 
 func containsAny(text string, parts ...string) bool {

@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 //	gateway NAME ARG...         run `tlswright gateway run ARG...`, as server does
 //	reload NAME                 have it read its file again, and wait until it has
 //	soon NAME TEXT              wait until NAME has said TEXT
+//	eventually CODE PROGRAM ... as exits, tried again for a while
 //	halt NAME                   end it with SIGINT and demand that it ends well (testscript has a "stop" of its own,
 //	                            which ends the script)
 //	tcp NAME DOES               a TCP server that is no TLS server; see tcpServers
@@ -75,6 +76,7 @@ func TestScripts(t *testing.T) {
 			"gateway":    startGateway,
 			"reload":     reloadGateway,
 			"soon":       soon,
+			"eventually": eventually,
 			"port":       freePort,
 			"halt":       haltServer,
 			"tcp":        startTCP,

@@ -18,6 +18,7 @@ import (
 func tcpServers() map[string]func(net.Conn) {
 	return map[string]func(net.Conn){
 		"closes": func(c net.Conn) { c.Close() },
+		"echo":   func(c net.Conn) { defer c.Close(); io.Copy(c, c) },
 		"talks": func(c net.Conn) {
 			fmt.Fprintf(c, "SSH-2.0-OpenSSH_9.2\r\n")
 			c.Read(make([]byte, 1<<16))
