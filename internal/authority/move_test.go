@@ -2,9 +2,11 @@ package authority
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/big"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,9 +21,33 @@ import (
 	"github.com/tlswright/tlswright/pki/crl"
 )
 
-// TestRecordsMoveToPostgreSQL moves a CA that has issued, revoked, made CRLs and served ACME, and goes on with it.
 func TestRecordsMoveToPostgreSQL(t *testing.T) {
-	database := pkitest.Postgres(t, false)
+	server := pkitest.Postgres(t, false)
+	t.Run("and go on there", func(t *testing.T) { moveAndGoOn(t, server) })
+	t.Run("by a move that died", func(t *testing.T) { moveTwice(t, anotherDatabase(t, server, "second")) })
+}
+
+// anotherDatabase makes one beside the one of a URL.
+func anotherDatabase(t *testing.T, server, name string) string {
+	t.Helper()
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// moveAndGoOn moves a CA that has issued, revoked, made CRLs and served ACME, and goes on with it.
+func moveAndGoOn(t *testing.T, database string) {
 	ctx, home := t.Context(), filepath.Join(t.TempDir(), "home")
 	if _, err := keystore.CreateCA(home, keystore.CAOptions{}, time.Now()); err != nil {
 		t.Fatal(err)
@@ -146,9 +172,8 @@ func refuseOldRecords(t *testing.T, path string) {
 	}
 }
 
-// TestAMoveThatDiedGoesOn is killed, so to speak, before the home remembers.
-func TestAMoveThatDiedGoesOn(t *testing.T) {
-	database := pkitest.Postgres(t, false)
+// moveTwice is killed, so to speak, before the home remembers.
+func moveTwice(t *testing.T, database string) {
 	ctx, home := t.Context(), filepath.Join(t.TempDir(), "home")
 	if _, err := keystore.CreateCA(home, keystore.CAOptions{}, time.Now()); err != nil {
 		t.Fatal(err)
