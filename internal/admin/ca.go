@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 	"unicode"
@@ -100,7 +101,22 @@ func InitCA(home string, o CAOptions, now time.Time) (ca *CA, err error) {
 	if err := os.Rename(temp, dir); err != nil { // refused where somebody else was faster
 		return nil, fmt.Errorf("put the admin CA in place: %w", err)
 	}
+	if err := syncFolder(filepath.Dir(dir)); err != nil {
+		return nil, fmt.Errorf("put the admin CA in place: %w", err)
+	}
 	return &CA{Dir: dir, Root: root}, nil
+}
+
+// syncFolder has what was renamed in a folder on disk. Where folders cannot be synchronised, as on Windows, they need not be.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // ReadCA reads the admin CA of a home, without its key; [ErrNoCA].

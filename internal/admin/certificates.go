@@ -232,6 +232,9 @@ type IssueOrder struct {
 	Days    int      `json:"days,omitempty"`    // of validity; the profile's unless given
 }
 
+// maxNames bounds what one certificate is asked for.
+const maxNames = 1000
+
 // issuable are the built-in profiles that can be had: no CA, and nothing that acts for one.
 func issuable() []pki.Profile {
 	return []pki.Profile{pki.ProfileServer, pki.ProfileClient, pki.ProfilePeer, pki.ProfileEmail, pki.ProfileCode}
@@ -253,6 +256,9 @@ func (c *call) request(want *IssueOrder, csr *pki.CSR) (pki.Request, error) {
 		}
 	} else {
 		return req, problem("refused", fmt.Sprintf("the profile %q is not to be had over this API", pki.Printable(want.Profile)))
+	}
+	if len(want.Names) > maxNames {
+		return req, problem("malformed", fmt.Sprintf("more than %d names", maxNames))
 	}
 	if len(want.Names) > 0 {
 		req.SANs = want.Names
