@@ -49,6 +49,7 @@ func (a *app) readGateway(name string) (*gatewayFile, error) {
 		return nil, cannotRun(err, "")
 	}
 	file.gateway.RelativeTo(dir)
+	a.recognizeOwnCA(file.gateway)
 	return file, nil
 }
 
@@ -109,7 +110,7 @@ func (a *app) gatewayOptions(ctx context.Context, g *config.Gateway) (o gateway.
 	if err != nil {
 		return o, closeAll, err
 	}
-	o = gateway.Options{Home: home, Now: a.now, AllowPrivate: g.AllowPrivate, Output: a.ui.out.w}
+	o = gateway.Options{Home: home, Now: a.now, AllowPrivate: g.AllowPrivate, KeepMemory: true, Output: a.ui.out.w}
 	if o.DenialsFile, err = denialsFile(home); err != nil {
 		return o, closeAll, err
 	}

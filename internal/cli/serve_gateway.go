@@ -345,7 +345,7 @@ func (a *app) serveOptions(ctx context.Context, o *serveFlags, g *config.Gateway
 	if err != nil {
 		return options, close, err
 	}
-	options = gateway.Options{NeverServe: home, Now: a.now, Grace: shutdownPatience, AllowPrivate: isLoopback(o.listen)}
+	options = gateway.Options{KeepMemory: true, NeverServe: home, Now: a.now, Grace: shutdownPatience, AllowPrivate: isLoopback(o.listen)}
 	if options.DenialsFile, err = denialsFile(home); err != nil {
 		return options, close, err
 	}

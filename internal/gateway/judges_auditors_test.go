@@ -24,6 +24,7 @@ import (
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/scan"
 	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -140,7 +141,7 @@ func TestChromiumOpensTheSiteAccept(t *testing.T) {
 	w.config.Sites[0] = w.site("app")
 	w.config.Sites[0].Target = config.Target{Dir: page}
 	seen := &shaken{}
-	w.options.Tap = &Tap{Observer: func() tlscore.Observer { return seen }}
+	w.options.Tune = func(_ string, c *tlsnet.Config) { c.Observer = func() tlscore.Observer { return seen } }
 	accessLog := filepath.Join(w.dir, "access.log")
 	w.config.AccessLog = accessLog
 	w.start()

@@ -139,7 +139,9 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	g.attend(g.state.Load())
 	g.mu.Unlock()
 	g.running.Go(func() { g.access.flushEvery(work) })
-	g.running.Go(func() { keepMemory(work) })
+	if g.o.KeepMemory {
+		g.running.Go(func() { keepMemory(work) })
+	}
 	notify("READY=1")
 
 	var err error

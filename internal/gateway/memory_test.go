@@ -1,0 +1,34 @@
+package gateway
+
+import "testing"
+
+func TestMemoryIsGivenBackOnceItIsCalm(t *testing.T) {
+	const mb = 1 << 20
+	var k memoryKeeper
+	for i, c := range []struct {
+		allocated, alive uint64
+		percent          int
+		trim             bool
+	}{
+		{30 * mb, 8 * mb, 400, false},                                                                 // the first look knows no rate
+		{30 * mb, 8 * mb, 400, true},                                                                  // calm: what it took to start goes
+		{30 * mb, 8 * mb, 400, true},                                                                  // and the other half of the stacks
+		{30 * mb, 8 * mb, 400, false},                                                                 // once is enough
+		{31 * mb, 8 * mb, 400, false},                                                                 // a little traffic is none
+		{90 * mb, 40 * mb, 120, false},                                                                // a burst
+		{90*mb + mb/2, 40 * mb, 120, true},                                                            // over
+		{150 * mb, 44 * mb, 120, false},                                                               // another before the second time
+		{300 * mb, 400 * mb, 120, false},                                                              // much is alive: nearly as Go does it
+		{300*mb + mb/2, 400 * mb, 120, true},                                                          //
+		{300*mb + mb/2 + 100, 600 * mb, 120, true},                                                    //
+		{300*mb + mb/2 + 100, 10 * mb, 400, false},                                                    //
+		{302 * mb, 11 * mb, 400, false},                                                               // more than calm, and too little to be worth it
+		{302 * mb, 9 * mb, 400, false},                                                                //
+		{303 * mb, 9 * mb, 400, false}, {304 * mb, 9 * mb, 400, false}, {305 * mb, 9 * mb, 400, true}, // drops fill a bucket
+	} {
+		percent, trim := k.step(memoryReading{c.allocated, c.alive})
+		if percent != c.percent || trim != c.trim {
+			t.Errorf("look %d: %d, %v; want %d, %v", i, percent, trim, c.percent, c.trim)
+		}
+	}
+}
