@@ -20,12 +20,12 @@ func (h *host) quick(ctx context.Context) {
 		s, err = h.finish(ctx, o)
 	}
 	if err == nil {
-		defer s.Close()
 		h.quickFacts(o, s.Answer())
 		if !h.scanner.o.TLSOnly && h.speaksHTTP() {
 			f := h.requestOver(s)
 			h.record(func(facts *grade.Facts) { facts.HTTP, facts.Software = f, f.Server })
 		}
+		s.Close() // before the next connection: a server may allow one at a time
 	} else if a, ok := refusal(err); ok && a.Outcome == accepted {
 		h.quickFacts(o, a)
 		h.gap("handshake", err)

@@ -36,6 +36,8 @@ type lab struct {
 	h   *history.History
 	c   *config.Monitor
 	e   *Engine
+
+	results map[string]history.Result
 }
 
 func newLab(t *testing.T) *lab {
@@ -115,7 +117,9 @@ func (l *lab) server(leaves ...*pkitest.Leaf) *server {
 				s.mu.Unlock()
 				t := tls.Server(c, config)
 				defer t.Close()
-				_, _ = io.Copy(io.Discard, t) // the client says when it is enough
+				if n, _ := t.Read(make([]byte, 4096)); n > 0 { // a full scan asks for a page
+					_, _ = io.WriteString(t, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+				}
 			}()
 		}
 	}()

@@ -67,6 +67,9 @@ func leafOf(c *grade.Chain) watch.Leaf {
 		known[cert.Fingerprint] = cert
 	}
 	for _, print := range c.Path {
+		if c.Trusted != grade.Yes {
+			break // it leads nowhere
+		}
 		if cert, ok := known[bare(print)]; ok { // a root that was not sent has no dates here; it outlives what is below it
 			l.Path = append(l.Path, cert)
 		}

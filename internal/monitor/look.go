@@ -202,22 +202,29 @@ func rank(letter string) int {
 	return slices.Index([]string{"A+", "A", "A-", "B", "C", "D", "E", "F", "M", "T"}, letter)
 }
 
-// remember carries over what a short look does not ask: the revocation of a certificate that was seen before.
+// remember carries over what a short look does not ask, of a certificate that was seen before: whether it is revoked, and
+// whether what is missing above it can be had.
 func remember(now, before []*watch.Observation) {
-	type status struct{ word, text string }
-	known := make(map[string]status)
+	known := make(map[string]*watch.Leaf)
 	for _, o := range before {
 		for i := range o.Leaves {
-			if l := &o.Leaves[i]; l.Revocation != "" && l.Leaf() != nil {
-				known[l.Leaf().Fingerprint] = status{l.Revocation, l.Revoked}
+			if l := &o.Leaves[i]; l.Leaf() != nil {
+				known[l.Leaf().Fingerprint] = l
 			}
 		}
 	}
 	for _, o := range now {
 		for i := range o.Leaves {
 			l := &o.Leaves[i]
-			if s, ok := known[l.Leaf().Fingerprint]; ok && l.Revocation == "" {
-				l.Revocation, l.Revoked = s.word, s.text
+			k := known[l.Leaf().Fingerprint]
+			if k == nil {
+				continue
+			}
+			if l.Revocation == "" {
+				l.Revocation, l.Revoked = k.Revocation, k.Revoked
+			}
+			if len(k.Chain) == len(l.Chain) && !slices.ContainsFunc(l.Trust, func(t watch.Trust) bool { return t.Trusted }) {
+				l.Incomplete, l.Repairable = l.Incomplete || k.Incomplete, l.Repairable || k.Repairable
 			}
 		}
 	}
