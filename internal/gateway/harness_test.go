@@ -32,6 +32,9 @@ type world struct {
 	g       *Gateway
 	told    *told
 	stop    func() error
+
+	mu         sync.Mutex
+	transports []*tlsnet.Transport
 }
 
 // told keeps what a gateway tells.
@@ -131,6 +134,11 @@ func (w *world) start() *world {
 	var result error
 	w.stop = func() error {
 		once.Do(func() {
+			w.mu.Lock()
+			for _, tr := range w.transports { // or the server would wait for them for a while
+				tr.CloseIdleConnections()
+			}
+			w.mu.Unlock()
 			cancel()
 			result = <-ended
 		})
@@ -167,6 +175,9 @@ func (w *world) http(leaf *pkitest.Leaf, alpn ...string) *http.Client {
 		return d.DialContext(ctx, network, w.addr())
 	}}
 	w.t.Cleanup(tr.CloseIdleConnections)
+	w.mu.Lock()
+	w.transports = append(w.transports, tr)
+	w.mu.Unlock()
 	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
