@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -82,7 +83,7 @@ func (a *app) gatewayCheck(cmd *cobra.Command, o *gatewayCheckFlags, args []stri
 			return cannotRun(err, "")
 		}
 	}
-	if err := checkLogFile(file.gateway); err != nil {
+	if err := checkSurroundings(file.gateway); err != nil {
 		return err
 	}
 	options, closeOptions, err := a.dryOptions(cmd.Context(), file.gateway)
@@ -128,8 +129,13 @@ func gatewayQuestion(cmd *cobra.Command, o *gatewayCheckFlags, args []string) (g
 	return q, nil
 }
 
-// checkLogFile makes sure that the access log could be opened, without doing it.
-func checkLogFile(g *config.Gateway) error {
+// checkSurroundings makes sure that the user is there, and that the access log could be opened, without doing it.
+func checkSurroundings(g *config.Gateway) error {
+	if g.User != "" {
+		if _, err := user.Lookup(g.User); err != nil {
+			return &failure{kind: kindLocal, text: "user: there is no " + pki.Printable(g.User) + " on this machine", hint: "make one: useradd --system " + pki.Printable(g.User), err: err}
+		}
+	}
 	name := g.AccessLog
 	g.AccessLog = ""
 	if name == "" || name == "-" {

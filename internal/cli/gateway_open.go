@@ -66,7 +66,11 @@ func (a *app) configFailure(file *gatewayFile, wrong *config.Error) *failure {
 func (a *app) gatewayFailure(file *gatewayFile, err error) error {
 	var wrong *gateway.ConfigError
 	if !errors.As(err, &wrong) {
-		return cannotRun(err, "")
+		f := cannotRun(err, "")
+		if file != nil && errors.Is(err, os.ErrNotExist) && strings.HasPrefix(f.text, "tickets: ") {
+			f.hint = "make it, and copy it to the other nodes: (umask 077; openssl rand -base64 48 > FILE)"
+		}
+		return f
 	}
 	cause := cannotRun(wrong.Err, "")
 	var own *failure
@@ -84,7 +88,23 @@ func (a *app) gatewayFailure(file *gatewayFile, err error) error {
 	if f.hint == "" && errors.As(err, &trouble) {
 		f.hint = trouble.Hint
 	}
+	if s := siteAt(file, wrong.Place); f.hint == "" && s != nil && s.Certificate.Live != "" && errors.Is(err, os.ErrNotExist) {
+		f.hint = "obtain it first: tlswright acme obtain " + pki.Printable(s.Certificate.Live)
+	}
 	return f
+}
+
+// siteAt is the site that stands at a place of the file; nil: none does.
+func siteAt(file *gatewayFile, at config.Place) *config.Site {
+	if file == nil {
+		return nil
+	}
+	for i := range file.gateway.Sites {
+		if s := &file.gateway.Sites[i]; s.Place == at {
+			return s
+		}
+	}
+	return nil
 }
 
 // bindFailure says why a listener cannot be had.

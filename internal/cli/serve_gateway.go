@@ -192,6 +192,10 @@ func (o *serveFlags) checkDoor(cmd *cobra.Command) error {
 		f := usagef(cmd, "--acme without --host: which names is the certificate for?")
 		f.hint = "add --host app.example, once for each name"
 		return f
+	case d.acme != "" && acmeServers()[d.acme] == "" && !strings.HasPrefix(d.acme, "https://"):
+		f := usagef(cmd, "--acme %q is no https URL of an ACME directory", d.acme)
+		f.hint = "write letsencrypt, staging, own, or https://host/directory"
+		return f
 	case d.email != "" && d.acme == "":
 		return usagef(cmd, "--acme-email without --acme")
 	case d.proxyProto && d.tcp == "":
