@@ -153,7 +153,7 @@ func (r *gatewayReader) pairs(n node, c *Certificates) error {
 
 func (r *gatewayReader) acme(n node, a *ACME) error {
 	err := r.each(n, map[string]func(node) error{
-		"directory": func(n node) error { return setURL(n, &a.Directory, "https", "http") },
+		"directory": func(n node) error { return setURL(n, &a.Directory, "https") },
 		"email":     setText(&a.Email),
 		"ca":        setText(&a.CA),
 		"profile":   setText(&a.Profile),
