@@ -343,6 +343,7 @@ func FuzzJournalLine(f *testing.F) {
 
 // A responder that swallows questions keeps one client waiting, not every one: the list is there.
 func TestSilentResponderHoldsUpOneClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.publish("/crl", w.list(1, nil))
 	gate, asked := make(chan struct{}), make(chan struct{}, 100)

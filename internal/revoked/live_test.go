@@ -87,6 +87,7 @@ func (w *world) current(p *Pool) {
 // A revocation in the records ends what rests on the certificate, with either database. Nothing else than the event can end
 // the wait: nobody is asked, and the clock of the statements stands still.
 func TestRevocationInTheRecordsTakesEffect(t *testing.T) {
+	t.Parallel()
 	for name, open := range map[string]func(*world) (mine, theirs *books){
 		"SQLite, this process":    func(w *world) (*books, *books) { b := w.sqlite(); return b, b },
 		"SQLite, another process": anotherProcess,
@@ -245,6 +246,7 @@ func (d *deaf) Follow(ctx context.Context, f store.Follower) {
 }
 
 func TestSilentRecordsFailClosed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := w.sqlite()
 	bare, listed := w.client(nil), w.withCRL("/crl")
