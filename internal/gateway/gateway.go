@@ -127,6 +127,7 @@ func New(c *config.Gateway, o Options) (*Gateway, error) {
 	if g.denials, err = openDenials(o.DenialsFile); err != nil {
 		return nil, err
 	}
+	tickets := stampOf(c.Tickets)
 	if g.tickets, err = ticketKeys(c.Tickets, o.Now()); err != nil {
 		return nil, err
 	}
@@ -141,6 +142,7 @@ func New(c *config.Gateway, o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, errors.Join(err, g.denials.close(), g.access.close(), g.closeKept())
 	}
+	st.stamps[c.Tickets] = tickets
 	g.state.Store(st)
 	return g, nil
 }

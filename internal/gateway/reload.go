@@ -62,6 +62,13 @@ func (g *Gateway) reload(c *config.Gateway) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Tickets != "" {
+		st.note(c.Tickets)
+		if err := g.readTickets(c.Tickets); err != nil {
+			st.discard(old)
+			return nil, &ConfigError{Where: "tickets", Err: err}
+		}
+	}
 	if len(g.listeners) > 0 {
 		if err := g.rebind(c, st, old); err != nil {
 			st.discard(old)

@@ -81,6 +81,10 @@ func (g *Gateway) newSite(ctx context.Context, st, old *state, c *config.Site) (
 	if s.source, err = g.newSource(s); err != nil {
 		return nil, err
 	}
+	st.note(s.source.files()...)
+	if c.Clients != nil {
+		st.note(c.Clients.CA...)
+	}
 	if s.identities, err = s.source.load(ctx); err != nil {
 		return nil, err
 	}

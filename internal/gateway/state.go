@@ -17,6 +17,7 @@ type state struct {
 	sites    []*site
 	reach    map[string]*reach // by listener's name
 	upstream map[string]*upstream
+	stamps   map[string]stamp   // of files, from before they were read: what changed since is read again
 	stop     context.CancelFunc // of those who watch its certificates
 }
 
@@ -61,7 +62,7 @@ func (g *Gateway) build(ctx context.Context, c *config.Gateway, old *state) (*st
 		return nil, &ConfigError{Where: "gateway", Err: errors.New("there is no listener")}
 	}
 	g.building = c
-	st := &state{config: c, reach: make(map[string]*reach), upstream: make(map[string]*upstream)}
+	st := &state{config: c, reach: make(map[string]*reach), upstream: make(map[string]*upstream), stamps: make(map[string]stamp)}
 	byName := make(map[string]*site)
 	for i := range c.Sites {
 		s, err := g.newSite(ctx, st, old, &c.Sites[i])

@@ -69,6 +69,7 @@ func (g *Gateway) newUpstream(st, old *state, s *site, t *target) error {
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return errors.New("the URL of a target has no user, query or fragment")
 	}
+	st.note(t.c.CA, t.c.Cert, t.c.Key)
 	tlsConfig, digest, err := g.upstreamTLS(u, t.c)
 	if err != nil {
 		return err

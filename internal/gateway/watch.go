@@ -38,6 +38,15 @@ func stampOf(path string) stamp {
 	return stamp{size: info.Size(), at: info.ModTime(), info: info, found: true}
 }
 
+// note takes the stamps of files that are going to be read, "" being none.
+func (st *state) note(files ...string) {
+	for _, f := range files {
+		if _, has := st.stamps[f]; !has && f != "" {
+			st.stamps[f] = stampOf(f)
+		}
+	}
+}
+
 func (a stamp) same(b stamp) bool {
 	return a.found == b.found && a.size == b.size && a.at.Equal(b.at) && (!a.found || os.SameFile(a.info, b.info))
 }
@@ -68,6 +77,9 @@ func (g *Gateway) watchFiles(ctx context.Context, st *state) {
 			for range w.Errors { // closed with the watcher; what was missed is found by looking
 			}
 		}()
+	}
+	for _, t := range things { // changed since they were read, and before they were watched
+		g.look(ctx, t)
 	}
 	for {
 		wait := lookEvery
@@ -136,7 +148,8 @@ func (g *Gateway) watchedOf(st *state) []*watched {
 	var out []*watched
 	add := func(t *watched) {
 		for _, f := range t.files {
-			t.stamps = append(t.stamps, stampOf(f))
+			st.note(f)
+			t.stamps = append(t.stamps, st.stamps[f])
 		}
 		if len(t.files) > 0 {
 			out = append(out, t)
