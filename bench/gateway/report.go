@@ -42,10 +42,13 @@ func reportTest(t test, all []samples) {
 	}
 }
 
+// settleTime is how long nothing happens before memory is looked at: some servers give it back only after a while.
+const settleTime = 8 * time.Second
+
 // reportIdle prints what the servers hold for connections on which nothing happens. They are started anew: what a server
 // has used for other tests would be there already.
 func reportIdle(h *hall, found []*server) error {
-	fmt.Printf("\nidle: %d connections on which nothing happens; memory (PSS) of the process tree\n\n", h.o.idle)
+	fmt.Printf("\nidle: %d connections on which nothing happens; memory (PSS) of the process tree after %v\n\n", h.o.idle, settleTime)
 	fmt.Println("| server | empty, MB | KB a connection after the handshake | to go-term | after one request | to go-term |")
 	fmt.Println("| --- | ---: | ---: | ---: | ---: | ---: |")
 	var base [2]float64
@@ -84,7 +87,7 @@ func idleOnce(h *hall, s *server, ask bool) (empty int64, kb float64, err error)
 	if err != nil {
 		return 0, 0, err
 	}
-	time.Sleep(time.Second)
+	time.Sleep(settleTime)
 	full, err := s.process.memory()
 	return empty, float64(full-empty) / 1024 / float64(h.o.idle), err
 }

@@ -141,7 +141,7 @@ func TestCertificatesAndCAsAreReplacedUnderLoadAccept(t *testing.T) {
 		t.Helper()
 		for end := time.Now().Add(30 * time.Second); !holds(); {
 			if time.Now().After(end) {
-				t.Fatal("it never came to pass: " + what)
+				t.Fatalf("it never came to pass: %s; told: %v", what, w.told.all())
 			}
 		}
 	}
