@@ -47,6 +47,7 @@ all about one.
 	f.StringVar(&o.reason, "reason", "", "those for this `REASON`, such as no-rule or expired")
 	f.IntVarP(&o.last, "last", "n", 50, "the newest so many; 0: all (a `NUMBER`)")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON, an object a line")
+	complete(cmd, "reason", slices.Sorted(maps.Keys(gateway.Reasons())))
 	return cmd
 }
 
@@ -228,6 +229,17 @@ gateway denials".
 ` + exitCodeHelp,
 		Example: "  tlswright gateway explain 7k2m9qx04d",
 		Args:    oneArg("the ID of a refusal"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			list, err := a.readDenials(gateway.DenialQuery{Last: 20})
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			ids := make([]string, 0, len(list))
+			for i := len(list) - 1; i >= 0; i-- {
+				ids = append(ids, list[i].ID+"\t"+list[i].Reason)
+			}
+			return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := a.readDenials(gateway.DenialQuery{ID: strings.ToLower(strings.TrimSpace(args[0]))})
 			if err != nil {
