@@ -354,3 +354,37 @@ func TestShutdownFinishesTheRequestUnderWay(t *testing.T) {
 	<-served
 	<-served
 }
+
+func TestFieldsThatAreSetBeforeWin(t *testing.T) {
+	to, _ := scripted(t, func(int, int) string {
+		return "HTTP/1.1 200 OK\r\nx-frame-options: ALLOW\r\nServer: x\r\nX-Powered-By: y\r\nX-Own: 1\r\nCACHE-CONTROL: no-store\r\nContent-Length: 0\r\n\r\n"
+	})
+	up := upstream(t, to, relay.UpstreamOptions{})
+	fronts(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Strict-Transport-Security", "max-age=1")
+		h["Server"] = nil
+		h["X-Powered-By"] = nil
+		if d, ok := w.(relay.Defaulter); ok {
+			d.SetDefault("Cache-Control", "private")
+			d.SetDefault("X-Default", "2")
+		}
+		up.ServeHTTP(w, r)
+	}), func(t *testing.T, addr string) {
+		resp, err := client(t).Get("http://" + addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		h := resp.Header
+		for name, want := range map[string]string{"X-Frame-Options": "DENY", "Strict-Transport-Security": "max-age=1", "Server": "", "X-Powered-By": "", "X-Own": "1", "Cache-Control": "no-store"} {
+			if len(h[name]) > 1 || h.Get(name) != want {
+				t.Errorf("%s: %q", name, h[name])
+			}
+		}
+		if h.Get("X-Default") != "2" && t.Name() == "TestFieldsThatAreSetBeforeWin/own" {
+			t.Errorf("X-Default: %q", h["X-Default"])
+		}
+	})
+}
