@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,8 +199,9 @@ func FuzzTicketFile(f *testing.F) {
 	})
 }
 
-// acmeCA is an ACME server of ours, for which every name leads to loopback.
-func acmeCA(t *testing.T, httpPort, tlsPort int) (directory string, transport http.RoundTripper, root *x509.Certificate) {
+// acmeCA is an ACME server of ours, for which every name leads to loopback. It looks for proofs on the ports of the world's
+// listeners, which are known once it is asked for the first time.
+func acmeCA(t *testing.T, w *world) (directory string, transport http.RoundTripper, root *x509.Certificate) {
 	t.Helper()
 	home := filepath.Join(t.TempDir(), "ca")
 	made, err := keystore.CreateCA(home, keystore.CAOptions{}, time.Now())
@@ -211,20 +213,29 @@ func acmeCA(t *testing.T, httpPort, tlsPort int) (directory string, transport ht
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Close() })
+	names := loopbackNames(t)
+	serve := sync.OnceValue(func() http.Handler { return acmeHandler(t, w, a, names) })
+	front := httptest.NewTLSServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) { serve().ServeHTTP(out, r) }))
+	t.Cleanup(front.Close)
+	return front.URL + "/acme/directory", front.Client().Transport, made.Root
+}
+
+func acmeHandler(t *testing.T, w *world, a *authority.Authority, names string) http.Handler {
+	port := func(name string) int { return w.g.bound(name).(*net.TCPAddr).Port }
 	validator, err := challenge.New(challenge.Options{Gate: fetch.Gate{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, NoCAA: true,
-		Perspectives: []challenge.Perspective{{Resolver: resolve.New(resolve.Options{Server: loopbackNames(t)})}}, HTTPPort: httpPort, TLSPort: tlsPort})
+		Perspectives: []challenge.Perspective{{Resolver: resolve.New(resolve.Options{Server: names})}}, HTTPPort: port("plain"), TLSPort: port("main")})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return http.NotFoundHandler()
 	}
 	t.Cleanup(validator.Close)
 	server, err := acmeserver.New(t.Context(), acmeserver.Options{Store: a.Store, Validator: validator, Directories: []acmeserver.Directory{{Authority: a}}})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return http.NotFoundHandler()
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	front := httptest.NewTLSServer(server)
-	t.Cleanup(front.Close)
-	return front.URL + "/acme/directory", front.Client().Transport, made.Root
+	return server
 }
 
 // loopbackNames is a DNS server that says 127.0.0.1 to everything.
@@ -250,16 +261,16 @@ func TestACMEIsAnsweredByTheGatewayItself(t *testing.T) {
 	for _, kind := range []string{"tls-alpn-01", "http-01"} {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t)
-			plain, secure := freePort(t), freePort(t)
-			directory, transport, root := acmeCA(t, plain, secure)
+			directory, transport, root := acmeCA(t, w)
 			tree, err := acmeclient.OpenTree(filepath.Join(w.dir, "tree"))
 			if err != nil {
 				t.Fatal(err)
 			}
+			var ahead atomic.Int64
+			w.options.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 			w.options.Tree, w.options.Transport = tree, transport
 			w.config.Sites[0].Certificate = config.Certificates{ACME: &config.ACME{Directory: directory, Challenge: kind, Email: "ops@app.test"}}
-			w.config.Listeners[0].Address = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(secure)).String()
-			w.config.Listeners = append(w.config.Listeners, config.Listener{Name: "plain", Protocol: config.ProtocolHTTP, Address: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(plain)).String()})
+			w.config.Listeners = append(w.config.Listeners, config.Listener{Name: "plain", Protocol: config.ProtocolHTTP, Address: "127.0.0.1:0"})
 			w.start()
 			w.told.wait(t, "the certificate", func(e Event) bool { return e.Kind == "certificate" })
 			c := &tlsnet.Config{Roots: []*x509.Certificate{root}, ServerName: "app.test"}
@@ -273,6 +284,24 @@ func TestACMEIsAnsweredByTheGatewayItself(t *testing.T) {
 				return conn.Peer().Leaf.SerialNumber.String()
 			}
 			serial := shown()
+			// When it is time, it is renewed in the same way.
+			ahead.Store(int64(75 * 24 * time.Hour))
+			site := w.g.state.Load().sites[0]
+			if due := site.source.due(w.g.o.Now()); due.After(w.g.o.Now()) {
+				t.Errorf("due on %v only", due)
+			}
+			if err := site.source.renew(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.g.reloadSite(t.Context(), site, "renewed"); err != nil {
+				t.Fatal(err)
+			}
+			ahead.Store(0)
+			if again := shown(); again == serial {
+				t.Error("it was not renewed")
+			} else {
+				serial = again
+			}
 			if err := w.stop(); err != nil {
 				t.Fatal(err)
 			}
