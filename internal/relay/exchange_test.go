@@ -388,3 +388,24 @@ func TestFieldsThatAreSetBeforeWin(t *testing.T) {
 		}
 	})
 }
+
+func TestContentThatAHandlerHasChangedIsWhatGoesOn(t *testing.T) {
+	up := upstream(t, backend(t, http.HandlerFunc(echo)), relay.UpstreamOptions{})
+	addr := serve(t, &relay.Front{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/replaced":
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader("other")), 5
+		case "/read": // half of it is gone: no whole request is left
+			io.ReadFull(r.Body, make([]byte, 2))
+		case "/shorter":
+			r.ContentLength = 3
+		}
+		up.ServeHTTP(w, r)
+	})})
+	for path, want := range map[string]string{"/replaced": "body=5 err=<nil>\nother", "/same": "body=4 err=<nil>\nabcd", "/read": "", "/shorter": ""} {
+		answer := raw(t, addr, "POST "+path+" HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nConnection: close\r\n\r\nabcd")
+		if want != "" && !strings.HasSuffix(answer, want) || want == "" && strings.Contains(answer, "err=<nil>") {
+			t.Errorf("%s: %q", path, answer)
+		}
+	}
+}

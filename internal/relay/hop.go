@@ -49,8 +49,9 @@ func (x *hop) run() error {
 	if x.out, err = x.appendRequest(out[:0]); err != nil {
 		return err
 	}
-	if x.front != nil && hasContent(x.r) {
-		if p := x.front.x.body.takeWhole(); p != nil {
+	// Content that has come already goes along, if it is the front's own and nobody has touched it.
+	if b, ok := x.r.Body.(*requestBody); ok && x.front != nil && b == &x.front.x.body && hasContent(x.r) {
+		if p := b.takeWhole(x.r.ContentLength); p != nil {
 			x.out, x.inline = append(x.out, p...), true
 		}
 	}

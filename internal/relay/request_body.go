@@ -153,13 +153,13 @@ func (b *requestBody) settle() bool {
 	return true
 }
 
-// takeWhole returns the content if all of it lies in the buffer and is not framed in chunks, and counts it as read. It
-// must be copied before the connection is read from again.
-func (b *requestBody) takeWhole() []byte {
+// takeWhole returns the content if all of it, length bytes, lies in the buffer and is not framed in chunks, and counts it
+// as read. It must be copied before the connection is read from again.
+func (b *requestBody) takeWhole(length int64) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := &b.content
-	if b.closed.Load() || b.expects || c.err != nil || c.chunked || c.left > int64(len(c.in.buffered())) {
+	if b.closed.Load() || b.expects || c.err != nil || c.chunked || b.read > 0 || c.left != length || c.left > int64(len(c.in.buffered())) {
 		return nil
 	}
 	p := c.in.buffered()[:c.left]
