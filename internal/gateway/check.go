@@ -189,6 +189,12 @@ func (g *Gateway) checkRequest(v *Verdict, s *site, subject access.Subject, q Qu
 	} else {
 		v.step("route", true, "%s %s falls under no route: the site's own rules hold", method, pki.Printable(path))
 	}
+	if t.below && climbs(path) {
+		v.Status, v.Reason, v.Fix = http.StatusBadRequest, reasonAmbiguousPath, fixOf(reasonAmbiguousPath)
+		v.Text = "the path leads upwards, and could leave the folder of the target that requests go to"
+		v.step("route", false, "%s", v.Text)
+		return
+	}
 	decision := s.own.Decide(subject)
 	v.step("rules", decision.Allowed, "%s", decision.Text)
 	if decision.Allowed && r != nil && r.policy != nil {

@@ -154,11 +154,17 @@ func (q *request) findRoute(w http.ResponseWriter, r *http.Request) *target {
 		q.deny = q.denial(reasonAmbiguousPath, "the path can be read in two ways, for which there are different rules")
 		q.refuse(w, r, status)
 		return nil
-	case route == nil:
-		return s.target
 	}
-	q.route = route
-	return route.target
+	t := s.target
+	if q.route = route; route != nil {
+		t = route.target
+	}
+	if t.below && climbs(r.URL.Path) {
+		q.deny = q.denial(reasonAmbiguousPath, "the path leads upwards, and could leave the folder of the target that requests go to")
+		q.refuse(w, r, http.StatusBadRequest)
+		return nil
+	}
+	return t
 }
 
 // decide asks the rules of the site, and then those of the route.

@@ -350,3 +350,25 @@ func TestTargetsAreReachedWithTheCertificatesOfNow(t *testing.T) {
 		}
 	}
 }
+
+func TestNoRequestLeavesTheFolderOfItsTarget(t *testing.T) {
+	w := newWorld(t)
+	w.config.Sites[0].Target = config.Target{URL: backend(t) + "/base"}
+	w.start()
+	for path, want := range map[string]string{"/x": "GET /base/x ", "/x/..%2fy": "", "/../secret": "", "/x/../../secret": "", "/%2e%2e/secret": "", "/..%5csecret": "", "/..;/secret": "", "/%252e%252e/secret": "", "/a..b": "GET /base/a..b "} {
+		for _, alpn := range tlsnet.HTTPProtocols() {
+			req, err := http.NewRequest("GET", "https://app.test/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.URL.Opaque = "//app.test" + path
+			resp, err := w.http(nil, alpn).Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body := readAll(t, resp); resp.StatusCode != 200 && want != "" || want == "" && resp.StatusCode != 400 || !strings.HasPrefix(body, want) {
+				t.Errorf("%s over %s: %s %q", path, alpn, resp.Status, body)
+			}
+		}
+	}
+}

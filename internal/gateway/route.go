@@ -118,6 +118,26 @@ func isPlainPath(p string) bool {
 	return !strings.ContainsAny(p, "%;\\") && !strings.Contains(p, "//") && !strings.Contains(p, "/.") && strings.HasPrefix(p, "/")
 }
 
+// climbs reports whether a path has a segment that some reader takes for the folder above.
+func climbs(p string) bool {
+	if isPlainPath(p) {
+		return false
+	}
+	for range 3 {
+		again, err := url.PathUnescape(p)
+		if err != nil || again == p {
+			break
+		}
+		p = again
+	}
+	for _, s := range strings.FieldsFunc(p, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if s, _, _ = strings.Cut(s, ";"); s == ".." {
+			return true
+		}
+	}
+	return false
+}
+
 // canonicalPath is what a path means to the most obliging reader: percent signs read again, backslashes as slashes,
 // parameters of segments dropped, dots and doubled slashes resolved.
 func canonicalPath(p string) string {

@@ -364,6 +364,7 @@ type target struct {
 	handler http.Handler // of HTTP; nil: none
 	up      *upstream    // nil: it is answered here
 	echo    bool
+	below   bool // its URL has a path, in front of which no request may get
 }
 
 func (t *target) isRemote() bool { return t.up != nil }

@@ -74,6 +74,7 @@ func (g *Gateway) newUpstream(st, old *state, s *site, t *target) error {
 	if err != nil {
 		return err
 	}
+	t.below = strings.Trim(u.Path, "/") != "" && u.Scheme != "unix" && u.Scheme != "unix+http"
 	t.layer = streamLayer
 	if u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "unix+http" {
 		t.layer = httpLayer
