@@ -18,9 +18,9 @@ import (
 	"github.com/tlswright/tlswright/pki"
 )
 
-const gatewayCheckLong = `Check the file of a gateway without running it: that it can be read, that all of
-it has an effect, and that the certificates, keys and CAs it names can be loaded.
-Nothing is listened on, issued or written.
+const gatewayCheckLong = `Check the file of a gateway without running it: that it can be read, that all
+of it has an effect, and that the certificates, keys and CAs that it names can
+be loaded. Nothing is listened on, issued or written.
 
 With CERT, a PEM file of a client's certificate and those of its issuers, it
 says what would become of a client that shows it: the site it gets to, whether

@@ -30,9 +30,9 @@ func newGatewayDenials(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "denials",
 		Short: "List who was refused, and why",
-		Long: `List the refusals that a gateway with this home has kept, oldest first: the last
-tens of thousands of them, over restarts. "tlswright gateway explain ID" tells
-all about one.
+		Long: `List the refusals that a gateway with this home has kept, oldest first: the
+last tens of thousands of them, over restarts. "tlswright gateway explain ID"
+tells all about one.
 
 ` + exitCodeHelp,
 		Example: `  tlswright gateway denials
@@ -221,9 +221,9 @@ func newGatewayExplain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain ID",
 		Short: "Tell all about one refusal",
-		Long: `Tell all that is known about a refusal: who came, with which certificate, what it
-wanted, which rule decided, what would have been let in, and what to do. The ID
-stands in the log line, in the answer that the client got, and in "tlswright
+		Long: `Tell all that is known about a refusal: who came, with which certificate, what
+it wanted, which rule decided, what would have been let in, and what to do. The
+ID stands in the log line, in the answer that the client got, and in "tlswright
 gateway denials".
 
 ` + exitCodeHelp,

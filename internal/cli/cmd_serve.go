@@ -73,11 +73,11 @@ and all else stand in a file: see "tlswright gateway run".
 const serveExample = `  tlswright serve --dir ./public
   tlswright serve --echo --listen 127.0.0.1:0
   tlswright serve --proxy http://127.0.0.1:3000
-  tlswright serve --proxy http://127.0.0.1:3000 --client-ca own --allow-cn alice
-  tlswright serve --tcp 127.0.0.1:5432 --client-ca own --allow-san '*.db.corp.example'
+  tlswright serve --dir . --client-ca own --allow-cn alice
+  tlswright serve --tcp 127.0.0.1:5432 --client-ca own --allow-san '*.db.test'
   tlswright serve --echo --cert app/fullchain.pem --key app/privkey.pem
   tlswright serve --dir ./public --client-ca root.pem
-  tlswright serve --dir /srv/www --listen :443 --redirect :80 --host app.example --acme letsencrypt
+  tlswright serve --dir www --listen :443 --host app.example --acme letsencrypt
   tlswright serve --echo --client-ca root.pem --trace ./handshakes`
 
 func newServe(a *app) *cobra.Command {

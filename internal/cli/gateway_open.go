@@ -110,11 +110,12 @@ func siteAt(file *gatewayFile, at config.Place) *config.Site {
 // bindFailure says why a listener cannot be had.
 func (a *app) bindFailure(file *gatewayFile, err error) error {
 	f := asFailure(a.gatewayFailure(file, err))
+	var wrong *gateway.ConfigError
 	switch {
 	case f.hint != "":
 	case errors.Is(err, syscall.EADDRINUSE):
 		f.hint = "the port is taken: by another tlswright? port 0 takes a free one"
-	case errors.Is(err, syscall.EACCES):
+	case errors.Is(err, syscall.EACCES) && errors.As(err, &wrong) && strings.HasPrefix(wrong.Where, "listener "):
 		f.hint = "ports below 1024 are for root: start it as root with user: NAME in the file, give the program CAP_NET_BIND_SERVICE, or use systemd's sockets"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		f.hint = "no interface of this machine has that address"
