@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -128,8 +129,16 @@ func (p *pump) write(buf []byte, n int, chunked bool) error {
 		copy(buf[from:], head)
 		to += copy(buf[to:], "\r\n")
 	}
+	return p.put(buf[from:to])
+}
+
+// put writes to the link, unless stopPump has been there: its deadline must not be overwritten.
+func (p *pump) put(b []byte) error {
 	p.link.writing.within(p.x.up.o.Stall)
-	_, err := p.link.conn.Write(buf[from:to])
+	if p.stop.Load() {
+		return os.ErrDeadlineExceeded
+	}
+	_, err := p.link.conn.Write(b)
 	return err
 }
 
@@ -142,9 +151,7 @@ func (p *pump) writeEnd() error {
 		}
 		out = appendTrailer(out, name, values)
 	}
-	p.link.writing.within(p.x.up.o.Stall)
-	_, err := p.link.conn.Write(append(out, "\r\n"...))
-	return err
+	return p.put(append(out, "\r\n"...))
 }
 
 // clientFault says what is wrong with a client's content.
@@ -180,7 +187,9 @@ func (x *hop) stopPump() {
 	p.stop.Store(true)
 	p.release()
 	p.link.conn.SetWriteDeadline(time.Unix(1, 0))
-	if http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0)) != nil {
+	if x.front != nil {
+		x.front.x.body.Close()
+	} else if http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0)) != nil {
 		x.r.Body.Close()
 	}
 	<-p.ended
