@@ -57,6 +57,8 @@ type Options struct {
 	Output io.Writer
 	// Grace is how long connections and requests under way may take to finish at the end; 0: DefaultGrace.
 	Grace time.Duration
+
+	stall time.Duration // of HTTP/2, as relay.FrontLimits has it; 0: relay.DefaultStall
 	// KeepMemory says that this process is the gateway's alone: its garbage collector is suited to that, unless GOGC or
 	// GOMEMLIMIT is set.
 	KeepMemory bool
@@ -114,6 +116,9 @@ func New(c *config.Gateway, o Options) (*Gateway, error) {
 	}
 	if o.Events == nil {
 		o.Events = func(Event) {}
+	}
+	if o.stall <= 0 {
+		o.stall = relay.DefaultStall
 	}
 	if o.Grace <= 0 {
 		o.Grace = DefaultGrace

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -47,7 +46,7 @@ func (l *listener) serveRequest(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no connection", http.StatusInternalServerError)
 		return
 	}
-	out := outcomeOf(w)
+	out := outcomeOf(w, r, l.g.o.stall)
 	defer func() { l.g.answered(q, r, out) }() // of panics, too: net/http offers nothing else to break a response off
 	h := q.handler
 	if q.s == nil {
@@ -55,6 +54,9 @@ func (l *listener) serveRequest(w http.ResponseWriter, r *http.Request) {
 	}
 	if h := h(out, r); h != nil {
 		h.ServeHTTP(out, r)
+	}
+	if o, ok := out.(*outcome); ok {
+		o.begin(http.StatusOK) // of a handler that has written nothing
 	}
 }
 
@@ -288,84 +290,6 @@ func (g *Gateway) upstreamFailed(site string) func(*http.Request, error) {
 		g.tell(slog.LevelWarn, Event{Kind: "upstream", Site: site, Address: r.RemoteAddr, Method: clip(pki.Printable(r.Method), 32), Path: clip(pki.Printable(r.URL.Path), 512),
 			Text: pki.Printable(err.Error()), Err: err})
 	}
-}
-
-// outcome notes what became of a response, of the writers that do not say so themselves.
-type outcome struct {
-	http.ResponseWriter
-	status   int
-	written  int64
-	defaults []headerField
-}
-
-type writer interface {
-	http.ResponseWriter
-	relay.Outcome
-	relay.Defaulter
-}
-
-// outcomeOf gives w, or wraps it: relay's own writers do better unwrapped.
-func outcomeOf(w http.ResponseWriter) writer {
-	if o, ok := w.(writer); ok {
-		return o
-	}
-	return &outcome{ResponseWriter: w}
-}
-
-// Status is the final status; 0: nothing was answered.
-func (w *outcome) Status() int { return w.status }
-
-// Written counts the bytes of content.
-func (w *outcome) Written() int64 { return w.written }
-
-// SetDefault sets a field that is sent unless the handler sets one of that name.
-func (w *outcome) SetDefault(name, value string) {
-	w.defaults = append(w.defaults, headerField{name: name, value: value})
-}
-
-// begin settles the header with the first final status.
-func (w *outcome) begin(status int) {
-	if w.status != 0 || status < 200 && status != http.StatusSwitchingProtocols {
-		return
-	}
-	w.status = status
-	h := w.Header()
-	for _, f := range w.defaults {
-		if _, has := h[f.name]; !has {
-			h[f.name] = []string{f.value}
-		}
-	}
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *outcome) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader implements http.ResponseWriter.
-func (w *outcome) WriteHeader(status int) {
-	w.begin(status)
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements io.Writer.
-func (w *outcome) Write(p []byte) (int, error) {
-	w.begin(http.StatusOK)
-	n, err := w.ResponseWriter.Write(p)
-	w.written += int64(n)
-	return n, err
-}
-
-// ReadFrom keeps the short way that net/http has for copying a file to a connection.
-func (w *outcome) ReadFrom(r io.Reader) (int64, error) {
-	w.begin(http.StatusOK)
-	n, err := io.Copy(w.ResponseWriter, r)
-	w.written += n
-	return n, err
-}
-
-// Flush implements http.Flusher.
-func (w *outcome) Flush() {
-	w.begin(http.StatusOK)
-	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // requestRefused tells of a request that was no HTTP, or not the kind that has one meaning.

@@ -372,3 +372,27 @@ func TestNoRequestLeavesTheFolderOfItsTarget(t *testing.T) {
 		}
 	}
 }
+
+func TestStalledStreamsOfHTTP2AreBrokenOff(t *testing.T) {
+	next := make(chan string)
+	close(next)
+	w := newWorld(t)
+	w.options.stall = 100 * time.Millisecond
+	w.config.Sites[0].Target = config.Target{URL: slowBackend(t, next)}
+	w.start()
+	c := w.http(nil, tlsnet.ProtocolHTTP2)
+	r, hold := io.Pipe()
+	defer hold.Close()
+	go func() { _, _ = hold.Write([]byte("the beginning")) }()
+	resp, err := c.Post("https://app.test/upload", "text/plain", r)
+	if err == nil {
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			t.Error("an upload that has stopped was answered")
+		}
+	}
+	// One that moves, and one whose answer takes its time, are left alone.
+	if resp, _ := get(t, c, "https://app.test/stream"); resp.StatusCode != http.StatusOK {
+		t.Error(resp.Status)
+	}
+}
