@@ -172,8 +172,8 @@ func (g *Gateway) start(l *listener) {
 // finish ends everything, gracefully for a while.
 func (g *Gateway) finish(cancel context.CancelFunc) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.stopping = true
+	g.stopping = true // from here on Reload changes nothing any more
+	g.mu.Unlock()
 	patience, stop := context.WithTimeout(context.Background(), g.o.Grace)
 	defer stop()
 	var wg sync.WaitGroup
