@@ -31,27 +31,30 @@ func (l *listener) serveStream(ctx context.Context, tc *tlsnet.Conn) {
 		_ = tc.Close()
 		return
 	}
-	// On a goroutine of its own: the stack of this one has grown in the handshake, and would be held while nothing comes.
-	l.running.Go(func() { l.join(ctx, c, tc, s.door, s) })
+	l.join(ctx, c, tc, s.door, s)
 }
 
-// join hands a connection on to the target of a site.
+// join hands a connection on to the target of a site. It returns once the target has been reached: what follows runs on a
+// goroutine of its own, for the stack of the caller's has grown in the handshake, and would be held while nothing comes.
 func (l *listener) join(ctx context.Context, c *conn, nc net.Conn, d *door, s *settled) {
 	// The end of the listener is not the end of its connections: they may finish, and are cut off when patience ends.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	l.mu.Lock()
 	l.streams[c] = cancel
 	l.mu.Unlock()
-	defer func() {
+	end := func() {
+		cancel()
 		l.mu.Lock()
 		delete(l.streams, c)
 		l.mu.Unlock()
-	}()
+	}
 	idle := orDefault(l.settings.Load().limits.Idle, DefaultStreamIdle)
 	if d.site.target.echo {
-		in, err := echo(ctx, nc, idle)
-		l.g.streamEnded(c, d, s, in, in, err)
+		l.running.Go(func() {
+			defer end()
+			in, err := echo(ctx, nc, idle)
+			l.g.streamEnded(c, d, s, in, in, err)
+		})
 		return
 	}
 	up, err := d.site.target.up.dial(ctx)
@@ -59,6 +62,7 @@ func (l *listener) join(ctx context.Context, c *conn, nc net.Conn, d *door, s *s
 		err = l.introduce(up, c, d, s)
 	}
 	if err != nil {
+		defer end()
 		l.g.metrics.upstreamErrors.WithLabelValues(d.site.name).Inc()
 		l.g.warn(d.site.name, "the target "+d.site.target.up.address+" does not answer: "+pki.Printable(err.Error()))
 		_ = nc.Close()
@@ -68,8 +72,11 @@ func (l *listener) join(ctx context.Context, c *conn, nc net.Conn, d *door, s *s
 		l.g.streamEnded(c, d, s, 0, 0, err)
 		return
 	}
-	in, out, err := l.g.joiner.Join(ctx, nc, up, idle)
-	l.g.streamEnded(c, d, s, in, out, err)
+	l.running.Go(func() {
+		defer end()
+		in, out, err := l.g.joiner.Join(ctx, nc, up, idle)
+		l.g.streamEnded(c, d, s, in, out, err)
+	})
 }
 
 // echo sends everything back until the client ends.
