@@ -57,11 +57,16 @@ func main() {
 	}
 }
 
-func (o *options) start(run, servers string) error {
+// compile reads the two regular expressions.
+func (o *options) compile(run, servers string) error {
 	var err, err2 error
 	o.run, err = regexp.Compile(run)
 	o.servers, err2 = regexp.Compile(servers)
-	if err = errors.Join(err, err2); err != nil {
+	return errors.Join(err, err2)
+}
+
+func (o *options) start(run, servers string) error {
+	if err := o.compile(run, servers); err != nil {
 		return err
 	}
 	switch o.role {
