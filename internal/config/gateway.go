@@ -67,8 +67,9 @@ type Certificates struct {
 	OCSP  Staple
 }
 
-// CertificateFiles is a chain and its key.
-type CertificateFiles struct{ Chain, Key string }
+// CertificateFiles is a chain and its key; SCTs is a file with signed certificate timestamps for it, as the TLS extension
+// carries them (RFC 6962, Section 3.3) and "ct submit -o" writes them; "": those in the certificate must do.
+type CertificateFiles struct{ Chain, Key, SCTs string }
 
 // ACME says which server certificates come from.
 type ACME struct {

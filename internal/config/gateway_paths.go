@@ -22,7 +22,7 @@ func (g *Gateway) RelativeTo(dir string) {
 	for i := range g.Sites {
 		s := &g.Sites[i]
 		for j := range s.Certificate.Files {
-			fix(&s.Certificate.Files[j].Chain, &s.Certificate.Files[j].Key)
+			fix(&s.Certificate.Files[j].Chain, &s.Certificate.Files[j].Key, &s.Certificate.Files[j].SCTs)
 		}
 		if a := s.Certificate.ACME; a != nil {
 			fix(&a.CA, &a.Binding)

@@ -89,6 +89,7 @@ func (r *gatewayReader) certificate(n node, c *Certificates) error {
 	err := r.each(n, map[string]func(node) error{
 		"chain": is("chain and key", setText(&pair.Chain)),
 		"key":   is("chain and key", setText(&pair.Key)),
+		"scts":  is("chain and key", setText(&pair.SCTs)),
 		"files": is("files", func(n node) error { return r.pairs(n, c) }),
 		"live":  is("live", setText(&c.Live)),
 		"own":   is("own", setTruth(&c.Own)),
@@ -137,7 +138,7 @@ func (r *gatewayReader) pairs(n node, c *Certificates) error {
 	}
 	for _, e := range list {
 		var pair CertificateFiles
-		if err := r.each(e, map[string]func(node) error{"chain": setText(&pair.Chain), "key": setText(&pair.Key)}); err != nil {
+		if err := r.each(e, map[string]func(node) error{"chain": setText(&pair.Chain), "key": setText(&pair.Key), "scts": setText(&pair.SCTs)}); err != nil {
 			return err
 		}
 		if err := checkPair(e, pair); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/ct"
 	"github.com/tlswright/tlswright/tlsnet"
 )
 
@@ -97,7 +98,32 @@ func (f *fileSource) load(context.Context) ([]tlsnet.Identity, error) {
 		if err != nil {
 			return nil, fmt.Errorf("certificate: %w", err)
 		}
-		out = append(out, tlsnet.Identity{Chain: id.Chain, Key: id.Key})
+		scts, err := readSCTs(p.SCTs)
+		if err != nil {
+			return nil, fmt.Errorf("certificate: %w", err)
+		}
+		out = append(out, tlsnet.Identity{Chain: id.Chain, Key: id.Key, SCTs: scts})
+	}
+	return out, nil
+}
+
+// readSCTs reads the timestamps that go along with a certificate; "" has none. They are not checked: clients do, and know
+// more logs than we.
+func readSCTs(file string) ([][]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	list, err := ct.ParseList(data, ct.Extension)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	out := make([][]byte, 0, len(list))
+	for _, s := range list {
+		out = append(out, s.Raw)
 	}
 	return out, nil
 }
@@ -108,6 +134,9 @@ func (f *fileSource) files() []string {
 		out = append(out, p.Chain)
 		if p.Key != "" && !keystore.IsTokenURI(p.Key) {
 			out = append(out, p.Key)
+		}
+		if p.SCTs != "" {
+			out = append(out, p.SCTs)
 		}
 	}
 	return out
