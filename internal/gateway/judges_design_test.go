@@ -383,11 +383,9 @@ func TestTicketsWidenNothing(t *testing.T) {
 	if _, err := dial(w.addr(), "closed.test", alice); err != nil {
 		t.Fatal(err)
 	}
-	changed := *w.config
-	w.config.Sites[1].Clients = &config.Clients{CA: closed.Clients.CA, Revocation: config.RevocationOff, Policy: &access.Policy{Allow: []access.Rule{{Name: "closed", CN: "bob"}}}}
-	if _, err := w.g.Reload(&changed); err != nil {
-		t.Fatal(err)
-	}
+	w.reload(func(c *config.Gateway) {
+		c.Sites[1].Clients = &config.Clients{CA: closed.Clients.CA, Revocation: config.RevocationOff, Policy: &access.Policy{Allow: []access.Rule{{Name: "closed", CN: "bob"}}}}
+	})
 	if resumed, err := dial(w.addr(), "closed.test", nil); err == nil || resumed {
 		t.Errorf("alice's session outlived the rules that let her in: resumed %v, %v", resumed, err)
 	}
