@@ -81,13 +81,21 @@ check_race() {
 	local packages
 	packages=$(go list ./... | grep -vE '^[^/]+/[^/]+/[^/]+(/(interop|bench|internal/cli|scan|grade|wire|acme|pki|minitls|trace|internal/(suite|legacy|keys|ciphers|record|verify|order|issue|zlint|config|relics))(/.*)?)?$')
 	export CGO_ENABLED=1
+	# The command line's scripts mostly wait, so they run beside the packages. Of them, what serves and connects: the others run
+	# one goroutine a process, make RSA keys, or wait for servers of others.
+	local log status=0
+	log=$(mktemp)
+	go test -race -parallel 4 -timeout 10m -skip 'TestScripts/(ca|cert|scan|acme|ct|ciphers|completion|lesson|learn|starttls|trace|trust|failures|route|usage|version)' \
+		./internal/cli >"$log" 2>&1 &
+	local beside=$!
 	# shellcheck disable=SC2086 # a list of import paths
-	go test -race -p 3 -timeout 8m $packages || return 1
+	go test -race -p 3 -timeout 8m $packages || status=1
 	# Of the scanner, what runs goroutines beside each other: whole scans and fleets. Most of its tests wait for one answer.
-	go test -race -short -timeout 5m -run 'Fleet|Hostile|Bounded|OneConnection|Addresses|Simulat|Quick|Versions|Progress|Gate|Door|Shared' ./scan || return 1
-	# Of the command line, what serves and connects: the other scripts run one goroutine a process, make RSA keys, or wait for
-	# servers of others. What is left waits a lot, too: more than two scripts run beside each other.
-	go test -race -parallel 4 -timeout 8m -skip 'TestScripts/(ca|cert|scan|acme|ct|ciphers|completion|lesson|learn|starttls|trace|trust|failures|route|usage|version)' ./internal/cli
+	go test -race -short -timeout 5m -run 'Fleet|Hostile|Bounded|OneConnection|Addresses|Simulat|Quick|Versions|Progress|Gate|Door|Shared' ./scan || status=1
+	wait $beside || status=1
+	cat "$log"
+	rm -f "$log"
+	return $status
 }
 
 # What is generated equals what the generator makes of its tables; golden files are compared by the tests of their packages.
