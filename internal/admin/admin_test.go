@@ -105,6 +105,8 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		"parameter twice":   {l.ask("GET", "/v1/certificates?state=valid&state=revoked", nil), "malformed"},
 		"NUL in parameter":  {l.ask("GET", "/v1/accounts?contains=a%00", nil), "malformed"},
 		"no UTF-8 in path":  {l.ask("GET", "/v1/accounts/%ff", nil), "malformed"},
+		"bad escape":        {l.ask("GET", "/v1/certificates?issuer=%zz", nil), "malformed"},
+		"semicolons":        {l.ask("GET", "/v1/certificates?state=valid;limit=1", nil), "malformed"},
 		"parameter of none": {l.ask("GET", "/v1/status?x=1", nil), "malformed"},
 		"limit zero":        {l.ask("GET", "/v1/certificates?limit=0", nil), "malformed"},
 		"limit huge":        {l.ask("GET", "/v1/certificates?limit=1001", nil), "malformed"},

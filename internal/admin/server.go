@@ -13,6 +13,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -251,7 +252,10 @@ func (c *call) read(at *route) *Problem {
 	if pki.Printable(c.URL.Path) != c.URL.Path {
 		return problem("malformed", "the path holds what cannot be printed")
 	}
-	values := c.URL.Query()
+	values, err := url.ParseQuery(c.URL.RawQuery)
+	if err != nil { // what was left out of a query would answer another question, or act on another certificate
+		return problem("malformed", "the query cannot be read: "+pki.Printable(err.Error()))
+	}
 	c.query = make(map[string]string, len(values))
 	for name, v := range values {
 		if !slices.ContainsFunc(at.query, func(p parameter) bool { return p.name == name }) {
