@@ -6,11 +6,11 @@ import (
 )
 
 // RelativeTo makes every file name absolute: names that are not are below dir, which is the folder of the file they
-// stand in, wherever the program was started.
+// stand in, wherever the program was started. Keys in tokens have no file name, but a URI (RFC 7512), which stays.
 func (g *Gateway) RelativeTo(dir string) {
 	fix := func(names ...*string) {
 		for _, n := range names {
-			if *n != "" && *n != "-" && !filepath.IsAbs(*n) {
+			if scheme, _, _ := strings.Cut(*n, ":"); *n != "" && *n != "-" && !filepath.IsAbs(*n) && !strings.EqualFold(scheme, "pkcs11") {
 				*n = filepath.Join(dir, *n)
 			}
 		}

@@ -270,8 +270,10 @@ func TestFileNamesAreRelativeToTheFile(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	standard := &Gateway{AccessLog: "-"}
-	if standard.RelativeTo("/x"); standard.AccessLog != "-" || standard.Tickets != "" {
+	const token = "pkcs11:token=gate;object=key"
+	standard := &Gateway{AccessLog: "-", Sites: []Site{{Certificate: Certificates{Files: []CertificateFiles{{Chain: "chain.pem", Key: token}}}}}}
+	standard.RelativeTo("/x")
+	if pair := standard.Sites[0].Certificate.Files[0]; standard.AccessLog != "-" || standard.Tickets != "" || pair.Chain != "/x/chain.pem" || pair.Key != token {
 		t.Errorf("%+v", standard)
 	}
 }
