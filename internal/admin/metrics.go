@@ -20,6 +20,7 @@ import (
 // nil, where nothing is measured.
 type Metrics struct {
 	registry *prometheus.Registry
+	handler  http.Handler // one for all who read, because it bounds how many do at a time
 
 	signed      *prometheus.CounterVec
 	revoked     *prometheus.CounterVec
@@ -41,6 +42,9 @@ type Metrics struct {
 	writeErrors prometheus.Counter
 	writeTime   prometheus.Histogram
 }
+
+// maxScrapes bounds how many read the metrics at a time: each look reads in the database.
+const maxScrapes = 4
 
 // buckets are upper bounds of durations, in seconds.
 func buckets() []float64 {
@@ -79,13 +83,12 @@ func NewMetrics(version string) *Metrics {
 	info.WithLabelValues(version, runtime.Version()).Set(1)
 	m.registry.MustRegister(m.inFlight, m.writes, m.writeErrors, m.writeTime, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes, ErrorHandling: promhttp.ContinueOnError})
 	return m
 }
 
-// Handler serves the metrics.
-func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, ErrorHandling: promhttp.ContinueOnError})
-}
+// Handler serves the metrics, to a few at a time over all addresses together.
+func (m *Metrics) Handler() http.Handler { return m.handler }
 
 // Authority gives the meter of an issuer; nil for nil metrics.
 func (m *Metrics) Authority(issuer string) authority.Meter {

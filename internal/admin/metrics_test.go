@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,6 +101,43 @@ func TestMetricsTellWhatHappens(t *testing.T) {
 }
 
 // TestMetersMeasureNothingWithoutMetrics: nil is what services have that nobody measures.
+// TestFewReadTheMetricsAtATime holds the bound, no matter where they are read: each look costs the database something.
+func TestFewReadTheMetricsAtATime(t *testing.T) {
+	l := newLab(t)
+	m := NewMetrics("")
+	l.serve(Options{Metrics: m})
+	looking, release := make(chan struct{}), make(chan struct{})
+	m.Watch(Watched{Store: l.au.Store, Issuers: l.server.o.Issuers, Certificates: func() map[string]*x509.Certificate {
+		looking <- struct{}{}
+		<-release
+		return nil
+	}})
+	var readers sync.WaitGroup
+	for range maxScrapes {
+		readers.Go(func() { l.ask("GET", "/metrics", nil) })
+		<-looking
+	}
+	refused := make(chan int, 2)
+	readers.Go(func() { refused <- l.ask("GET", "/metrics", nil).Code })
+	readers.Go(func() {
+		w := httptest.NewRecorder()
+		NewHealth(Watched{}, m, false).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		refused <- w.Code
+	})
+	for range 2 {
+		select {
+		case status := <-refused:
+			if status != http.StatusServiceUnavailable {
+				t.Errorf("status %d", status)
+			}
+		case <-looking:
+			t.Error("one more looks")
+		}
+	}
+	close(release)
+	readers.Wait()
+}
+
 func TestMetersMeasureNothingWithoutMetrics(t *testing.T) {
 	var m *Metrics
 	if m.Authority("x") != authority.Meter(nil) {
