@@ -51,14 +51,14 @@ func (m *Metrics) Watch(w Watched) {
 		due:       gauge("tlswright_crl_next_update_timestamp_seconds", "When the last CRL ends.", "issuer", "scope"),
 		entries:   gauge("tlswright_crl_entries", "Entries of the last CRL.", "issuer", "scope"),
 		ends:      gauge("tlswright_certificate_not_after_timestamp_seconds", "When a certificate of the CA's own ends.", "use", "subject"),
-		failed:    gauge("tlswright_scrape_success", "Whether everything could be looked up, 0 or 1."),
+		success:   gauge("tlswright_scrape_success", "Whether everything could be looked up, 0 or 1."),
 	})
 }
 
 // collector looks things up when metrics are read.
 type collector struct {
 	Watched
-	unexpired, revoked, accounts, orders, number, made, due, entries, ends, failed *prometheus.Desc
+	unexpired, revoked, accounts, orders, number, made, due, entries, ends, success *prometheus.Desc
 
 	mu      sync.Mutex
 	summary store.Summary
@@ -67,7 +67,7 @@ type collector struct {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.unexpired, c.revoked, c.accounts, c.orders, c.number, c.made, c.due, c.entries, c.ends, c.failed} {
+	for _, d := range []*prometheus.Desc{c.unexpired, c.revoked, c.accounts, c.orders, c.number, c.made, c.due, c.entries, c.ends, c.success} {
 		to <- d
 	}
 }
@@ -111,7 +111,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 			gauge(c.orders, float64(n), status)
 		}
 	}
-	gauge(c.failed, ok)
+	gauge(c.success, ok)
 }
 
 // count gives counts that are not old.

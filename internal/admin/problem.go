@@ -28,7 +28,7 @@ type Problem struct {
 // Error gives title and detail.
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
-// problemKinds are the kinds of problems: their status and title.
+// problemKind gives status and title of a kind of problem; one that is not listed is trouble of our own.
 func problemKind(kind string) (status int, title string) {
 	switch kind {
 	case "malformed":
