@@ -58,10 +58,7 @@ func (c *call) accounts() (any, error) {
 	if q.Status, err = c.word("status", accountWords()); err != nil {
 		return nil, err
 	}
-	if q.After, err = c.afterPlace(); err != nil {
-		return nil, err
-	}
-	if q.Limit, err = c.limit(); err != nil {
+	if q.After, q.Limit, err = c.placed(); err != nil {
 		return nil, err
 	}
 	rows, err := c.s.o.Store.ACMEAccountPage(c.Context(), q)
@@ -75,9 +72,9 @@ func (c *call) accounts() (any, error) {
 			return nil, err
 		}
 		answer.Items = append(answer.Items, v)
-		if len(rows) == q.Limit {
-			answer.Next = placeToken(v.Created, v.ID)
-		}
+	}
+	if n := len(rows); n == q.Limit {
+		answer.Next = placeToken(rows[n-1].CreatedAt, rows[n-1].ID)
 	}
 	return answer, nil
 }
@@ -120,10 +117,7 @@ func (c *call) orders() (any, error) {
 	if q.Status, err = c.word("status", orderWords()); err != nil {
 		return nil, err
 	}
-	if q.After, err = c.afterPlace(); err != nil {
-		return nil, err
-	}
-	if q.Limit, err = c.limit(); err != nil {
+	if q.After, q.Limit, err = c.placed(); err != nil {
 		return nil, err
 	}
 	rows, err := c.s.o.Store.ACMEOrderPage(c.Context(), q)
@@ -137,9 +131,9 @@ func (c *call) orders() (any, error) {
 			return nil, err
 		}
 		answer.Items = append(answer.Items, v)
-		if len(rows) == q.Limit {
-			answer.Next = placeToken(v.Created, v.ID)
-		}
+	}
+	if n := len(rows); n == q.Limit {
+		answer.Next = placeToken(rows[n-1].CreatedAt, rows[n-1].ID)
 	}
 	return answer, nil
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -98,9 +99,9 @@ func certificateQuery() []parameter {
 func (c *call) certificateFilter() (q store.Query, err error) {
 	q = store.Query{Light: true, Name: c.query["name"], Contains: c.query["contains"], Profile: c.query["profile"], Account: c.query["account"]}
 	if name, ok := c.query["issuer"]; ok {
-		i := c.s.issuerNamed(name)
-		if i == nil {
-			return q, problem("not-found", fmt.Sprintf("no issuer is called %q", pki.Printable(name)))
+		i, err := c.s.issuerNamed(name)
+		if err != nil {
+			return q, err
 		}
 		q.Issuer = i.Authority.IssuerID()
 	}
@@ -153,10 +154,7 @@ func (c *call) certificates() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.After, err = c.afterNumber(); err != nil {
-		return nil, err
-	}
-	if q.Limit, err = c.limit(); err != nil {
+	if q.After, q.Limit, err = c.numbered(); err != nil {
 		return nil, err
 	}
 	records, err := c.s.o.Store.List(c.Context(), q)
@@ -193,26 +191,43 @@ func (c *call) record() (*store.Certificate, error) {
 	if err != nil {
 		return nil, problem("malformed", "the path does not name a serial number in hexadecimal")
 	}
-	q := store.Query{Serial: serialText(serial.Bytes()), Light: true, Limit: maxPage}
 	if name, ok := c.query["issuer"]; ok {
-		i := c.s.issuerNamed(name)
-		if i == nil {
-			return nil, problem("not-found", fmt.Sprintf("no issuer is called %q", pki.Printable(name)))
+		i, err := c.s.issuerNamed(name)
+		if err != nil {
+			return nil, err
 		}
-		q.Issuer = i.Authority.IssuerID()
+		record, err := c.s.o.Store.Get(c.Context(), i.Authority.IssuerID(), serial.Bytes())
+		return record, neverGiven(err)
 	}
-	found, err := c.s.o.Store.List(c.Context(), q)
+	all, err := c.s.o.Store.Issuers(c.Context())
 	if err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(r store.Certificate) bool { return serialText(r.Serial) != q.Serial }) // longer ones that begin so
-	switch len(found) {
-	case 0:
-		return nil, problem("not-found", "that serial number was never given out")
-	case 1:
-		return c.s.o.Store.GetID(c.Context(), found[0].ID)
+	var found *store.Certificate
+	for i := range all {
+		record, err := c.s.o.Store.Get(c.Context(), all[i].ID, serial.Bytes())
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case found != nil:
+			return nil, problem("ambiguous", "several issuers have given out that serial number: say which is meant by issuer=NAME")
+		default:
+			found = record
+		}
 	}
-	return nil, problem("ambiguous", "several issuers have given out that serial number: say which is meant by issuer=NAME")
+	if found == nil {
+		return nil, neverGiven(store.ErrNotFound)
+	}
+	return found, nil
+}
+
+// neverGiven says of a serial number what [store.ErrNotFound] means for it.
+func neverGiven(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return problem("not-found", "that serial number was never given out")
+	}
+	return err
 }
 
 func (c *call) certificate() (any, error) {
@@ -277,8 +292,9 @@ func (c *call) issue() (any, error) {
 	}
 	i := &c.s.o.Issuers[0]
 	if want.Issuer != "" {
-		if i = c.s.issuerNamed(want.Issuer); i == nil {
-			return nil, problem("not-found", fmt.Sprintf("no issuer is called %q", pki.Printable(want.Issuer)))
+		var err error
+		if i, err = c.s.issuerNamed(want.Issuer); err != nil {
+			return nil, err
 		}
 	}
 	der, err := decodeCSR(want.CSR)

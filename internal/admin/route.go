@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -142,16 +143,32 @@ func placeToken(at time.Time, id string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(at.UnixMilli(), 10) + " " + id))
 }
 
+// numbered reads which page is meant where places are numbers.
+func (c *call) numbered() (after int64, limit int, err error) {
+	if after, err = c.afterNumber(); err != nil {
+		return 0, 0, err
+	}
+	limit, err = c.limit()
+	return after, limit, err
+}
+
+// placed is numbered where places are times and IDs.
+func (c *call) placed() (after store.Place, limit int, err error) {
+	if after, err = c.afterPlace(); err != nil {
+		return after, 0, err
+	}
+	limit, err = c.limit()
+	return after, limit, err
+}
+
 // word reads a parameter that is one of a few.
 func (c *call) word(name string, words []string) (string, error) {
 	text := c.query[name]
 	if text == "" {
 		return "", nil
 	}
-	for _, w := range words {
-		if w == text {
-			return text, nil
-		}
+	if slices.Contains(words, text) {
+		return text, nil
 	}
 	return "", problem("malformed", fmt.Sprintf("%s is one of %s, not %q", name, strings.Join(words, ", "), pki.Printable(text)))
 }

@@ -106,7 +106,11 @@ func (c *call) issuerViews() ([]IssuerView, error) {
 		v := IssuerView{Name: names[row.ID], Subject: row.Name, Shards: row.Shards, CRLs: []CRLView{}}
 		if name, ok := c.s.names[row.ID]; ok {
 			v.Served = true
-			v.Directory = c.s.issuerNamed(name).Directory
+			i, err := c.s.issuerNamed(name)
+			if err != nil {
+				return nil, err
+			}
+			v.Directory = i.Directory
 		}
 		if cert, err := x509.ParseCertificate(row.Certificate); err == nil {
 			v.Key, v.SHA256, v.NotBefore, v.NotAfter = pki.DescribeKey(cert.PublicKey), pki.Fingerprint(cert.Raw), cert.NotBefore, cert.NotAfter
@@ -158,13 +162,12 @@ func (c *call) makeCRL() (any, error) {
 		return nil, err
 	}
 	name := c.PathValue("issuer")
-	i := c.s.issuerNamed(name)
-	if i == nil {
-		return nil, problem("not-found", fmt.Sprintf("no issuer called %q is served here", pki.Printable(name)))
+	i, err := c.s.issuerNamed(name)
+	if err != nil {
+		return nil, err
 	}
 	au := i.Authority.As(c.by().Actor)
 	lists := [][]byte{nil}
-	var err error
 	if au.Publication.Shards > 1 {
 		lists, err = au.Partitions(c.Context(), authority.CRLOptions{Delta: want.Delta})
 	} else {
@@ -211,10 +214,7 @@ func (c *call) audit() (any, error) {
 		return nil, err
 	}
 	q.Newest = direction != "oldest"
-	if q.After, err = c.afterNumber(); err != nil {
-		return nil, err
-	}
-	if q.Limit, err = c.limit(); err != nil {
+	if q.After, q.Limit, err = c.numbered(); err != nil {
 		return nil, err
 	}
 	entries, err := c.s.o.Store.AuditPage(c.Context(), q)

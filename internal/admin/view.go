@@ -15,6 +15,7 @@ import (
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/order"
 	"github.com/tlswright/tlswright/internal/store"
+	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/crl"
 )
 
@@ -311,14 +312,14 @@ func knownReasons() []string {
 	return words
 }
 
-// issuerNamed finds one of the served issuers; nil: there is none of that name.
-func (s *Server) issuerNamed(name string) *Issuer {
+// issuerNamed finds one of the served issuers; that there is none of that name is a problem "not-found".
+func (s *Server) issuerNamed(name string) (*Issuer, error) {
 	for i := range s.o.Issuers {
 		if s.o.Issuers[i].Name == name {
-			return &s.o.Issuers[i]
+			return &s.o.Issuers[i], nil
 		}
 	}
-	return nil
+	return nil, problem("not-found", fmt.Sprintf("no issuer called %q is served here", pki.Printable(name)))
 }
 
 // authorityOf finds the authority of a record's issuer; nil: it is not served here.
