@@ -32,7 +32,8 @@ type FrontLimits struct {
 	Idle         time.Duration // between requests
 }
 
-// orDefaults returns the limits as numbers that count: 0 is none, but for the header's bounds.
+// orDefaults returns the limits as numbers that count: 0 is none, but for the header's bounds, and its time, where that is
+// negative, see readHead.
 func (l FrontLimits) orDefaults() FrontLimits {
 	if l.HeaderBytes <= 0 {
 		l.HeaderBytes = DefaultHeaderBytes
@@ -42,7 +43,9 @@ func (l FrontLimits) orDefaults() FrontLimits {
 	}
 	l.BodyBytes = max(l.BodyBytes, 0)
 	l.BodyTime = max(l.BodyTime, 0)
-	l.HeaderTime = orDefault(l.HeaderTime, DefaultHeaderTime)
+	if l.HeaderTime == 0 {
+		l.HeaderTime = DefaultHeaderTime
+	}
 	l.Stall = orDefault(l.Stall, DefaultStall)
 	l.Idle = orDefault(l.Idle, DefaultIdle)
 	return l

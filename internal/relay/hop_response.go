@@ -217,6 +217,8 @@ func (x *hop) change(n int) error {
 		return &Error{Status: http.StatusBadGateway, Reason: ReasonBroken, Text: "the protocol cannot be changed here", Err: err}
 	}
 	x.begun = true
+	x.up.pool.put(x.out) // a tunnel may last, and says nothing for long
+	x.out = nil
 	if x.front != nil {
 		x.front.changed()
 	}

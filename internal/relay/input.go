@@ -234,7 +234,7 @@ func readOnce(c io.Reader, p []byte) (int, error) {
 }
 
 // readHead reads until a head is there whole, and returns its length. The head stays buffered. If it must be waited for,
-// the alarm is set to ring after d; 0: it stays as it is.
+// the alarm is set to ring after d, where that is negative never; 0: it stays as it is.
 func (in *input) readHead(limit int, d time.Duration) (int, error) {
 	var s lineScanner
 	in.unpend()

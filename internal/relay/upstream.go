@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -201,33 +202,47 @@ func (u *Upstream) take() *link {
 func (u *Upstream) park(l *link) {
 	p := &u.links
 	l.release()
+	if !p.keep(l, u) {
+		l.conn.Close()
+	}
+}
+
+// keep takes a connection, and reports whether there was room for it.
+func (p *linkPool) keep(l *link, u *Upstream) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || len(p.idle) >= u.o.MaxIdle {
-		l.conn.Close()
-		return
+		return false
 	}
 	l.parked = time.Now()
 	p.idle = append(p.idle, l)
 	if p.timer == nil && u.o.IdleTime > 0 {
 		p.timer = time.AfterFunc(u.o.IdleTime, u.sweep)
 	}
+	return true
 }
 
 // sweep closes the connections that have waited for too long.
 func (u *Upstream) sweep() {
-	p := &u.links
+	for _, l := range u.links.stale(u) {
+		l.conn.Close()
+	}
+}
+
+// stale takes out the connections that have waited for too long. Whoever takes one out closes it once the lock is free:
+// over TLS a farewell is sent, which may take its time.
+func (p *linkPool) stale(u *Upstream) []*link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer = nil
 	now, n := time.Now(), 0
 	for n < len(p.idle) && now.Sub(p.idle[n].parked) >= u.o.IdleTime {
-		p.idle[n].conn.Close()
 		n++
 	}
-	p.idle = append(p.idle[:0], p.idle[n:]...)
-	clear(p.idle[len(p.idle):cap(p.idle)])
+	out := slices.Clone(p.idle[:n])
+	p.idle = slices.Delete(p.idle, 0, n)
 	if len(p.idle) > 0 {
 		p.timer = time.AfterFunc(u.o.IdleTime-now.Sub(p.idle[0].parked), u.sweep)
 	}
+	return out
 }
