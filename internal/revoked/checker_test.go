@@ -166,12 +166,7 @@ func TestConfiguredFileIsReadAgain(t *testing.T) {
 	}
 	write(t, file, w.list(1, nil))
 	c := w.checker(p, file)
-	revoked := make(chan error, 1)
-	stop, err := c.Watch(t.Context(), chain, func(err error) { revoked <- err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	revoked := w.connect(c, chain)
 	write(t, file, []byte("nonsense"))
 	w.pass(time.Minute)
 	p.refreshDue()
@@ -276,12 +271,7 @@ func TestWhatACheckFindsIsToldToAll(t *testing.T) {
 	w.publish("/crl", w.list(1, nil))
 	chain := w.withCRL("/crl")
 	p := w.pool("", nil)
-	over := make(chan error, 1)
-	stop, err := w.checker(p).Watch(t.Context(), chain, func(err error) { over <- err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	over := w.connect(w.checker(p), chain)
 	file := filepath.Join(t.TempDir(), "ca.crl")
 	write(t, file, w.list(2, nil, chain[0]))
 	other := w.checker(p, file) // of another site

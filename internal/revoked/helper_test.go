@@ -210,6 +210,18 @@ func (w *world) mode(p *Pool, m pki.RevocationMode, crls ...string) *Checker {
 	return c
 }
 
+// connect opens a connection that rests on a chain; what ends it comes over the channel.
+func (w *world) connect(c *Checker, chain []*x509.Certificate) <-chan error {
+	w.t.Helper()
+	over := make(chan error, 1)
+	stop, err := c.Watch(w.t.Context(), chain, func(err error) { over <- err })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(stop)
+	return over
+}
+
 // verdictOf is a refusal in a word: "", "revoked" or "unknown".
 func verdictOf(err error) string {
 	var e *Error

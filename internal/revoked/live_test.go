@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/crl"
@@ -84,56 +83,56 @@ func (w *world) current(p *Pool) {
 	}
 }
 
-// A revocation in the records ends what rests on the certificate, with either database. Nothing else than the event can end
-// the wait: nobody is asked, and the clock of the statements stands still.
+// A revocation in the records ends what rests on the certificate. Nothing else than the event can end the wait: nobody is
+// asked, and the clock of the statements stands still.
 func TestRevocationInTheRecordsTakesEffect(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(*world) (mine, theirs *books){
-		"SQLite, this process":    func(w *world) (*books, *books) { b := w.sqlite(); return b, b },
-		"SQLite, another process": anotherProcess,
-		"PostgreSQL":              otherNode,
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			mine, theirs := open(w)
-			alice, bob := w.client(nil), w.client(nil)
-			theirs.file(alice[0])
-			theirs.file(bob[0])
-			p := w.pool("", func(o *PoolOptions) { o.Live = []Live{mine.Store} })
-			c := w.checker(p)
-			w.current(p)
-			over := make(chan error, 1)
-			stop, err := c.Watch(t.Context(), alice, func(err error) { over <- err })
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer stop()
-			stopBob, err := c.Watch(t.Context(), bob, func(err error) { t.Errorf("bob: %v", err) })
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer stopBob()
-			w.expect(c, alice, "")
-			if err := c.Close(); err != nil { // settings have changed, the connections go on
-				t.Fatal(err)
-			}
-			c = w.checker(p)
-			theirs.revoke(alice[0], crl.KeyCompromise)
-			err = soon(t, "revoked in the records", over)
-			var e *Error
-			if !errors.As(err, &e) || !e.Revoked() || e.Result.Reason != crl.KeyCompromise || e.Certificate.Subject.CommonName != "alice" {
-				t.Errorf("%v", err)
-			}
-			w.expect(c, alice, "revoked")
-			w.expect(c, bob, "")
-			if n := p.Status().Watching; n != 1 {
-				t.Errorf("%d watches", n)
-			}
-			stopBob()
-			if n := len(p.checkers); n != 1 {
-				t.Errorf("%d checkers", n)
-			}
-		})
+	t.Run("SQLite, this process", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.sqlite()
+		w.takesEffect(b, b)
+	})
+	t.Run("SQLite, another process", func(t *testing.T) {
+		w := newWorld(t)
+		w.takesEffect(anotherProcess(w))
+	})
+}
+
+// takesEffect revokes in some records, and follows others of the same CA.
+func (w *world) takesEffect(mine, theirs *books) {
+	t := w.t
+	t.Helper()
+	alice, bob := w.client(nil), w.client(nil)
+	theirs.file(alice[0])
+	theirs.file(bob[0])
+	p := w.pool("", func(o *PoolOptions) { o.Live = []Live{mine.Store} })
+	c := w.checker(p)
+	w.current(p)
+	over := w.connect(c, alice)
+	stopBob, err := c.Watch(t.Context(), bob, func(err error) { t.Errorf("bob: %v", err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stopBob()
+	w.expect(c, alice, "")
+	if err := c.Close(); err != nil { // settings have changed, the connections go on
+		t.Fatal(err)
+	}
+	c = w.checker(p)
+	theirs.revoke(alice[0], crl.KeyCompromise)
+	err = soon(t, "revoked in the records", over)
+	var e *Error
+	if !errors.As(err, &e) || !e.Revoked() || e.Result.Reason != crl.KeyCompromise || e.Certificate.Subject.CommonName != "alice" {
+		t.Errorf("%v", err)
+	}
+	w.expect(c, alice, "revoked")
+	w.expect(c, bob, "")
+	if n := p.Status().Watching; n != 1 {
+		t.Errorf("%d watches", n)
+	}
+	stopBob()
+	if n := len(p.checkers); n != 1 {
+		t.Errorf("%d checkers", n)
 	}
 }
 
@@ -147,19 +146,6 @@ func anotherProcess(w *world) (mine, theirs *books) {
 	return w.enter(s), theirs
 }
 
-func otherNode(w *world) (mine, theirs *books) {
-	address := pkitest.Postgres(w.t, false)
-	for _, b := range []**books{&mine, &theirs} {
-		s, err := store.OpenPostgres(w.t.Context(), address)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		w.t.Cleanup(func() { _ = s.Close() })
-		*b = w.enter(s)
-	}
-	return mine, theirs
-}
-
 func TestHoldEndsWithItsRelease(t *testing.T) {
 	w := newWorld(t)
 	b := w.sqlite()
@@ -169,12 +155,7 @@ func TestHoldEndsWithItsRelease(t *testing.T) {
 	p := w.pool(dir, func(o *PoolOptions) { o.Live = []Live{b.Store} })
 	c := w.checker(p)
 	w.current(p)
-	held := make(chan error, 1)
-	stop, err := c.Watch(t.Context(), chain, func(err error) { held <- err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	held := w.connect(c, chain)
 	b.revoke(chain[0], crl.CertificateHold)
 	if err := soon(t, "put on hold", held); !strings.Contains(err.Error(), "on hold") {
 		t.Error(err)
@@ -230,7 +211,11 @@ func (d *deaf) StatusOf(ctx context.Context, issuer [32]byte, serial []byte) (st
 
 func (d *deaf) Follow(ctx context.Context, f store.Follower) {
 	if d.begin != nil {
-		<-d.begin
+		select {
+		case <-d.begin:
+		case <-ctx.Done():
+			return
+		}
 	}
 	d.Live.Follow(ctx, store.Follower{Told: func(c []store.Change) {
 		if !d.silent.Load() {
@@ -289,12 +274,7 @@ func TestRevocationIsRemembered(t *testing.T) {
 	p := w.pool(dir, func(o *PoolOptions) { o.Live = []Live{b.Store} })
 	c := w.checker(p)
 	w.current(p)
-	over := make(chan error, 1)
-	stop, err := c.Watch(t.Context(), chain, func(err error) { over <- err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	over := w.connect(c, chain)
 	b.revoke(chain[0], crl.KeyCompromise)
 	soon(t, "revoked", over)
 	w.setDown(true)
@@ -312,12 +292,7 @@ func TestRevocationBeforeAnythingWasHeardIsNotMissed(t *testing.T) {
 	d := &deaf{Live: b.Store, begin: make(chan struct{})}
 	p := w.pool("", func(o *PoolOptions) { o.Live = []Live{d} })
 	c := w.checker(p)
-	over := make(chan error, 1)
-	stop, err := c.Watch(t.Context(), chain, func(err error) { over <- err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	over := w.connect(c, chain)
 	b.revoke(chain[0], crl.KeyCompromise)
 	w.expect(c, chain, "revoked") // nothing is kept as long as nothing is heard
 	close(d.begin)
