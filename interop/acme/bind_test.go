@@ -1,7 +1,6 @@
 package acme
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -72,18 +71,7 @@ func newBind(t *testing.T) *bind {
 		fmt.Fprintf(&config, "zone %q { type primary; file %q; allow-update { %s }; };\n", zone, file, allowed)
 	}
 	cmd := exec.CommandContext(t.Context(), programs["named"], "-g", "-c", b.write(t, dir, "named.conf", config.String()))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-		if t.Failed() {
-			t.Logf("named said:\n%s", lastLines(out.String()))
-		}
-	})
+	startServer(t, "named", cmd)
 	for end := time.Now().Add(20 * time.Second); len(b.texts("kept.dyn.test")) == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("named does not answer")

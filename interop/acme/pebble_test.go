@@ -76,30 +76,11 @@ func newPebble(t *testing.T, config map[string]any, environment ...string) *pebb
 	}
 	cmd := exec.CommandContext(t.Context(), program, "-config", path)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), environment...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-		if t.Failed() {
-			t.Logf("pebble said:\n%s", lastLines(out.String()))
-		}
-	})
+	startServer(t, "pebble", cmd)
 	p.transport = &tlsnet.Transport{Config: &tlsnet.Config{Roots: []*x509.Certificate{root}}}
 	p.directory = "https://" + listen + "/dir"
-	for end := time.Now().Add(20 * time.Second); ; {
-		r, err := (&http.Client{Transport: p.transport, Timeout: 5 * time.Second}).Get(p.directory)
-		if err == nil {
-			_ = r.Body.Close()
-			return p
-		}
-		if time.Now().After(end) {
-			t.Fatalf("pebble does not answer: %v", err)
-		}
-	}
+	awaitAnswer(t, p.transport, p.directory)
+	return p
 }
 
 // pebbleIdentity makes the certificate that Pebble serves with.

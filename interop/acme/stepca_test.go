@@ -82,29 +82,10 @@ func newStepCA(t *testing.T, names string) *stepCA {
 	}
 	cmd := exec.CommandContext(t.Context(), program, config, "--insecure", "--acme-http-port", portOf(t, s.web), "--acme-tls-port", portOf(t, s.tls), "--resolver", names)
 	cmd.Env = append(os.Environ(), "STEPPATH="+dir, "HOME="+dir)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-		if t.Failed() {
-			t.Logf("step-ca said:\n%s", lastLines(out.String()))
-		}
-	})
+	startServer(t, "step-ca", cmd)
 	s.transport = &tlsnet.Transport{Config: &tlsnet.Config{Roots: []*x509.Certificate{root}}}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		r, err := (&http.Client{Transport: s.transport, Timeout: 5 * time.Second}).Get(s.directory)
-		if err == nil {
-			_ = r.Body.Close()
-			return s
-		}
-		if time.Now().After(end) {
-			t.Fatalf("step-ca does not answer: %v", err)
-		}
-	}
+	awaitAnswer(t, s.transport, s.directory)
+	return s
 }
 
 // TestOurClientAgainstStepCA has our client obtain by every challenge, renew, revoke and leave. step-ca changes no account
