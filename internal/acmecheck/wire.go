@@ -30,6 +30,7 @@ const (
 	maxAnswer  = 1 << 20
 	maxWait    = 15 * time.Second
 	maxRetries = 12
+	maxLost    = 3 // connections lost without an answer to one request
 	oneRequest = time.Minute
 )
 
@@ -119,6 +120,7 @@ func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 // send sends a request until the server looks at it: nonces refused for no reason, overload and lost connections are no
 // answers.
 func (s *session) send(ctx context.Context, m message) (*answer, error) {
+	lost := 0
 	for try := 0; ; try++ {
 		body, err := s.sign(ctx, m)
 		if err != nil {
@@ -129,10 +131,11 @@ func (s *session) send(ctx context.Context, m message) (*answer, error) {
 			kind = "application/jose+json"
 		}
 		a, err := s.once(ctx, http.MethodPost, m.url, kind, body)
-		if err != nil && (ctx.Err() != nil || try >= 3) {
-			return nil, err
-		}
-		if err == nil {
+		if err != nil {
+			if lost++; ctx.Err() != nil || lost > maxLost {
+				return nil, err
+			}
+		} else {
 			again := a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests ||
 				m.nonce == nil && a.problem().Kind() == acme.BadNonce
 			if !again || try >= maxRetries {
@@ -183,12 +186,14 @@ func (s *session) get(ctx context.Context, url string) (*answer, error) {
 }
 
 func (s *session) plain(ctx context.Context, method, url string) (*answer, error) {
+	lost := 0
 	for try := 0; ; try++ {
 		a, err := s.once(ctx, method, url, "", nil)
-		if err != nil && (ctx.Err() != nil || try >= 3) {
-			return nil, err
-		}
-		if err == nil && a.status != http.StatusServiceUnavailable && a.status != http.StatusTooManyRequests || try >= maxRetries {
+		if err != nil {
+			if lost++; ctx.Err() != nil || lost > maxLost {
+				return nil, err
+			}
+		} else if a.status != http.StatusServiceUnavailable && a.status != http.StatusTooManyRequests || try >= maxRetries {
 			return a, nil
 		}
 		if err := pause(ctx, a); err != nil {
