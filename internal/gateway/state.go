@@ -231,5 +231,6 @@ func hostOf(authority string) (host string, ok bool) {
 			return "", false
 		}
 	}
-	return canonicalHost(authority), authority != ""
+	host = canonicalHost(authority)
+	return host, host != "" && !strings.HasSuffix(host, ".") // the root alone, or a name with an empty label
 }
