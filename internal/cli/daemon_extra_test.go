@@ -91,7 +91,7 @@ func prepareMariaDB(d *daemon) error {
 // mariaDB has no accounts, for nobody logs in.
 func mariaDB(d *daemon, program string) *exec.Cmd {
 	args := []string{
-		"--no-defaults", "--skip-grant-tables", "--datadir=" + d.path("data"), "--socket=" + d.path("data/sock"), "--bind-address=127.0.0.1", "--port=" + d.ports[0],
+		"--no-defaults", "--skip-grant-tables", "--datadir=" + d.path("data"), "--tmpdir=" + d.path("data"), "--socket=" + d.path("data/sock"), "--bind-address=127.0.0.1", "--port=" + d.ports[0],
 		"--ssl-cert=" + d.path("cert.pem"), "--ssl-key=" + d.path("key.pem"), "--pid-file=" + d.path("data/pid"), "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
 	}
 	if os.Getuid() == 0 {
