@@ -14,10 +14,11 @@ import (
 )
 
 // nginxPatience is how long nginx may take to begin with a new certificate, and sightings how often in a row that must be
-// seen: for a moment old workers still answer.
+// seen, one look every lookEvery: for a moment old workers still answer, on a busy machine for a quarter of a second.
 const (
 	nginxPatience = 20 * time.Second
-	sightings     = 3
+	lookEvery     = 25 * time.Millisecond
+	sightings     = 12
 )
 
 // address is where to connect, from this machine.
@@ -38,7 +39,7 @@ func (c nginxCheck) wait(ctx context.Context, leaf *x509.Certificate, patience t
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, address := c.listen.address()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for good := 0; ; {
 		shown, err := c.look(ctx)
