@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
@@ -319,131 +318,6 @@ func merge(v *watch.Verdict, one watch.Verdict, isFirst bool) {
 			*end.to = *end.from
 		}
 	}
-}
-
-// filer puts results into the history, several in one transaction where they come thick.
-type filer struct {
-	e     *Engine
-	queue chan history.Result
-	done  chan struct{}
-}
-
-func newFiler(e *Engine) *filer {
-	f := &filer{e: e, queue: make(chan history.Result, batch), done: make(chan struct{})}
-	go f.run()
-	return f
-}
-
-func (f *filer) put(r history.Result) { f.queue <- r }
-
-func (f *filer) close() {
-	close(f.queue)
-	<-f.done
-}
-
-func (f *filer) run() {
-	defer close(f.done)
-	for r := range f.queue {
-		results := []history.Result{r}
-		for more := true; more && len(results) < batch; {
-			select {
-			case next, ok := <-f.queue:
-				if more = ok; ok {
-					results = append(results, next)
-				}
-			default:
-				more = false
-			}
-		}
-		f.e.file(context.Background(), results) // what was seen is kept, even if we are asked to end
-	}
-}
-
-// file keeps results. Where one of them cannot be filed, the others are, each for itself.
-func (e *Engine) file(ctx context.Context, results []history.Result) {
-	rules := e.c.Load().rules
-	notices, err := e.o.History.File(ctx, e.holder, results, rules)
-	if err != nil && len(results) > 1 {
-		for i := range results {
-			e.file(ctx, results[i:i+1])
-		}
-		return
-	}
-	if err != nil {
-		e.notLooks.Add(1)
-		e.o.Log.Error("what was seen could not be kept", "target", results[0].Target, "error", err.Error())
-		return
-	}
-	e.looks.Add(int64(len(results)))
-	for i := range results {
-		if e.o.Looked != nil {
-			e.o.Looked(results[i].Target, results[i].Verdict, results[i].Took)
-		}
-	}
-	for i := range notices {
-		n := &notices[i]
-		e.o.Log.Info("incident", "event", string(n.Event), "severity", n.Severity.String(), "incident", n.Incident, "title", n.Title, "text", n.Text, "affected", n.Affected)
-	}
-}
-
-// Check looks at targets once, those of a list or ("" and nil) all, whatever their time, and files what it sees. The
-// results come in the order in which the looks end.
-func (e *Engine) Check(ctx context.Context, names []string, done func(history.Result)) error {
-	if err := e.Synchronize(ctx); err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		for offset := 0; ; {
-			list, total, err := e.o.History.Targets(ctx, history.TargetQuery{ByName: true, Page: history.Page{Limit: 10_000, Offset: offset}})
-			if err != nil {
-				return err
-			}
-			for _, t := range list {
-				names = append(names, t.Name)
-			}
-			if offset += len(list); offset >= total || len(list) == 0 {
-				break
-			}
-		}
-	}
-	parallel := e.c.Load().config.Parallel
-	if parallel <= 0 {
-		parallel = defaultParallel
-	}
-	var mu sync.Mutex
-	var failed []error
-	slots := make(chan struct{}, parallel)
-	var wg sync.WaitGroup
-	for _, name := range names {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			r, err := e.checkOne(ctx, name)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failed = append(failed, err)
-				return
-			}
-			done(r)
-		})
-	}
-	wg.Wait()
-	return errors.Join(failed...)
-}
-
-func (e *Engine) checkOne(ctx context.Context, name string) (history.Result, error) {
-	now := e.o.Now()
-	d, err := e.o.History.Force(ctx, now, now.Add(claimFor), e.holder, name)
-	if err != nil {
-		return history.Result{}, err
-	}
-	r, ok := e.look(ctx, &d)
-	if !ok {
-		return r, context.Cause(ctx)
-	}
-	e.file(ctx, []history.Result{r})
-	return r, nil
 }
 
 // RulesOf are the rules of a configuration, for who changes incidents without an engine.

@@ -1,0 +1,72 @@
+package monitor
+
+import (
+	"context"
+
+	"github.com/tlswright/tlswright/internal/history"
+)
+
+// filer puts results into the history, several in one transaction where they come thick.
+type filer struct {
+	e     *Engine
+	queue chan history.Result
+	done  chan struct{}
+}
+
+func newFiler(e *Engine) *filer {
+	f := &filer{e: e, queue: make(chan history.Result, batch), done: make(chan struct{})}
+	go f.run()
+	return f
+}
+
+func (f *filer) put(r history.Result) { f.queue <- r }
+
+func (f *filer) close() {
+	close(f.queue)
+	<-f.done
+}
+
+func (f *filer) run() {
+	defer close(f.done)
+	for r := range f.queue {
+		results := []history.Result{r}
+		for more := true; more && len(results) < batch; {
+			select {
+			case next, ok := <-f.queue:
+				if more = ok; ok {
+					results = append(results, next)
+				}
+			default:
+				more = false
+			}
+		}
+		f.e.file(context.Background(), results) // what was seen is kept, even if we are asked to end
+	}
+}
+
+// file keeps results. Where one of them cannot be filed, the others are, each for itself.
+func (e *Engine) file(ctx context.Context, results []history.Result) {
+	rules := e.c.Load().rules
+	notices, err := e.o.History.File(ctx, e.holder, results, rules)
+	if err != nil && len(results) > 1 {
+		for i := range results {
+			e.file(ctx, results[i:i+1])
+		}
+		return
+	}
+	if err != nil {
+		e.notLooks.Add(1)
+		e.o.Log.Error("what was seen could not be kept", "target", results[0].Target, "error", err.Error())
+		return
+	}
+	e.looks.Add(int64(len(results)))
+	for i := range results {
+		if e.o.Looked != nil {
+			e.o.Looked(results[i].Target, results[i].Verdict, results[i].Took)
+		}
+	}
+	for i := range notices {
+		n := &notices[i]
+		e.o.Log.Info("incident", "event", string(n.Event), "severity", n.Severity.String(), "incident", n.Incident, "title", n.Title, "text", n.Text, "affected", n.Affected)
+	}
+}
