@@ -32,7 +32,7 @@ var groups = []group{
 	{name: "2d craft", pure: true, packages: []string{"pki/lint", "pki/pkcs12", "pki/pkcs7", "pki/jks", "internal/verify"}},
 	{name: "3 core", pure: true, packages: []string{"tlscore", "grade", "minitls", "internal/issue", "internal/order", "internal/access", "internal/incident"}},
 	{name: "3b core", pure: true, packages: []string{"grade/report", "internal/watch"}},
-	{name: "4a edge", packages: []string{"tlsnet", "internal/keystore", "internal/store", "internal/config", "internal/starttls", "internal/resolve", "internal/history"}},
+	{name: "4a edge", packages: []string{"tlsnet", "internal/keystore", "internal/store", "internal/config", "internal/starttls", "internal/resolve", "internal/history", "internal/openapi"}},
 	{name: "4b edge", packages: []string{"internal/fetch", "internal/trust", "internal/authority", "internal/notify", "internal/zlint", "internal/relay", "trace"}},
 	{name: "4c edge", packages: []string{"acmeclient", "internal/challenge", "internal/acmecheck", "internal/revoked", "internal/staple"}},
 	{name: "5a services", packages: []string{"scan"}},
