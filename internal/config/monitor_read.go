@@ -18,6 +18,9 @@ import (
 const (
 	maxWatched  = 5000 // in the file itself; lists of their own may hold more
 	maxChannels = 50
+
+	maxMonitorFile    = 2 << 20 // bytes: some thousand targets with all that belongs to them
+	maxMonitorEntries = 100_000
 )
 
 // monitorReader reads one section.
@@ -26,7 +29,7 @@ type monitorReader struct{ m *Monitor }
 // ReadMonitor reads the section "monitor" of a file, YAML or JSON. Other sections are not looked at. File names are as they
 // were written: see [Monitor.RelativeTo]. What is wrong is an [*Error] with line and column.
 func ReadMonitor(text []byte) (*Monitor, error) {
-	root, ok, err := parse(text)
+	root, ok, err := parseWithin(text, maxMonitorFile, maxMonitorEntries)
 	if err != nil {
 		return nil, err
 	}

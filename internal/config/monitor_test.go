@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,4 +93,21 @@ func FuzzReadMonitor(f *testing.F) {
 			t.Errorf("%v, %v", m, err)
 		}
 	})
+}
+
+func TestThousandsOfTargetsFitIntoAFile(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("monitor:\n  targets:\n")
+	for i := range maxWatched {
+		fmt.Fprintf(&b, "    - {name: host%d, address: \"host%d.example:443\", server-name: host%d.example, ca: [/etc/roots/own.pem], warning: 20d or 30%%, labels: {team: shop}}\n", i, i, i)
+	}
+	m, err := ReadMonitor([]byte(b.String()))
+	if err != nil || len(m.Targets) != maxWatched {
+		t.Fatalf("%v", err)
+	}
+	for what, text := range map[string]string{"more than the limit": strings.Repeat("#", maxMonitorFile+1), "more than 100000 entries": "monitor: {targets: [" + strings.Repeat("a,", maxMonitorEntries) + "a]}"} {
+		if _, err := ReadMonitor([]byte(text)); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("want %q, got %v", what, err)
+		}
+	}
 }

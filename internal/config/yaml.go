@@ -76,8 +76,13 @@ func place(t *token.Token) (line, column int) {
 
 // parse reads the one document of a file. An empty file has none: ok is false.
 func parse(text []byte) (root node, ok bool, err error) {
-	if len(text) > maxFile {
-		return root, false, &Error{Text: fmt.Sprintf("the file has %d bytes, more than the limit of %d", len(text), maxFile)}
+	return parseWithin(text, maxFile, maxEntries)
+}
+
+// parseWithin is parse with bounds of its own, in bytes and entries.
+func parseWithin(text []byte, bytes, entries int) (root node, ok bool, err error) {
+	if len(text) > bytes {
+		return root, false, &Error{Text: fmt.Sprintf("the file has %d bytes, more than the limit of %d", len(text), bytes)}
 	}
 	if line := tooDeep(text); line > 0 {
 		return root, false, &Error{Line: line, Column: 1, Text: fmt.Sprintf("nested more than %d deep", maxNesting)}
@@ -99,8 +104,7 @@ func parse(text []byte) (root node, ok bool, err error) {
 	if body == nil {
 		return root, false, nil
 	}
-	budget := maxEntries
-	if err := checkTree(body, 0, &budget); err != nil {
+	if err := checkTree(body, 0, &budget{left: entries, all: entries}); err != nil {
 		return root, false, err
 	}
 	return node{ast: body}, true, nil
@@ -152,10 +156,13 @@ func syntaxError(err error) error {
 	return &Error{Text: pki.Printable("not YAML: " + err.Error())}
 }
 
+// budget is how many entries a file may still have, of how many.
+type budget struct{ left, all int }
+
 // checkTree refuses what no file of ours needs, and what is too much.
-func checkTree(n ast.Node, depth int, budget *int) error {
-	if *budget--; *budget < 0 {
-		return fail(n, "", "the file has more than %d entries", maxEntries)
+func checkTree(n ast.Node, depth int, b *budget) error {
+	if b.left--; b.left < 0 {
+		return fail(n, "", "the file has more than %d entries", b.all)
 	}
 	if depth > maxNesting {
 		return fail(n, "", "nested more than %d deep", maxNesting)
@@ -163,7 +170,7 @@ func checkTree(n ast.Node, depth int, budget *int) error {
 	switch n := n.(type) {
 	case *ast.MappingNode:
 		for _, v := range n.Values {
-			if err := checkTree(v, depth+1, budget); err != nil {
+			if err := checkTree(v, depth+1, b); err != nil {
 				return err
 			}
 		}
@@ -173,10 +180,10 @@ func checkTree(n ast.Node, depth int, budget *int) error {
 		default:
 			return fail(n.Key, "write it as a plain word", "a key that is not a plain word")
 		}
-		return checkTree(n.Value, depth, budget)
+		return checkTree(n.Value, depth, b)
 	case *ast.SequenceNode:
 		for _, v := range n.Values {
-			if err := checkTree(v, depth+1, budget); err != nil {
+			if err := checkTree(v, depth+1, b); err != nil {
 				return err
 			}
 		}
