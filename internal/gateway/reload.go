@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/revoked"
 )
 
 // Change is one thing that a reload has changed.
@@ -220,24 +221,36 @@ func withoutPlace(v any) any {
 
 // watch follows whether the client's certificate is revoked, for as long as the connection is open.
 func (c *conn) watch(s *settled, cl *clients, chain []*x509.Certificate) {
+	err := c.watchBy(s, cl, chain)
+	var e *revoked.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &e) && e.Revoked():
+		c.wasRevoked(err) // between the end of the former watch and this one, or before this site's settings asked
+	default:
+		c.revoked.Store(&err)
+	}
+}
+
+// watchBy goes over to the checker of these settings. The error is its verdict on the chain.
+func (c *conn) watchBy(s *settled, cl *clients, chain []*x509.Certificate) error {
 	s.watching.Lock()
 	defer s.watching.Unlock()
 	if s.checker == cl.revocation || c.isClosed.Load() {
-		return
+		return nil
 	}
 	if s.unwatch != nil {
 		s.unwatch()
 		s.unwatch = nil
 	}
 	if s.checker = cl.revocation; s.checker == nil {
-		return
+		return nil
 	}
-	stop, err := s.checker.Watch(context.Background(), chain, c.wasRevoked)
-	if err != nil {
-		c.revoked.Store(&err)
-		return
+	var err error
+	if s.unwatch, err = s.checker.Watch(context.Background(), chain, c.wasRevoked); err != nil {
+		s.unwatch = nil
 	}
-	s.unwatch = stop
+	return err
 }
 
 // wasRevoked ends what a revoked client may do: its requests are refused from now on, and its connection is closed
