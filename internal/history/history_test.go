@@ -27,6 +27,8 @@ func conformance(t *testing.T, open func(*testing.T) *History) {
 		{"a person's targets are a person's", targetsOfAPerson},
 		{"a look is claimed once", aLookIsClaimedOnce},
 		{"who lost a claim files nothing", whoLostAClaim},
+		{"claims are handed over", claimsAreHandedOver},
+		{"once in a while is once", onceInAWhile},
 		{"what was seen is found again", whatWasSeen},
 		{"changes are told once", changesAreToldOnce},
 		{"an outage does not hide a change", anOutageHidesNothing},
@@ -38,6 +40,8 @@ func conformance(t *testing.T, open func(*testing.T) *History) {
 		{"lists mean what they say", listsMeanWhatTheySay},
 		{"many file at once", manyFileAtOnce},
 		{"what is old is swept away", whatIsOld},
+		{"a dashboard finds its way", aDashboardFindsItsWay},
+		{"the last handshake is kept", theLastHandshake},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.test(&fixture{T: t, History: open(t), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)})
@@ -280,7 +284,7 @@ func whatWasSeen(f *fixture) {
 	if len(looks) != 2 || len(days) != 1 || days[0].Looks != 2 || days[0].Mean != 5*time.Millisecond {
 		f.Errorf("looks %+v, days %+v", looks, days)
 	}
-	known, total, err := f.Certificates(f.Context(), "X.EXAMPLE", time.Time{}, Page{})
+	known, total, err := f.Certificates(f.Context(), CertificateQuery{Text: "X.EXAMPLE"})
 	f.must(err)
 	if total != 1 || len(known[0].Where) != 1 || known[0].Where[0].Target != "a" || !known[0].Last.After(known[0].First) {
 		f.Errorf("certificates are %+v", known)
@@ -564,7 +568,7 @@ func whatIsOld(f *fixture) {
 	f.must(err)
 	_, incidents, err := f.Incidents(f.Context(), IncidentQuery{})
 	f.must(err)
-	_, certificates, err := f.Certificates(f.Context(), "", time.Time{}, Page{})
+	_, certificates, err := f.Certificates(f.Context(), CertificateQuery{})
 	f.must(err)
 	if len(looks) != 1 || len(changes) != 0 || incidents != 1 || certificates != 1 {
 		f.Errorf("left are %d looks, %d changes, %d incidents, %d certificates", len(looks), len(changes), incidents, certificates)

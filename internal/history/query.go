@@ -31,43 +31,37 @@ type TargetQuery struct {
 	Page
 	Text   string        // part of the name or the reason, in any case; "": all
 	States []watch.State // empty: all
-	ByName bool          // else the most urgent first
+	ByName bool          // else as Order says
+	Order  Order         // "": the most urgent first
 }
 
 // Targets lists targets, with how many there are in all.
 func (h *History) Targets(ctx context.Context, q TargetQuery) (list []Target, total int, err error) {
-	where, args := "1 = 1", []any(nil)
-	add := func(condition string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
-		}
-		where += " AND " + condition
-	}
+	var w filter
 	if q.Text != "" {
 		text := pattern(q.Text)
-		add(`(LOWER(name) LIKE ? ESCAPE '\' OR LOWER(reason) LIKE ? ESCAPE '\')`, text, text)
+		w.add(`(LOWER(name) LIKE ? ESCAPE '\' OR LOWER(reason) LIKE ? ESCAPE '\')`, text, text)
 	}
 	if len(q.States) > 0 {
 		marks, values := make([]string, len(q.States)), make([]any, len(q.States))
 		for i, s := range q.States {
 			marks[i], values[i] = "?", int64(s)
 		}
-		add(`state IN (`+strings.Join(marks, ", ")+`)`, values...)
+		w.add(`state IN (`+strings.Join(marks, ", ")+`)`, values...)
 	}
-	if err := h.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM targets WHERE `+where, args...).Scan(&total); err != nil {
+	if err := h.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM targets`+w.where(), w.args...).Scan(&total); err != nil {
 		return nil, 0, err
 	}
-	order := `state DESC, leaf_ends, name`
+	order := q.Order
 	if q.ByName {
-		order = `name`
+		order = ByName
 	}
-	args = append(args, q.limit(), q.Offset)
+	query := `SELECT ` + targetColumns + ` FROM targets` + w.where() + ` ORDER BY ` + order.clause() + w.page(q.Page)
 	err = each(ctx, h.readers, func(scan func(...any) error) error {
 		t, err := scanTarget(scan)
 		list = append(list, t)
 		return err
-	}, fmt.Sprintf(`SELECT %s FROM targets WHERE %s ORDER BY %s LIMIT $%d OFFSET $%d`, targetColumns, where, order, len(args)-1, len(args)), args...)
+	}, query, w.args...)
 	return list, total, err
 }
 
@@ -194,37 +188,6 @@ type Where struct {
 	Source watch.Source `json:"source"`
 	First  time.Time    `json:"first_seen"`
 	Last   time.Time    `json:"last_seen"`
-}
-
-// Certificates lists certificates that were seen, those that end first in front: those whose subject, names or fingerprint
-// hold a text, seen since a time.
-func (h *History) Certificates(ctx context.Context, text string, since time.Time, p Page) (list []Known, total int, err error) {
-	like := pattern(text)
-	const where = `(LOWER(subject) LIKE $1 ESCAPE '\' OR names LIKE $2 ESCAPE '\' OR fingerprint LIKE $3 ESCAPE '\') AND last_seen >= $4`
-	args := []any{like, like, like, millis(since)}
-	if err := h.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM certificates WHERE `+where, args...).Scan(&total); err != nil {
-		return nil, 0, err
-	}
-	err = each(ctx, h.readers, func(scan func(...any) error) error {
-		var body string
-		var first, last int64
-		if err := scan(&body, &first, &last); err != nil {
-			return err
-		}
-		k := Known{First: moment(first), Last: moment(last)}
-		err := json.Unmarshal([]byte(body), &k.Certificate)
-		list = append(list, k)
-		return err
-	}, `SELECT body, first_seen, last_seen FROM certificates WHERE `+where+` ORDER BY not_after, fingerprint LIMIT $5 OFFSET $6`, append(args, p.limit(), p.Offset)...)
-	if err != nil {
-		return nil, 0, err
-	}
-	for i := range list {
-		if list[i].Where, err = h.whereabouts(ctx, list[i].Fingerprint); err != nil {
-			return nil, 0, err
-		}
-	}
-	return list, total, nil
 }
 
 func (h *History) whereabouts(ctx context.Context, fingerprint string) (list []Where, err error) {

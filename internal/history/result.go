@@ -25,7 +25,8 @@ type Result struct {
 	Places   []Seen
 	Verdict  watch.Verdict // of the target: the worst of its places
 	Findings []incident.Finding
-	Grade    string // of a full scan that was made this time; "": none was
+	Grade    string  // of a full scan that was made this time; "": none was
+	Traces   []Trace // handshakes that were recorded this time
 }
 
 // Seen is what one place showed.
@@ -85,6 +86,9 @@ func (f *filing) file(holder string, r *Result) error {
 		}
 	}
 	if err := f.places(r); err != nil {
+		return err
+	}
+	if err := f.traces(r); err != nil {
 		return err
 	}
 	if err := f.look(r); err != nil {

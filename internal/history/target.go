@@ -89,7 +89,7 @@ func (h *History) Synchronize(ctx context.Context, origin Origin, wanted []Wante
 }
 
 func (c *change) forgetTarget(name string) error {
-	for _, query := range []string{`DELETE FROM targets WHERE name = $1`, `DELETE FROM places WHERE target = $1`, `DELETE FROM sightings WHERE target = $1`} {
+	for _, query := range []string{`DELETE FROM targets WHERE name = $1`, `DELETE FROM places WHERE target = $1`, `DELETE FROM sightings WHERE target = $1`, `DELETE FROM traces WHERE target = $1`} {
 		if err := c.exec(query, name); err != nil {
 			return err
 		}
