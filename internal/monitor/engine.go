@@ -46,7 +46,7 @@ type Engine struct {
 	hosts    politeness
 	renewals renewals
 	begun    time.Time
-	lag      atomic.Int64 // milliseconds by which the last look was late
+	lags     lags // by how much looks are late
 	looks    atomic.Int64
 	notLooks atomic.Int64 // that failed to be filed
 }
@@ -220,7 +220,8 @@ func (e *Engine) watchAll(ctx context.Context) {
 			slots <- struct{}{}
 			looking.Go(func() {
 				defer func() { <-slots }()
-				e.lag.Store(max(0, now.Sub(due[i].Next).Milliseconds()))
+				begin := e.o.Now()
+				e.lags.note(begin, begin.Sub(due[i].Next))
 				if r, ok := e.look(ctx, &due[i]); ok {
 					filing.put(r)
 				}
