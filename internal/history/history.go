@@ -18,9 +18,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	_ "modernc.org/sqlite" // registers the driver
 )
 
@@ -33,6 +33,7 @@ var ErrNotFound = errors.New("not found")
 // History is an open database. Its methods may be called by many goroutines at once.
 type History struct {
 	readers, writers *sql.DB
+	jobs             *pgxpool.Pool // nil on SQLite
 	isPostgres       bool
 	where            string
 }
@@ -72,6 +73,9 @@ func openPostgres(address string) (*History, error) {
 	for _, db := range []*sql.DB{h.readers, h.writers} {
 		db.SetMaxOpenConns(8)
 		db.SetMaxIdleConns(8)
+	}
+	if err := h.openJobs(address); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
 }
@@ -121,21 +125,25 @@ func dsn(path string, write bool) string {
 }
 
 func (h *History) migrate(ctx context.Context) error {
+	if !h.isPostgres {
+		return h.migrateTables(ctx, goose.DialectSQLite3)
+	}
+	// Nodes that start together must not make tables beside each other, neither ours nor those of the queue.
+	return h.alone(ctx, func() error {
+		if err := h.migrateTables(ctx, goose.DialectPostgres); err != nil {
+			return err
+		}
+		return h.migrateJobs(ctx)
+	})
+}
+
+func (h *History) migrateTables(ctx context.Context, dialect goose.Dialect) error {
 	sources, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	dialect := goose.DialectSQLite3
-	options := []goose.ProviderOption{goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true), goose.WithTableName("history_migrations")}
-	if h.isPostgres {
-		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID), lock.WithLockTimeout(1, 60))
-		if err != nil {
-			return err
-		}
-		options = append(options, goose.WithSessionLocker(locker))
-	}
-	provider, err := goose.NewProvider(dialect, h.writers, sources, options...)
+	provider, err := goose.NewProvider(dialect, h.writers, sources, goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true),
+		goose.WithTableName("history_migrations"))
 	if err != nil {
 		return err
 	}
@@ -147,7 +155,12 @@ func (h *History) migrate(ctx context.Context) error {
 const lockID = 7_209_113_401
 
 // Close closes the database.
-func (h *History) Close() error { return errors.Join(h.readers.Close(), h.writers.Close()) }
+func (h *History) Close() error {
+	if h.jobs != nil {
+		h.jobs.Close()
+	}
+	return errors.Join(h.readers.Close(), h.writers.Close())
+}
 
 // Where names the database for people, without its password.
 func (h *History) Where() string { return h.where }

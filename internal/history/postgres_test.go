@@ -17,6 +17,12 @@ func TestPostgresConforms(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	t.Run("nodes that start together", func(t *testing.T) {
+		if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA together"); err != nil {
+			t.Fatal(err)
+		}
+		nodesThatStartTogether(t, address+"&search_path=together")
+	})
 	n := 0
 	conformance(t, func(t *testing.T) *History {
 		n++
