@@ -1,9 +1,11 @@
 package incident
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,9 +28,7 @@ type Book struct {
 func (b *Book) Observe(now time.Time, target string, found []Finding) (notices []Notice, changed []*Incident) {
 	byKey := make(map[Key]Finding, len(found))
 	for _, f := range found {
-		if old, ok := byKey[f.Key]; !ok || f.Severity > old.Severity {
-			byKey[f.Key] = f
-		}
+		byKey[f.Key] = together(byKey[f.Key], f)
 	}
 	for _, key := range sortedKeys(byKey) {
 		n, i := b.saw(now, target, byKey[key])
@@ -36,7 +36,7 @@ func (b *Book) Observe(now time.Time, target string, found []Finding) (notices [
 	}
 	for _, key := range sortedKeys(b.Open) {
 		i := b.Open[key]
-		if _, seen := byKey[key]; seen || i.Targets[target] == nil {
+		if _, seen := byKey[key]; seen || !i.concerns(target) {
 			continue
 		}
 		n, touched := b.missed(now, target, i)
@@ -48,6 +48,26 @@ func (b *Book) Observe(now time.Time, target string, found []Finding) (notices [
 	return notices, changed
 }
 
+// together is what two findings of one trouble at one target amount to: the worse of them, or what both of its addresses say.
+func together(a, b Finding) Finding {
+	const most = 2000 // bytes
+	switch {
+	case a.Severity > b.Severity:
+		return a
+	case a.Severity < b.Severity:
+		return b
+	case b.Text != "" && !strings.Contains(a.Text, b.Text) && len(a.Text)+len(b.Text) < most:
+		a.Text = strings.TrimPrefix(a.Text+"; "+b.Text, "; ")
+	}
+	return a
+}
+
+// concerns reports whether the last check of a target has shown an incident, or not yet ended it.
+func (i *Incident) concerns(target string) bool {
+	s := i.Targets[target]
+	return s != nil && (s.Active || s.Seen > 0)
+}
+
 // Forget takes a target out of all incidents: it is not watched any more.
 func (b *Book) Forget(now time.Time, target string) (notices []Notice, changed []*Incident) {
 	for _, key := range sortedKeys(b.Open) {
@@ -56,7 +76,7 @@ func (b *Book) Forget(now time.Time, target string) (notices []Notice, changed [
 			continue
 		}
 		delete(i.Targets, target)
-		notices = append(notices, b.settle(now, i, "", "")...)
+		notices = append(notices, b.settle(now, i, Finding{})...)
 		changed = append(changed, i)
 	}
 	return notices, changed
@@ -82,9 +102,12 @@ func (b *Book) saw(now time.Time, target string, f Finding) ([]Notice, *Incident
 	s.Severity, s.Text = f.Severity, f.Text
 	s.Wanted = max(f.Gone, 1)
 	if s.Seen >= max(f.Seen, 1) {
-		s.Active = true
+		s.Active, s.Until = true, time.Time{}
 	}
-	return b.settle(now, i, f.Step, f.Text), i
+	if !s.Active {
+		f = Finding{} // it does not count yet
+	}
+	return b.settle(now, i, f), i
 }
 
 // missed notes that a check did not show what it showed before.
@@ -95,12 +118,20 @@ func (b *Book) missed(now time.Time, target string, i *Incident) (notices []Noti
 	if s.Active && s.Gone < max(s.Wanted, 1) {
 		return nil, true
 	}
-	delete(i.Targets, target)
-	return b.settle(now, i, "", ""), true
+	if s.Active && i.ID != "" {
+		s.Active, s.Until = false, now
+	}
+	if s.Until.IsZero() { // it never counted here
+		delete(i.Targets, target)
+	}
+	return b.settle(now, i, Finding{}), true
 }
 
-// settle draws the conclusions for an incident whose sightings have changed.
-func (b *Book) settle(now time.Time, i *Incident, step, text string) []Notice {
+// steady is how long an incident must have been less bad until its getting worse again is news.
+const steady = 24 * time.Hour
+
+// settle draws the conclusions for an incident whose sightings have changed; f is what was found, zero where nothing was.
+func (b *Book) settle(now time.Time, i *Incident, f Finding) []Notice {
 	severity := None
 	for _, s := range i.Targets {
 		if s.Active {
@@ -120,24 +151,35 @@ func (b *Book) settle(now time.Time, i *Incident, step, text string) []Notice {
 		return b.tell(now, i, ResolvedNow, "", "")
 	case i.ID == "":
 		i.ID, i.Opened, i.Severity, i.Worst = b.NewID(), now, severity, severity
-		i.step(step)
-		return b.tell(now, i, Opened, step, text)
+		i.step(f.Step)
+		return b.tell(now, i, Opened, f.Step, f.Text)
 	}
-	isWorse, isNext := severity > i.Severity, step != "" && i.step(step)
+	was := i.Severity
+	isHigher := severity > was
+	// What goes up and down between looks is told once.
+	isWorse := isHigher && (severity > i.Worst || now.Sub(i.Lowered) >= steady || i.Acknowledged != nil && severity > i.Acknowledged.Severity)
+	// A threshold that is crossed at one target is no news while another one is worse, nor on the way back.
+	isNext := i.step(f.Step) && f.Severity >= max(was, severity)
+	if severity < was {
+		i.Lowered = now
+	}
 	i.Severity, i.Worst = severity, max(severity, i.Worst)
+	if isWorse {
+		i.Escalated = time.Time{}
+	}
 	if !isWorse && !isNext {
 		return nil
 	}
-	if !isNext {
-		step = "" // it was told before
-	}
 	if i.Acknowledged != nil && severity > i.Acknowledged.Severity {
-		i.Acknowledged, i.Escalated = nil, time.Time{}
+		i.Acknowledged = nil
 	}
 	if i.Acknowledged != nil {
 		return nil
 	}
-	return b.tell(now, i, Raised, step, text)
+	if !isNext {
+		f.Step = "" // it was told before
+	}
+	return b.tell(now, i, Raised, f.Step, cmp.Or(f.Text, i.text()))
 }
 
 // step notes a threshold, and reports whether it is new.
@@ -149,25 +191,53 @@ func (i *Incident) step(name string) bool {
 	return true
 }
 
+// text is what the worst of the targets says.
+func (i *Incident) text() string {
+	var worst *Sighting
+	for _, t := range i.Affected() {
+		if s := i.Targets[t]; worst == nil || s.Severity > worst.Severity {
+			worst = s
+		}
+	}
+	if worst == nil {
+		return ""
+	}
+	return worst.Text
+}
+
 // Tick tells what nobody has acknowledged in time, and what a silence that is over has held back.
 func (b *Book) Tick(now time.Time) (notices []Notice, changed []*Incident) {
 	for _, key := range sortedKeys(b.Open) {
 		i := b.Open[key]
-		if i.ID == "" {
+		if !b.Rules.IsDue(now, i) || b.silence(now, i) != "" {
 			continue
 		}
-		if i.Held && b.silence(now, i) == "" {
-			notices, changed = append(notices, b.tell(now, i, Opened, "", "")...), append(changed, i)
-			continue
+		event := Escalated
+		switch {
+		case i.Held && i.Told.IsZero():
+			event = Opened
+		case i.Held:
+			event = Raised
+		default:
+			i.Escalated = now
 		}
-		patience := b.Rules.Escalate[i.Severity]
-		if patience <= 0 || i.Acknowledged != nil || !i.Escalated.IsZero() || now.Sub(i.Opened) < patience {
-			continue
-		}
-		i.Escalated, i.Changed = now, now
-		notices, changed = append(notices, b.tell(now, i, Escalated, "", "")...), append(changed, i)
+		i.Changed = now
+		notices, changed = append(notices, b.tell(now, i, event, "", i.text())...), append(changed, i)
 	}
 	return notices, changed
+}
+
+// IsDue reports whether an incident is to be told by and by: a silence has held it back, or nobody has acknowledged it in
+// time. Its targets need not be known.
+func (r *Rules) IsDue(now time.Time, i *Incident) bool {
+	patience := r.Escalate[i.Severity]
+	switch {
+	case !i.IsOpen() || i.ID == "" || i.Acknowledged != nil:
+		return false
+	case i.Held:
+		return true
+	}
+	return patience > 0 && i.Escalated.IsZero() && !i.Told.IsZero() && now.Sub(i.Told) >= patience
 }
 
 // Acknowledge notes that somebody takes care of an incident; what becomes worse is told all the same.
@@ -181,16 +251,20 @@ func (b *Book) Acknowledge(now time.Time, i *Incident, by, note string) []Notice
 func (b *Book) tell(now time.Time, i *Incident, e Event, step, text string) []Notice {
 	affected := i.Affected()
 	n := Notice{ID: i.ID + "." + strconv.Itoa(i.Notices), Incident: i.ID, Key: i.Key, Event: e, At: now, Severity: i.Severity, Step: step,
-		Title: i.Title, Text: text, Targets: affected[:min(len(affected), MaxTargets)], Affected: len(affected), Since: i.Opened}
+		Title: i.Title, Text: text, Targets: affected[:min(len(affected), MaxTargets)], Affected: len(affected), All: affected, Since: i.Opened}
 	i.Notices++
-	n.Silenced = b.silence(now, i)
-	if e == ResolvedNow && i.Held {
-		n.Silenced = "never told" // nobody heard of it: the end is no news
-	}
 	switch e {
-	case ResolvedNow, Acknowledged:
+	case ResolvedNow:
+		if i.Told.IsZero() {
+			n.Silenced = "never told" // nobody heard of it: the end is no news
+		}
+	case Acknowledged:
+		n.Silenced = b.silence(now, i)
 	default:
-		i.Held = n.Silenced != ""
+		n.Silenced = b.silence(now, i)
+		if i.Held = n.Silenced != ""; !i.Held {
+			i.Told = now
+		}
 	}
 	return []Notice{n}
 }

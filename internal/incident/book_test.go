@@ -252,3 +252,97 @@ func TestPatterns(t *testing.T) {
 		}
 	}
 }
+
+// A certificate always begins as a warning: what became of that must not use up the escalation of what is worse.
+func TestEachSeverityIsEscalatedInItsTime(t *testing.T) {
+	b := newBook()
+	b.Rules.Escalate[Warning] = 48 * time.Hour
+	tick := func(at time.Duration) []Notice { n, _ := b.Tick(start.Add(at)); return n }
+	observe(b, 0, "a", expiry(Warning, "30d"))
+	check(t, "the warning", tick(48*time.Hour), "escalated warning x1")
+	day := 24 * time.Hour
+	check(t, "it becomes worse", observe(b, 23*day, "a", expiry(Critical, "7d")), "raised critical 7d x1")
+	check(t, "not at once", tick(23*day+time.Minute), "")
+	check(t, "after an hour", tick(23*day+time.Hour), "escalated critical x1")
+	check(t, "once", tick(24*day), "")
+}
+
+func TestWhatIsSilencedIsEscalatedLater(t *testing.T) {
+	b := newBook()
+	tick := func(at time.Duration) []Notice { n, _ := b.Tick(start.Add(at)); return n }
+	b.Silences = []*Silence{{ID: "s", From: start, To: start.Add(3 * time.Hour)}}
+	observe(b, 0, "a", expiry(Critical, "7d"))
+	check(t, "during the silence", tick(2*time.Hour), "")
+	check(t, "after it", tick(3*time.Hour), "opened critical x1")
+	check(t, "soon after it", tick(3*time.Hour+time.Minute), "")
+	check(t, "an hour after it was told", tick(4*time.Hour), "escalated critical x1")
+}
+
+// Who heard of the beginning hears of the end.
+func TestASilenceKeepsNoEndBack(t *testing.T) {
+	b := newBook()
+	observe(b, 0, "a", expiry(Warning, "30d"))
+	b.Silences = []*Silence{{ID: "s", From: start.Add(time.Hour), To: start.Add(100 * time.Hour)}}
+	check(t, "worse, during a silence", observe(b, 2*time.Hour, "a", expiry(Critical, "7d")), "raised critical 7d x1 silenced")
+	check(t, "the end, during a silence", observe(b, 3*time.Hour, "a"), "resolved critical x0")
+}
+
+func TestAfterASilenceWhatWasToldIsNotOpenedAgain(t *testing.T) {
+	b := newBook()
+	observe(b, 0, "a", expiry(Warning, "30d"))
+	b.Silences = []*Silence{{ID: "s", From: start.Add(time.Hour), To: start.Add(10 * time.Hour)}}
+	observe(b, 2*time.Hour, "a", expiry(Critical, "7d"))
+	n, _ := b.Tick(start.Add(10 * time.Hour))
+	check(t, "after it", n, "raised critical x1")
+	if len(n) == 1 && n[0].Text != "in 7d" {
+		t.Errorf("it says %q", n[0].Text)
+	}
+}
+
+func TestGettingBetterIsNoAlarm(t *testing.T) {
+	b := newBook()
+	check(t, "seen late", observe(b, 0, "a", expiry(Critical, "7d")), "opened critical 7d x1")
+	check(t, "a laxer target has it, too", observe(b, 1, "b", expiry(Warning, "30d")), "")
+	observe(b, 2, "b")
+	check(t, "the threshold is set otherwise", observe(b, 3, "a", expiry(Warning, "30d")), "")
+}
+
+func TestASeverityThatFlapsIsToldOnce(t *testing.T) {
+	b := newBook()
+	trust := func(s Severity) Finding {
+		return Finding{Key: Key{"untrusted", "cert"}, Severity: s, Title: "untrusted"}
+	}
+	observe(b, 0, "a", trust(Warning))
+	check(t, "worse", observe(b, 1*time.Hour, "a", trust(Critical)), "raised critical x1")
+	for i := range 10 {
+		at := time.Duration(2+2*i) * time.Hour
+		check(t, "better", observe(b, at, "a", trust(Warning)), "")
+		check(t, "and worse", observe(b, at+time.Hour, "a", trust(Critical)), "")
+	}
+	observe(b, 30*time.Hour, "a", trust(Warning))
+	check(t, "worse after two quiet days", observe(b, 80*time.Hour, "a", trust(Critical)), "raised critical x1")
+}
+
+func TestAllAddressesOfATargetAreNamed(t *testing.T) {
+	b := newBook()
+	down := func(text string) Finding {
+		return Finding{Key: Key{"unreachable", "a"}, Severity: Critical, Title: "down", Text: text}
+	}
+	n := observe(b, 0, "a", down("192.0.2.1: refused"), down("192.0.2.2: no answer"), down("192.0.2.1: refused"))
+	if len(n) != 1 || n[0].Text != "192.0.2.1: refused; 192.0.2.2: no answer" {
+		t.Errorf("told %+v", n)
+	}
+}
+
+func TestWhereItWasIsRemembered(t *testing.T) {
+	b := newBook()
+	observe(b, 0, "a", expiry(Warning, "30d"))
+	i := b.Open[Key{"expiry", "cert"}]
+	observe(b, time.Hour, "b", expiry(Warning, "30d"))
+	observe(b, 2*time.Hour, "a")
+	observe(b, 2*time.Hour, "a")
+	check(t, "the end", observe(b, 3*time.Hour, "b"), "resolved warning x0")
+	if s := i.Targets["a"]; s == nil || s.Active || !s.Until.Equal(start.Add(2*time.Hour)) || s.Gone != 1 {
+		t.Errorf("where it was is kept as %+v", s)
+	}
+}

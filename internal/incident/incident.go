@@ -75,7 +75,9 @@ type Incident struct {
 	Resolved time.Time // zero: it is open
 
 	Acknowledged *Acknowledgement // nil: nobody has
-	Escalated    time.Time        // when it was last told to be unacknowledged; zero: never
+	Told         time.Time        // when people last heard how bad it is; zero: never
+	Escalated    time.Time        // when it was told, since then, that nobody has acknowledged it; zero: it was not
+	Lowered      time.Time        // when it last became less bad; zero: never
 
 	Targets map[string]*Sighting // by target; those where it is over have Active false
 	Steps   []string             // thresholds that were told
@@ -93,6 +95,7 @@ type Sighting struct {
 	Seen     int       // checks in a row that showed it
 	Gone     int       // checks in a row that did not
 	Wanted   int       // how many of those end it
+	Until    time.Time // when it was over; zero: it is not, or never counted
 }
 
 // Acknowledgement says that somebody takes care.
@@ -142,6 +145,7 @@ type Notice struct {
 	Text     string   // of the target that brought it about
 	Targets  []string // affected ones, at most MaxTargets
 	Affected int      // how many are affected
+	All      []string `json:"-"` // affected ones, all of them, to choose channels by
 	Silenced string   // the id of the silence that keeps it from being delivered; "": none
 	Since    time.Time
 }
@@ -150,7 +154,7 @@ type Notice struct {
 const MaxTargets = 20
 
 // Silence keeps notices from being delivered for a while. Incidents go on being kept, and what is still open when it ends
-// is told then.
+// is told then. The end of what was told before is told all the same: who was called out may go home.
 type Silence struct {
 	ID       string
 	From, To time.Time
