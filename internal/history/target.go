@@ -160,23 +160,41 @@ func (h *History) Claim(ctx context.Context, now, until time.Time, holder string
 
 // Force takes one target whatever its time, unless somebody looks at it just now; [ErrNotFound].
 func (h *History) Force(ctx context.Context, now, until time.Time, holder, name string) (Due, error) {
-	var due []Due
-	err := h.update(ctx, func(c *change) error {
-		due = nil
-		return each(ctx, c, func(scan func(...any) error) error {
-			t, err := scanTarget(scan)
-			due = append(due, Due{Target: t})
-			return err
-		}, `UPDATE targets SET held_until = $1, holder = $2 WHERE name = $3 AND held_until <= $4 RETURNING `+targetColumns, millis(until), holder, name, millis(now))
-	})
+	due, err := h.ForceAll(ctx, now, until, holder, []string{name})
 	switch {
 	case err != nil:
-		return Due{}, fmt.Errorf("claim %s: %w", name, err)
+		return Due{}, err
 	case len(due) == 0:
 		return Due{}, fmt.Errorf("target %s: %w, or it is being looked at", name, ErrNotFound)
 	}
-	err = h.fillBefore(ctx, due)
-	return due[0], err
+	return due[0], nil
+}
+
+// ForceAll takes targets whatever their time, but for those that do not exist or that somebody looks at just now.
+func (h *History) ForceAll(ctx context.Context, now, until time.Time, holder string, names []string) ([]Due, error) {
+	var due []Due
+	err := h.update(ctx, func(c *change) error {
+		due = nil
+		for part := range slices.Chunk(slices.Sorted(slices.Values(names)), 400) {
+			marks, args := make([]string, len(part)), []any{millis(until), holder, millis(now)}
+			for i, name := range part {
+				marks[i], args = fmt.Sprintf("$%d", i+4), append(args, name)
+			}
+			err := each(ctx, c, func(scan func(...any) error) error {
+				t, err := scanTarget(scan)
+				due = append(due, Due{Target: t})
+				return err
+			}, `UPDATE targets SET held_until = $1, holder = $2 WHERE held_until <= $3 AND name IN (`+strings.Join(marks, ", ")+`) RETURNING `+targetColumns, args...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim targets: %w", err)
+	}
+	return due, h.fillBefore(ctx, due)
 }
 
 // fillBefore reads what places showed last.

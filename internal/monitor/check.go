@@ -3,67 +3,131 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/history"
 )
 
-// Check looks at targets once, those of a list or ("" and nil) all, whatever their time, and files what it sees. The
-// results come in the order in which the looks end.
+// A check takes targets in bundles: a transaction for each of a thousand would take longer than looking.
+const (
+	checkBundle = 64
+	checkFor    = 10 * time.Minute // how long a bundle may take before somebody else looks at it
+)
+
+// Check looks at targets once, those of a list or (nil) all, whatever their time, and files what it sees. The results come
+// in the order in which the looks end, one after the other; when Check returns all of them are filed. The error names what
+// was not looked at, or not filed.
 func (e *Engine) Check(ctx context.Context, names []string, done func(history.Result)) error {
 	if err := e.Synchronize(ctx); err != nil {
 		return err
 	}
 	if len(names) == 0 {
-		for offset := 0; ; {
-			list, total, err := e.o.History.Targets(ctx, history.TargetQuery{ByName: true, Page: history.Page{Limit: 10_000, Offset: offset}})
-			if err != nil {
-				return err
-			}
-			for _, t := range list {
-				names = append(names, t.Name)
-			}
-			if offset += len(list); offset >= total || len(list) == 0 {
-				break
-			}
+		var err error
+		if names, err = e.allNames(ctx); err != nil {
+			return err
 		}
 	}
 	parallel := e.c.Load().config.Parallel
 	if parallel <= 0 {
 		parallel = defaultParallel
 	}
-	var mu sync.Mutex
-	var failed []error
-	slots := make(chan struct{}, parallel)
-	var wg sync.WaitGroup
-	for _, name := range names {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			r, err := e.checkOne(ctx, name)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failed = append(failed, err)
-				return
-			}
-			done(r)
-		})
+	c := &checking{e: e, done: done, filing: newFiler(e), slots: make(chan struct{}, parallel)}
+	for bundle := range slices.Chunk(once(names), checkBundle) {
+		if c.look(ctx, bundle); ctx.Err() != nil {
+			break
+		}
 	}
-	wg.Wait()
-	return errors.Join(failed...)
+	c.wg.Wait()
+	if err := c.filing.close(); err != nil {
+		c.failed = append(c.failed, err)
+	}
+	if len(c.failed) > 0 {
+		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		c.failed = append(c.failed, e.o.History.Free(free, e.holder)) // what was taken and not looked at
+	}
+	return errors.Join(c.failed...)
 }
 
-func (e *Engine) checkOne(ctx context.Context, name string) (history.Result, error) {
-	now := e.o.Now()
-	d, err := e.o.History.Force(ctx, now, now.Add(claimFor), e.holder, name)
+// allNames lists all targets.
+func (e *Engine) allNames(ctx context.Context) (names []string, err error) {
+	for {
+		list, total, err := e.o.History.Targets(ctx, history.TargetQuery{ByName: true, Page: history.Page{Limit: 10_000, Offset: len(names)}})
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			names = append(names, t.Name)
+		}
+		if len(list) == 0 || len(names) >= total {
+			return names, nil
+		}
+	}
+}
+
+// once leaves out what stands in a list before.
+func once(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		twice := seen[name]
+		seen[name] = true
+		return twice
+	})
+}
+
+// checking is a check under way.
+type checking struct {
+	e      *Engine
+	done   func(history.Result)
+	filing *filer
+	slots  chan struct{}
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	failed []error
+}
+
+// look takes some targets and begins to look at them. It waits for slots.
+func (c *checking) look(ctx context.Context, names []string) {
+	now := c.e.o.Now()
+	due, err := c.e.o.History.ForceAll(ctx, now, now.Add(checkFor), c.e.holder, names)
 	if err != nil {
-		return history.Result{}, err
+		c.fail(err)
+		return
 	}
-	r, ok := e.look(ctx, &d)
-	if !ok {
-		return r, context.Cause(ctx)
+	taken := make(map[string]bool, len(due))
+	for i := range due {
+		taken[due[i].Name] = true
 	}
-	e.file(ctx, []history.Result{r})
-	return r, nil
+	for _, name := range names {
+		if !taken[name] {
+			c.fail(fmt.Errorf("target %s: %w, or it is being looked at", name, history.ErrNotFound))
+		}
+	}
+	for i := range due {
+		c.slots <- struct{}{}
+		c.wg.Go(func() {
+			defer func() { <-c.slots }()
+			r, ok := c.e.look(ctx, &due[i])
+			if !ok {
+				c.fail(context.Cause(ctx))
+				return
+			}
+			c.mu.Lock()
+			c.done(r)
+			c.mu.Unlock()
+			c.filing.put(r)
+		})
+	}
+}
+
+// fail notes an error, the same one once.
+func (c *checking) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.ContainsFunc(c.failed, func(e error) bool { return errors.Is(err, e) && e.Error() == err.Error() }) {
+		c.failed = append(c.failed, err)
+	}
 }

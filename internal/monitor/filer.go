@@ -2,15 +2,17 @@ package monitor
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tlswright/tlswright/internal/history"
 )
 
 // filer puts results into the history, several in one transaction where they come thick.
 type filer struct {
-	e     *Engine
-	queue chan history.Result
-	done  chan struct{}
+	e      *Engine
+	queue  chan history.Result
+	done   chan struct{}
+	failed []error // the first few; to be read when done is closed
 }
 
 func newFiler(e *Engine) *filer {
@@ -19,11 +21,14 @@ func newFiler(e *Engine) *filer {
 	return f
 }
 
+// put hands a result over. It waits where filing does not keep up.
 func (f *filer) put(r history.Result) { f.queue <- r }
 
-func (f *filer) close() {
+// close waits until all is filed. The error says what could not be.
+func (f *filer) close() error {
 	close(f.queue)
 	<-f.done
+	return errors.Join(f.failed...)
 }
 
 func (f *filer) run() {
@@ -40,24 +45,29 @@ func (f *filer) run() {
 				more = false
 			}
 		}
-		f.e.file(context.Background(), results) // what was seen is kept, even if we are asked to end
+		if err := f.e.file(context.Background(), results); err != nil && len(f.failed) < 5 { // what was seen is kept, even if we are asked to end
+			f.failed = append(f.failed, err)
+		}
 	}
 }
 
 // file keeps results. Where one of them cannot be filed, the others are, each for itself.
-func (e *Engine) file(ctx context.Context, results []history.Result) {
+func (e *Engine) file(ctx context.Context, results []history.Result) error {
 	rules := e.c.Load().rules
 	notices, err := e.o.History.File(ctx, e.holder, results, rules)
 	if err != nil && len(results) > 1 {
+		var failed []error
 		for i := range results {
-			e.file(ctx, results[i:i+1])
+			if err := e.file(ctx, results[i:i+1]); err != nil {
+				failed = append(failed, err)
+			}
 		}
-		return
+		return errors.Join(failed...)
 	}
 	if err != nil {
 		e.notLooks.Add(1)
 		e.o.Log.Error("what was seen could not be kept", "target", results[0].Target, "error", err.Error())
-		return
+		return err
 	}
 	e.looks.Add(int64(len(results)))
 	for i := range results {
@@ -69,4 +79,5 @@ func (e *Engine) file(ctx context.Context, results []history.Result) {
 		n := &notices[i]
 		e.o.Log.Info("incident", "event", string(n.Event), "severity", n.Severity.String(), "incident", n.Incident, "title", n.Title, "text", n.Text, "affected", n.Affected)
 	}
+	return nil
 }
