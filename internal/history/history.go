@@ -250,8 +250,11 @@ func each(ctx context.Context, db interface {
 func newID(now time.Time) string {
 	var b [8]byte
 	rand.Read(b[:])
-	return fmt.Sprintf("%012x", now.UnixMilli()) + hex.EncodeToString(b[:])
+	return idFrom(now) + hex.EncodeToString(b[:])
 }
+
+// idFrom is not behind any id that was made at a time or later.
+func idFrom(t time.Time) string { return fmt.Sprintf("%012x", millis(t)) }
 
 func millis(t time.Time) int64 {
 	if t.IsZero() {

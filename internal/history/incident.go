@@ -25,8 +25,9 @@ func (f *filing) newBook() *book {
 	return b
 }
 
-// load reads incidents into a book, and keeps others from changing them until the transaction ends.
-func (f *filing) load(b *book, ids map[string]bool) error {
+// load reads incidents into a book, and keeps others from changing them until the transaction ends. target is the one that
+// it is about: of the others no more is read than what they count for, as there may be thousands. "": all is read.
+func (f *filing) load(b *book, ids map[string]bool, target string) error {
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		i, err := scanIncident(f.QueryRowContext(f.ctx, `SELECT `+incidentColumns+` FROM incidents WHERE row_id = $1 AND open = 1`+f.lock(), id).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -35,7 +36,7 @@ func (f *filing) load(b *book, ids map[string]bool) error {
 		if err != nil {
 			return err
 		}
-		if err := f.loadTargets(i, id); err != nil {
+		if err := f.loadTargets(i, id, target); err != nil {
 			return err
 		}
 		b.Open[i.Key], b.rows[i] = i, id
@@ -43,17 +44,21 @@ func (f *filing) load(b *book, ids map[string]bool) error {
 	return f.readSilences(b)
 }
 
-func (f *filing) loadTargets(i *incident.Incident, row string) error {
+func (f *filing) loadTargets(i *incident.Incident, row, target string) error {
 	i.Targets = make(map[string]*incident.Sighting)
 	return each(f.ctx, f, func(scan func(...any) error) error {
-		var target, body string
-		if err := scan(&target, &body); err != nil {
+		var name, body string
+		var active int64
+		if err := scan(&name, &active, &body); err != nil {
 			return err
 		}
-		s := new(incident.Sighting)
-		i.Targets[target] = s
+		s := &incident.Sighting{Active: active > 0, Severity: incident.Severity(active)}
+		i.Targets[name] = s
+		if body == "" {
+			return nil
+		}
 		return json.Unmarshal([]byte(body), s)
-	}, `SELECT target, body FROM affected WHERE incident = $1`, row)
+	}, `SELECT target, active, CASE WHEN target = $1 OR $2 = '' THEN body ELSE '' END FROM affected WHERE incident = $3`, target, target, row)
 }
 
 // readSilences gives a book the silences. They are read once for each transaction.
@@ -77,20 +82,8 @@ func (f *filing) readSilences(b *book) error {
 	return nil
 }
 
-// rows remembers which targets stood in which incident.
-func rows(b *book) map[string]map[string]bool {
-	stood := make(map[string]map[string]bool)
-	for i, row := range b.rows {
-		stood[row] = make(map[string]bool)
-		for t := range i.Targets {
-			stood[row][t] = true
-		}
-	}
-	return stood
-}
-
-// settle writes incidents that have changed, and what is to be told of them.
-func (f *filing) settle(b *book, before map[string]map[string]bool, changed []*incident.Incident, notices []incident.Notice) error {
+// settle writes incidents that have changed at a target ("": at none), and what is to be told of them.
+func (f *filing) settle(b *book, target string, changed []*incident.Incident, notices []incident.Notice) error {
 	for _, i := range changed {
 		row, known := b.rows[i]
 		switch {
@@ -98,6 +91,7 @@ func (f *filing) settle(b *book, before map[string]map[string]bool, changed []*i
 			continue
 		case !known:
 			row = newID(i.Changed)
+			b.rows[i] = row
 		case i.ID == "" && len(i.Targets) == 0: // it was never told and is gone
 			if err := f.exec(`DELETE FROM affected WHERE incident = $1`, row); err != nil {
 				return err
@@ -107,7 +101,7 @@ func (f *filing) settle(b *book, before map[string]map[string]bool, changed []*i
 			}
 			continue
 		}
-		if err := f.save(row, i, before[row]); err != nil {
+		if err := f.save(row, i, target); err != nil {
 			return err
 		}
 	}
@@ -119,7 +113,7 @@ func (f *filing) settle(b *book, before map[string]map[string]bool, changed []*i
 	return nil
 }
 
-func (f *filing) save(row string, i *incident.Incident, before map[string]bool) error {
+func (f *filing) save(row string, i *incident.Incident, target string) error {
 	bare := *i
 	bare.Targets = nil
 	body, err := json.Marshal(&bare)
@@ -136,34 +130,37 @@ func (f *filing) save(row string, i *incident.Incident, before map[string]bool) 
 		row, i.ID, i.Key.Kind, i.Key.Subject, open, int64(i.Severity), millis(i.Opened), millis(i.Changed), millis(i.Resolved), string(body)); err != nil {
 		return err
 	}
-	for target, s := range i.Targets {
-		delete(before, target)
-		if !s.Last.Equal(i.Changed) && s.Gone == 0 {
-			continue // this look was not about it
-		}
-		body, err := json.Marshal(s)
-		if err != nil {
-			return err
-		}
-		active := 0
-		if s.Active {
-			active = 1
-		}
-		if err := f.exec(`INSERT INTO affected (incident, target, active, body) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (incident, target) DO UPDATE SET active = excluded.active, body = excluded.body`, row, target, active, string(body)); err != nil {
-			return err
-		}
+	s := i.Targets[target]
+	switch {
+	case target == "":
+		return nil
+	case s == nil:
+		return f.exec(`DELETE FROM affected WHERE incident = $1 AND target = $2`, row, target)
 	}
-	for target := range before {
-		if err := f.exec(`DELETE FROM affected WHERE incident = $1 AND target = $2`, row, target); err != nil {
-			return err
-		}
+	if body, err = json.Marshal(s); err != nil {
+		return err
 	}
-	return nil
+	active := incident.None
+	if s.Active {
+		active = s.Severity
+	}
+	return f.exec(`INSERT INTO affected (incident, target, active, body) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (incident, target) DO UPDATE SET active = excluded.active, body = excluded.body`, row, target, int64(active), string(body))
 }
 
 // tell files a notice and what is to be delivered of it.
 func (f *filing) tell(n *incident.Notice) error {
+	var channels []string
+	if n.Silenced == "" && f.rules.Route != nil {
+		var err error
+		if channels, err = f.channels(n); err != nil {
+			return err
+		}
+	}
+	return f.keep(n, channels)
+}
+
+func (f *filing) keep(n *incident.Notice, channels []string) error {
 	body, err := json.Marshal(n)
 	if err != nil {
 		return err
@@ -172,11 +169,53 @@ func (f *filing) tell(n *incident.Notice) error {
 		return err
 	}
 	f.notices = append(f.notices, *n)
-	if n.Silenced != "" || f.rules.Route == nil {
+	for _, channel := range channels {
+		if err := f.exec(`INSERT INTO deliveries (notice, channel, due_at) VALUES ($1, $2, $3) ON CONFLICT (notice, channel) DO NOTHING`, n.ID, channel, millis(n.At)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// channels are those that get a notice. That somebody takes care, and that it is over, is told to those that heard of the
+// trouble, whatever has become of its severity and its targets meanwhile.
+func (f *filing) channels(n *incident.Notice) ([]string, error) {
+	if n.Event == incident.ResolvedNow || n.Event == incident.Acknowledged {
+		return f.heard(n.Incident)
+	}
+	return f.rules.Route(n), nil
+}
+
+// heard lists the channels that were told of an incident.
+func (f *filing) heard(id string) (list []string, err error) {
+	err = each(f.ctx, f, func(scan func(...any) error) error {
+		var channel string
+		err := scan(&channel)
+		list = append(list, channel)
+		return err
+	}, `SELECT DISTINCT d.channel FROM deliveries d JOIN notices n ON n.id = d.notice WHERE n.incident = $1 ORDER BY d.channel`, id)
+	return list, err
+}
+
+// spread tells of an incident that is open those channels that want to hear of a target where it counts from now on, and
+// have not heard of it for another target's sake.
+func (f *filing) spread(b *book, now time.Time, target string, i *incident.Incident) error {
+	if f.rules.Route == nil {
 		return nil
 	}
-	for _, channel := range f.rules.Route(n) {
-		if err := f.exec(`INSERT INTO deliveries (notice, channel, due_at) VALUES ($1, $2, $3) ON CONFLICT (notice, channel) DO NOTHING`, n.ID, channel, millis(n.At)); err != nil {
+	for _, channel := range f.rules.Route(&incident.Notice{Incident: i.ID, Key: i.Key, Event: incident.Opened, Severity: i.Severity, Targets: []string{target}, All: []string{target}, Affected: 1}) {
+		heard, err := f.heard(i.ID)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(heard, channel) {
+			continue
+		}
+		n, ok := b.Spread(now, target, i)
+		if err := f.save(b.rows[i], i, target); err != nil || !ok {
+			return err
+		}
+		if err := f.keep(&n, []string{channel}); err != nil {
 			return err
 		}
 	}
@@ -196,33 +235,39 @@ func scanIncident(scan func(...any) error) (*incident.Incident, error) {
 
 // Tick lets time have its consequences for all open incidents: escalations, and silences that are over.
 func (h *History) Tick(ctx context.Context, now time.Time, rules Rules) (notices []incident.Notice, err error) {
+	ids, err := h.openIncidents(ctx, now, rules)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
 	err = h.update(ctx, func(c *change) error {
 		f := &filing{change: c, rules: rules}
 		b := f.newBook()
-		ids, err := f.openIncidents()
-		if err != nil {
+		if err := f.load(b, ids, ""); err != nil {
 			return err
 		}
-		if err := f.load(b, ids); err != nil {
-			return err
-		}
-		before := rows(b)
 		told, changed := b.Tick(now)
-		err = f.settle(b, before, changed, told)
+		err := f.settle(b, "", changed, told)
 		notices = f.notices
 		return err
 	})
 	return notices, err
 }
 
-func (f *filing) openIncidents() (map[string]bool, error) {
+// openIncidents lists the rows of those that may be due to be told. It takes no lock: most of the time there is none.
+func (h *History) openIncidents(ctx context.Context, now time.Time, rules Rules) (map[string]bool, error) {
 	ids := make(map[string]bool)
-	err := each(f.ctx, f, func(scan func(...any) error) error {
-		var id string
-		err := scan(&id)
-		ids[id] = true
+	err := each(ctx, h.readers, func(scan func(...any) error) error {
+		var id, body string
+		if err := scan(&id, &body); err != nil {
+			return err
+		}
+		i := new(incident.Incident)
+		err := json.Unmarshal([]byte(body), i)
+		if rules.Incidents.IsDue(now, i) {
+			ids[id] = true
+		}
 		return err
-	}, `SELECT row_id FROM incidents WHERE open = 1 AND id <> ''`)
+	}, `SELECT row_id, body FROM incidents WHERE open = 1 AND id <> ''`)
 	return ids, err
 }
 
@@ -251,17 +296,29 @@ func (h *History) Acknowledge(ctx context.Context, now time.Time, id, by, note s
 		if err != nil {
 			return err
 		}
-		if err := f.load(b, map[string]bool{row: true}); err != nil {
+		if err := f.load(b, map[string]bool{row: true}, ""); err != nil {
 			return err
 		}
-		before := rows(b)
 		for i := range b.rows {
-			if err := f.settle(b, before, []*incident.Incident{i}, b.Acknowledge(now, i, by, note)); err != nil {
+			if err := f.settle(b, "", []*incident.Incident{i}, b.Acknowledge(now, i, by, note)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// orphans lists targets of open incidents that are not watched any more: who took them away died before it ended their
+// incidents. What stands for something of the monitor's own is called so.
+func (c *change) orphans() (list []string, err error) {
+	err = each(c.ctx, c, func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		list = append(list, name)
+		return err
+	}, `SELECT DISTINCT a.target FROM affected a JOIN incidents i ON i.row_id = a.incident WHERE i.open = 1 AND NOT EXISTS (SELECT 1 FROM targets t WHERE t.name = a.target)
+		AND a.target NOT LIKE 'channel %' ORDER BY a.target`)
+	return list, err
 }
 
 // Silence keeps notices from being delivered for a while. Its id is given back.
@@ -310,9 +367,8 @@ func (h *History) Forget(ctx context.Context, now time.Time, target string, rule
 		if err != nil {
 			return err
 		}
-		before := rows(b)
 		told, changed := b.Book.Forget(now, target)
-		err = f.settle(b, before, changed, told)
+		err = f.settle(b, target, changed, told)
 		notices = f.notices
 		return err
 	})

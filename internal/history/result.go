@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -118,11 +119,10 @@ func (f *filing) note(r *Result, place string, c watch.Change) error {
 
 // places files what each place showed, and drops those that are gone.
 func (f *filing) places(r *Result) error {
-	type row struct{ digest, body, answered string }
-	old := make(map[string]row)
+	old := make(map[string]shown)
 	err := each(f.ctx, f, func(scan func(...any) error) error {
 		var place string
-		var x row
+		var x shown
 		err := scan(&place, &x.digest, &x.body, &x.answered)
 		old[place] = x
 		return err
@@ -130,11 +130,14 @@ func (f *filing) places(r *Result) error {
 	if err != nil {
 		return err
 	}
+	gone := maps.Clone(old)
+	for i := range r.Places {
+		delete(gone, r.Places[i].Observation.Place)
+	}
 	for i := range r.Places {
 		s := &r.Places[i]
 		o := s.Observation
 		before, known := old[o.Place]
-		delete(old, o.Place)
 		body, digest, err := encode(o)
 		if err != nil {
 			return err
@@ -142,6 +145,9 @@ func (f *filing) places(r *Result) error {
 		if known && before.digest == digest {
 			err = f.exec(`UPDATE places SET seen_at = $1, state = $2, reason = $3 WHERE target = $4 AND place = $5`, millis(r.At), int64(s.State), s.Reason, r.Target, o.Place)
 		} else {
+			if !known && o.Outcome == watch.Answered {
+				before.body, known = replaced(gone, o.Source)
+			}
 			err = f.place(r, s, known, before.body, before.answered, body, digest)
 		}
 		if err == nil {
@@ -151,12 +157,29 @@ func (f *filing) places(r *Result) error {
 			return err
 		}
 	}
-	for place := range old {
+	for place := range gone {
 		if err := f.exec(`DELETE FROM places WHERE target = $1 AND place = $2`, r.Target, place); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// shown is what a place showed last.
+type shown struct{ digest, body, answered string }
+
+// replaced finds what a place showed that is gone. The addresses of big hosters change from look to look; what their servers
+// show is compared all the same.
+func replaced(gone map[string]shown, source watch.Source) (body string, ok bool) {
+	for _, place := range slices.Sorted(maps.Keys(gone)) {
+		for _, body := range []string{gone[place].body, gone[place].answered} {
+			var o watch.Observation
+			if json.Unmarshal([]byte(body), &o) == nil && o.Source == source && o.Outcome == watch.Answered {
+				return body, true
+			}
+		}
+	}
+	return "", false
 }
 
 // place files a place that shows something new.
@@ -273,9 +296,23 @@ func (f *filing) incidents(now time.Time, target string, findings []incident.Fin
 	if len(findings) == 0 && len(book.Open) == 0 {
 		return nil
 	}
-	before := rows(book)
+	counted := make(map[*incident.Incident]bool)
+	for _, i := range book.Open {
+		counted[i] = i.ID == "" || i.Counts(target)
+	}
 	notices, changed := book.Observe(now, target, findings)
-	return f.settle(book, before, changed, notices)
+	if err := f.settle(book, target, changed, notices); err != nil {
+		return err
+	}
+	for _, i := range changed {
+		isTold := slices.ContainsFunc(notices, func(n incident.Notice) bool { return n.Incident == i.ID })
+		if was, known := counted[i]; known && !was && !isTold && i.Counts(target) {
+			if err := f.spread(book, now, target, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // book reads the open incidents that a look at a target is about.
@@ -306,5 +343,5 @@ func (f *filing) book(target string, findings []incident.Finding) (*book, error)
 		}
 		ids[id] = true
 	}
-	return b, f.load(b, ids)
+	return b, f.load(b, ids, target)
 }

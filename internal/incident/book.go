@@ -68,6 +68,24 @@ func (i *Incident) concerns(target string) bool {
 	return s != nil && (s.Active || s.Seen > 0)
 }
 
+// Counts reports whether an incident counts at a target.
+func (i *Incident) Counts(target string) bool {
+	s := i.Targets[target]
+	return s != nil && s.Active
+}
+
+// Spread makes a notice for those who have not heard of an open incident yet, and should now that it counts at a target. ok
+// is false where a silence keeps it back: they hear of it with all others.
+func (b *Book) Spread(now time.Time, target string, i *Incident) (n Notice, ok bool) {
+	if i.Held = i.Held || b.silence(now, i) != ""; i.Held {
+		return Notice{}, false
+	}
+	told := i.Told
+	n = b.tell(now, i, Opened, "", i.Targets[target].Text)[0]
+	i.Told = told // the others heard of it then
+	return n, true
+}
+
 // Forget takes a target out of all incidents: it is not watched any more.
 func (b *Book) Forget(now time.Time, target string) (notices []Notice, changed []*Incident) {
 	for _, key := range sortedKeys(b.Open) {
