@@ -18,14 +18,31 @@ type Delivery struct {
 	Due     time.Time // when it was to be made
 }
 
-// ClaimDeliveries takes deliveries whose time has come, the oldest first, and holds them for the caller until a time.
-func (h *History) ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) (list []Delivery, err error) {
+// earlier finds what a channel is to get of the same incident before: that something is over must not arrive before that it
+// began. The number at the end of a notice's id ascends, and a shorter number is a smaller one.
+const earlier = `SELECT 1 FROM notices n JOIN notices m ON m.incident = n.incident JOIN deliveries e ON e.notice = m.id AND e.channel = d.channel AND e.due_at > 0
+	WHERE n.id = d.notice AND (LENGTH(m.id) < LENGTH(n.id) OR LENGTH(m.id) = LENGTH(n.id) AND m.id < n.id)`
+
+// DueChannels lists the channels for which there is something to deliver now.
+func (h *History) DueChannels(ctx context.Context, now time.Time) (list []string, err error) {
+	err = each(ctx, h.readers, func(scan func(...any) error) error {
+		var channel string
+		err := scan(&channel)
+		list = append(list, channel)
+		return err
+	}, `SELECT DISTINCT d.channel FROM deliveries d WHERE d.due_at > 0 AND d.due_at <= $1 AND d.held_until <= $2 AND NOT EXISTS (`+earlier+`) ORDER BY d.channel`, millis(now), millis(now))
+	return list, err
+}
+
+// ClaimDeliveries takes deliveries to a channel ("": to any) whose time has come, the oldest first, and holds them for the
+// caller until a time. Of one incident a channel gets one message after the other.
+func (h *History) ClaimDeliveries(ctx context.Context, now, until time.Time, channel string, limit int) (list []Delivery, err error) {
 	type key struct{ notice, channel string }
 	err = h.update(ctx, func(c *change) error {
 		list = nil
 		skip := ""
 		if c.isPostgres {
-			skip = " FOR UPDATE SKIP LOCKED"
+			skip = " FOR UPDATE OF d SKIP LOCKED"
 		}
 		var keys []key
 		err := each(ctx, c, func(scan func(...any) error) error {
@@ -33,7 +50,8 @@ func (h *History) ClaimDeliveries(ctx context.Context, now, until time.Time, lim
 			err := scan(&k.notice, &k.channel)
 			keys = append(keys, k)
 			return err
-		}, `SELECT notice, channel FROM deliveries WHERE due_at > 0 AND due_at <= $1 AND held_until <= $2 ORDER BY due_at, notice, channel LIMIT $3`+skip, millis(now), millis(now), limit)
+		}, `SELECT d.notice, d.channel FROM deliveries d WHERE d.due_at > 0 AND d.due_at <= $1 AND d.held_until <= $2 AND ($3 = '' OR d.channel = $4) AND NOT EXISTS (`+earlier+`)
+			ORDER BY d.due_at, d.notice, d.channel LIMIT $5`+skip, millis(now), millis(now), channel, channel, limit)
 		if err != nil {
 			return err
 		}
@@ -66,6 +84,13 @@ func (h *History) ClaimDeliveries(ctx context.Context, now, until time.Time, lim
 func (h *History) Delivered(ctx context.Context, at time.Time, notice, channel string) error {
 	return h.update(ctx, func(c *change) error {
 		return c.exec(`UPDATE deliveries SET due_at = 0, held_until = 0, delivered_at = $1, trouble = '' WHERE notice = $2 AND channel = $3`, millis(at), notice, channel)
+	})
+}
+
+// Release gives a claimed delivery back that was not tried to its end: it is due at once, for anybody.
+func (h *History) Release(ctx context.Context, notice, channel string) error {
+	return h.update(ctx, func(c *change) error {
+		return c.exec(`UPDATE deliveries SET held_until = 0 WHERE notice = $1 AND channel = $2`, notice, channel)
 	})
 }
 
@@ -127,6 +152,6 @@ func (h *History) Notices(ctx context.Context, id string) (list []Told, err erro
 			list[i].Channels = append(list[i].Channels, Receipt{Channel: *channel, Delivered: moment(*delivered), Tries: int(*tries), Trouble: *trouble})
 		}
 		return nil
-	}, `SELECT n.body, d.channel, d.delivered_at, d.tries, d.trouble FROM notices n LEFT JOIN deliveries d ON d.notice = n.id WHERE n.incident = $1 ORDER BY n.at, n.id, d.channel`, id)
+	}, `SELECT n.body, d.channel, d.delivered_at, d.tries, d.trouble FROM notices n LEFT JOIN deliveries d ON d.notice = n.id WHERE n.incident = $1 ORDER BY n.at, LENGTH(n.id), n.id, d.channel`, id)
 	return list, err
 }

@@ -19,10 +19,7 @@ import (
 
 // conformance is what every database must do. open gives a new, empty history, closed when the test ends.
 func conformance(t *testing.T, open func(*testing.T) *History) {
-	for _, c := range []struct {
-		name string
-		test func(*fixture)
-	}{
+	for _, c := range append(stories(), []conformanceCase{
 		{"targets come and go with the file", targetsComeAndGo},
 		{"a person's targets are a person's", targetsOfAPerson},
 		{"a look is claimed once", aLookIsClaimedOnce},
@@ -42,11 +39,17 @@ func conformance(t *testing.T, open func(*testing.T) *History) {
 		{"what is old is swept away", whatIsOld},
 		{"a dashboard finds its way", aDashboardFindsItsWay},
 		{"the last handshake is kept", theLastHandshake},
-	} {
+	}...) {
 		t.Run(c.name, func(t *testing.T) {
 			c.test(&fixture{T: t, History: open(t), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)})
 		})
 	}
+}
+
+// conformanceCase is one thing that every database must do.
+type conformanceCase struct {
+	name string
+	test func(*fixture)
 }
 
 func TestSQLiteConforms(t *testing.T) {
@@ -349,7 +352,7 @@ func incidentsHaveOneLife(f *fixture) {
 	}
 	list, total, err := f.Incidents(f.Context(), IncidentQuery{})
 	f.must(err)
-	if total != 2 || list[0].ID == list[1].ID || !list[0].IsOpen() || list[1].IsOpen() || len(list[1].Targets) != 0 {
+	if total != 2 || list[0].ID == list[1].ID || !list[0].IsOpen() || list[1].IsOpen() || len(list[1].Affected()) != 0 {
 		f.Errorf("incidents: %+v", list)
 	}
 	told, err := f.Notices(f.Context(), list[1].ID)
@@ -389,7 +392,7 @@ func deliveriesAreMade(f *fixture) {
 	f.watchAll("a")
 	f.look(observation("a", "x"), finding("x", "30d"))
 	claim := func() []Delivery {
-		list, err := f.ClaimDeliveries(f.Context(), f.now, f.now.Add(time.Minute), 10)
+		list, err := f.ClaimDeliveries(f.Context(), f.now, f.now.Add(time.Minute), "", 10)
 		f.must(err)
 		return list
 	}

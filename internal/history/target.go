@@ -77,13 +77,17 @@ func (h *History) Synchronize(ctx context.Context, origin Origin, wanted []Wante
 		for name := range old {
 			gone = append(gone, name)
 		}
-		slices.Sort(gone)
 		for _, name := range gone {
 			if err := c.forgetTarget(name); err != nil {
 				return err
 			}
 		}
-		return nil
+		// A target that never had an incident is not among these; nor is there anything to end.
+		orphans, err := c.orphans()
+		gone = append(gone, orphans...)
+		slices.Sort(gone)
+		gone = slices.Compact(gone)
+		return err
 	})
 	return gone, err
 }

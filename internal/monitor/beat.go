@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 const (
 	tickPeriod  = 10 * time.Second
 	sweepPeriod = time.Hour
+	sweepTries  = 10 * time.Minute // how often it is asked whether it is time to sweep
 	day         = 24 * time.Hour
 )
 
@@ -21,26 +23,28 @@ const (
 	keepDays  = 5 * 365 * day
 )
 
-// keepTime lets time have its consequences: escalations, the sign of life, and the end of what is old.
-func (e *Engine) keepTime(ctx context.Context) {
-	var beaten, swept time.Time
-	for ctx.Err() == nil {
-		now := e.o.Now()
-		if _, err := e.o.History.Tick(ctx, now, e.c.Load().rules); err != nil && ctx.Err() == nil {
-			e.o.Log.Error("incidents could not be looked after", "error", err.Error())
-		}
-		if beat := e.c.Load().config.Beat; beat.URL != "" && now.Sub(beaten) >= orElse(beat.Every, time.Minute) {
-			beaten = now
-			e.beat(ctx, beat.URL)
-		}
-		if now.Sub(swept) >= sweepPeriod {
-			swept = now
-			if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
-				e.o.Log.Error("what is old could not be dropped", "error", err.Error())
-			}
-		}
-		pause(ctx, tickPeriod)
+// tick lets time have its consequences: escalations, silences that are over, and the sign of life.
+func (e *Engine) tick(ctx context.Context) error {
+	_, err := e.o.History.Tick(ctx, e.o.Now(), e.c.Load().rules)
+	beat := e.c.Load().config.Beat
+	if beat.URL == "" {
+		return err
 	}
+	// Of several nodes one gives it. A tick comes a little early or late, and no beat may be left out for that.
+	isOurs, onceErr := e.o.History.Once(ctx, "sign of life", e.o.Now(), orElse(beat.Every, time.Minute)-tickPeriod/2)
+	if isOurs {
+		e.beat(ctx, beat.URL)
+	}
+	return errors.Join(err, onceErr)
+}
+
+// sweepOnce drops what is old, if nobody has done so lately.
+func (e *Engine) sweepOnce(ctx context.Context) error {
+	isOurs, err := e.o.History.Once(ctx, "sweep", e.o.Now(), sweepPeriod)
+	if err != nil || !isOurs {
+		return err
+	}
+	return e.Sweep(ctx)
 }
 
 func orElse(d, other time.Duration) time.Duration {

@@ -20,29 +20,83 @@ const (
 	firstRetry     = 10 * time.Second
 	longestRetry   = 10 * time.Minute
 	giveUpAfter    = 7 * 24 * time.Hour
-	troubleAfter   = 3 // failures in a row make an incident
-	deliverFor     = 2 * time.Minute
-	deliveries     = 32
+	troubleAfter   = 3                // failures in a row make an incident
+	deliverFor     = 45 * time.Second // a message is sent, or has failed, within half a minute
+	deliveries     = 8                // at a time, to one channel
 	deliveryPeriod = 500 * time.Millisecond
+	lingerFor      = 5 * time.Second // what is being sent may take so long when we are asked to end
 )
 
-// deliverAll sends what is due until ctx ends.
-func (e *Engine) deliverAll(ctx context.Context) {
-	for ctx.Err() == nil {
-		n, err := e.Deliver(ctx)
-		if err != nil && ctx.Err() == nil {
-			e.o.Log.Error("deliveries could not be made", "error", err.Error())
-		}
-		if n < deliveries {
-			pause(ctx, deliveryPeriod)
-		}
-	}
+// post brings notices to channels, to each in its own time: one that hangs keeps no other waiting.
+type post struct {
+	e       *Engine
+	sending sync.WaitGroup
+	mu      sync.Mutex
+	busy    map[string]bool // by channel
 }
 
-// Deliver sends what is due now, once, and tells how many messages that were.
+func newPost(e *Engine) *post { return &post{e: e, busy: make(map[string]bool)} }
+
+// round begins to send what is due to all channels that are not busy already. It does not wait.
+func (p *post) round(ctx context.Context) error {
+	due, err := p.e.o.History.DueChannels(ctx, p.e.o.Now())
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, channel := range due {
+		if p.busy[channel] {
+			continue
+		}
+		p.busy[channel] = true
+		p.sending.Go(func() {
+			for ctx.Err() == nil {
+				n, err := p.e.deliverTo(ctx, channel)
+				p.e.trouble(ctx, "deliveries could not be made", err)
+				if n == 0 {
+					break
+				}
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			delete(p.busy, channel)
+		})
+	}
+	return nil
+}
+
+// wait until nothing is being sent any more. No round may begin after that.
+func (p *post) wait() { p.sending.Wait() }
+
+// Deliver sends what is due now, once, to all channels, and tells how many messages that were.
 func (e *Engine) Deliver(ctx context.Context) (int, error) {
+	due, err := e.o.History.DueChannels(ctx, e.o.Now())
+	if err != nil {
+		return 0, err
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var failed []error
+	sum := 0
+	for _, channel := range due {
+		wg.Go(func() {
+			n, err := e.deliverTo(ctx, channel)
+			mu.Lock()
+			defer mu.Unlock()
+			if sum += n; err != nil {
+				failed = append(failed, err)
+			}
+		})
+	}
+	wg.Wait()
+	return sum, errors.Join(failed...)
+}
+
+// deliverTo sends some of what is due to a channel, and tells how many messages that were.
+func (e *Engine) deliverTo(ctx context.Context, channel string) (int, error) {
 	now := e.o.Now()
-	list, err := e.o.History.ClaimDeliveries(ctx, now, now.Add(deliverFor), deliveries)
+	list, err := e.o.History.ClaimDeliveries(ctx, now, now.Add(deliverFor), channel, deliveries)
 	if err != nil {
 		return 0, err
 	}
@@ -62,9 +116,25 @@ func (e *Engine) Deliver(ctx context.Context) (int, error) {
 	return len(list), errors.Join(failed...)
 }
 
+// lingering is a context that ends a while after another one.
+func lingering(ctx context.Context, d time.Duration) (later context.Context, stop func()) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	release := context.AfterFunc(ctx, func() {
+		pause(later, d)
+		cancel()
+	})
+	return later, func() {
+		release()
+		cancel()
+	}
+}
+
 // deliver sends one message and notes what became of it. A crash in between sends it twice, which the receiver can tell
 // by its identity.
-func (e *Engine) deliver(ctx context.Context, d history.Delivery) error {
+func (e *Engine) deliver(asked context.Context, d history.Delivery) error {
+	// What is under way when we are asked to end may arrive, and then that is noted: better than twice.
+	ctx, stop := lingering(asked, lingerFor)
+	defer stop()
 	s := e.c.Load()
 	ch, ok := s.channels[d.Channel]
 	if !ok {
@@ -82,8 +152,8 @@ func (e *Engine) deliver(ctx context.Context, d history.Delivery) error {
 		}
 		return e.channelState(ctx, now, d.Channel, nil, 0)
 	}
-	if ctx.Err() != nil {
-		return nil // we are asked to end: the claim ends by itself, and it is tried again
+	if asked.Err() != nil { // it was perhaps broken off by us: that is no failure of the channel
+		return e.o.History.Release(context.WithoutCancel(ctx), d.Notice.ID, d.Channel)
 	}
 	again := now.Add(backOff(d.Tries))
 	if now.Sub(d.Notice.At) > giveUpAfter {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,10 +38,13 @@ type Options struct {
 
 // Engine watches. Make one with New.
 type Engine struct {
-	o        Options
-	c        atomic.Pointer[setup]
-	looker   *looker
-	holder   string // this process, in claims
+	o      Options
+	c      atomic.Pointer[setup]
+	looker *looker
+	// see makes a look; tests put another in its place.
+	see      func(ctx context.Context, s *spec, withGrade bool, before []*watch.Observation) seen
+	leaseFor time.Duration // 0: the usual time
+	holder   string        // this process, in claims
 	hosts    politeness
 	renewals renewals
 	begun    time.Time
@@ -65,7 +67,7 @@ type channel struct {
 
 // Defaults of an engine.
 const (
-	defaultParallel = 64
+	defaultParallel = 256             // one in fifty does not answer, and takes long over it
 	claimFor        = 5 * time.Minute // how long a look may take before somebody else makes it
 	batch           = 128
 	idleWait        = 250 * time.Millisecond
@@ -85,10 +87,12 @@ func New(c *config.Monitor, o Options) (*Engine, error) {
 	if o.Look.PerHost == 0 {
 		o.Look.PerHost = c.PerHost
 	}
+	o.Look.LookUp = restingLookUp(&o.Look)
 	var id [8]byte
 	rand.Read(id[:])
 	name, _ := os.Hostname() // only for people
 	e := &Engine{o: o, looker: newLooker(o.Look), holder: name + "-" + hex.EncodeToString(id[:]), begun: o.Now()}
+	e.see = e.looker.look
 	e.hosts.limit = max(1, o.Look.PerHost)
 	if o.Look.PerHost == 0 {
 		e.hosts.limit = 2
@@ -174,95 +178,41 @@ func (e *Engine) Reload(ctx context.Context, c *config.Monitor) error {
 	return e.Synchronize(ctx)
 }
 
-// Run watches until ctx ends, and then waits for the looks under way.
-func (e *Engine) Run(ctx context.Context) error {
-	if err := e.Synchronize(ctx); err != nil {
-		return err
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() { e.watchAll(ctx) })
-	wg.Go(func() { e.deliverAll(ctx) })
-	wg.Go(func() { e.keepTime(ctx) })
-	wg.Wait()
-	free, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	return e.o.History.Free(free, e.holder)
-}
-
-// watchAll claims what is due and has it looked at, until ctx ends.
-func (e *Engine) watchAll(ctx context.Context) {
-	filing := newFiler(e)
-	defer filing.close()
-	parallel := e.c.Load().config.Parallel
-	if parallel <= 0 {
-		parallel = defaultParallel
-	}
-	slots := make(chan struct{}, parallel)
-	var looking sync.WaitGroup
-	defer looking.Wait()
-	for ctx.Err() == nil {
-		room := cap(slots) - len(slots)
-		if room == 0 {
-			slots <- struct{}{} // wait until one is free
-			<-slots
-			continue
-		}
-		now := e.o.Now()
-		due, err := e.o.History.Claim(ctx, now, now.Add(claimFor), e.holder, min(room, batch))
-		if err != nil {
-			if ctx.Err() == nil {
-				e.o.Log.Error("targets could not be claimed", "error", err.Error())
-			}
-			pause(ctx, time.Second)
-			continue
-		}
-		for i := range due {
-			slots <- struct{}{}
-			looking.Go(func() {
-				defer func() { <-slots }()
-				begin := e.o.Now()
-				e.lags.note(begin, begin.Sub(due[i].Next))
-				if r, ok := e.look(ctx, &due[i]); ok {
-					filing.put(r)
-				}
-			})
-		}
-		if len(due) == 0 {
-			pause(ctx, idleWait)
-		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// look looks at one target and judges it. ok is false where the look was broken off: it is made again.
-func (e *Engine) look(ctx context.Context, d *history.Due) (r history.Result, ok bool) {
-	begin := e.o.Now()
-	r = history.Result{Target: d.Name}
+// prepare reads a target's settings. An error means that an older program wrote them, or a newer one.
+func prepare(d *history.Due) (*spec, error) {
 	var w config.Watched
-	err := json.Unmarshal(d.Spec, &w)
-	var s *spec
-	if err == nil {
-		s, err = compile(w)
+	if err := json.Unmarshal(d.Spec, &w); err != nil {
+		return nil, err
 	}
-	if err != nil { // an older program wrote it, or a newer one
-		r.At, r.Next = begin, begin.Add(DefaultEvery)
-		r.Verdict = watch.Verdict{State: watch.Error, Reason: "its settings cannot be read: " + err.Error()}
-		return r, true
+	return compile(w)
+}
+
+// unreadable is what comes of a target whose settings cannot be read.
+func (e *Engine) unreadable(d *history.Due, err error) history.Result {
+	now := e.o.Now()
+	return history.Result{Target: d.Name, At: now, Next: now.Add(DefaultEvery), Verdict: watch.Verdict{State: watch.Error, Reason: "its settings cannot be read: " + err.Error()}}
+}
+
+// look looks at one target when its host has a place, and judges it. ok is false where the look was broken off: it is made
+// again.
+func (e *Engine) look(ctx context.Context, d *history.Due) (r history.Result, ok bool) {
+	s, err := prepare(d)
+	if err != nil {
+		return e.unreadable(d, err), true
 	}
 	leave, err := e.hosts.enter(ctx, s.host())
 	if err != nil {
 		return r, false
 	}
 	defer leave()
-	all := e.looker.look(ctx, s, s.wantsGrade(d.GradedAt, begin), d.Before)
+	return e.lookAt(ctx, d, s)
+}
+
+// lookAt makes a look at once.
+func (e *Engine) lookAt(ctx context.Context, d *history.Due, s *spec) (r history.Result, ok bool) {
+	begin := e.o.Now()
+	r = history.Result{Target: d.Name}
+	all := e.see(ctx, s, s.wantsGrade(d.GradedAt, begin), d.Before)
 	if ctx.Err() != nil {
 		return r, false
 	}

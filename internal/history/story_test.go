@@ -1,0 +1,253 @@
+package history
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/incident"
+	"github.com/tlswright/tlswright/internal/watch"
+)
+
+// stories are cases of the conformance suite about what is told to whom, and what is remembered.
+func stories() []conformanceCase {
+	return []conformanceCase{
+		{"the end is told to who heard the beginning", theEndIsTold},
+		{"a channel hears of its targets wherever they stand", channelsHearOfTheirs},
+		{"one incident's messages come in order", messagesInOrder},
+		{"an incident outlives no target that is gone", noTargetNoIncident},
+		{"where an incident was is found again", whereItWas},
+		{"what changes is told where addresses change", addressesChange},
+		{"changes are found by target and time", changesAreFound},
+	}
+}
+
+// byTeam routes to "pager" what is critical, and to "team-X" what concerns targets that begin with X.
+func byTeam(n *incident.Notice) (channels []string) {
+	if n.Severity >= incident.Critical {
+		channels = append(channels, "pager")
+	}
+	for _, t := range n.All {
+		if c := "team-" + t[:1]; !slices.Contains(channels, c) {
+			channels = append(channels, c)
+		}
+	}
+	return channels
+}
+
+// lookWith is look, with other rules.
+func (f *fixture) lookWith(route func(*incident.Notice) []string, target string, findings ...incident.Finding) {
+	f.Helper()
+	f.now = f.now.Add(time.Hour)
+	_, err := f.Force(f.Context(), f.now, f.now.Add(time.Minute), "me", target)
+	f.must(err)
+	o := observation(target, "x")
+	o.At = f.now
+	_, err = f.File(f.Context(), "me", []Result{result(o, f.now, findings...)}, Rules{Route: route})
+	f.must(err)
+}
+
+// sent claims what is to be delivered, notes that it was, and writes it down: "team-a opened critical".
+func (f *fixture) sent() string {
+	f.Helper()
+	var all []string
+	for {
+		list, err := f.ClaimDeliveries(f.Context(), f.now, f.now.Add(time.Minute), "", 100)
+		f.must(err)
+		if len(list) == 0 {
+			break
+		}
+		for _, d := range list {
+			all = append(all, fmt.Sprint(d.Channel, " ", d.Notice.Event, " ", d.Notice.Severity))
+			f.must(f.Delivered(f.Context(), f.now, d.Notice.ID, d.Channel))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+func (f *fixture) wantSent(what, want string) {
+	f.Helper()
+	if got := f.sent(); got != want {
+		f.Errorf("%s: sent %q, want %q", what, got, want)
+	}
+}
+
+func theEndIsTold(f *fixture) {
+	f.watchAll("a", "b")
+	bad, less := finding("x", "7d"), finding("x", "")
+	less.Severity = incident.Warning
+	f.lookWith(byTeam, "a", bad)
+	f.wantSent("it is critical", "pager opened critical, team-a opened critical")
+	f.lookWith(byTeam, "a", less)
+	f.wantSent("it is less bad", "")
+	f.lookWith(byTeam, "a")
+	f.wantSent("it is over", "pager resolved warning, team-a resolved warning")
+}
+
+func channelsHearOfTheirs(f *fixture) {
+	var names []string
+	for i := range 30 {
+		names = append(names, fmt.Sprintf("a%02d", i))
+	}
+	f.watchAll(append(names, "z", "y")...)
+	warning := finding("x", "30d")
+	warning.Severity = incident.Warning
+	f.lookWith(byTeam, "a00", warning)
+	f.wantSent("the first target", "team-a opened warning")
+	for _, name := range names[1:] {
+		f.lookWith(byTeam, name, warning)
+	}
+	f.wantSent("others of the same team", "")
+	f.lookWith(byTeam, "z", warning)
+	f.wantSent("a target of another team", "team-z opened warning")
+	f.lookWith(byTeam, "z", warning)
+	f.wantSent("again", "")
+	f.lookWith(byTeam, "a05", finding("x", "7d"))
+	f.wantSent("worse", "pager raised critical, team-a raised critical, team-z raised critical")
+	f.must(func() error {
+		_, err := f.Silence(f.Context(), incident.Silence{From: f.now, To: f.now.Add(2 * time.Hour)})
+		return err
+	}())
+	f.lookWith(byTeam, "y", warning)
+	f.wantSent("a target of a third team, silenced", "")
+}
+
+func messagesInOrder(f *fixture) {
+	f.watchAll("a")
+	one := func(*incident.Notice) []string { return []string{"mail"} }
+	f.lookWith(one, "a", finding("x", "7d"))
+	first, err := f.ClaimDeliveries(f.Context(), f.now, f.now.Add(time.Minute), "", 10)
+	f.must(err)
+	if len(first) != 1 {
+		f.Fatalf("%d deliveries", len(first))
+	}
+	f.must(f.Failed(f.Context(), f.now.Add(5*time.Hour), first[0].Notice.ID, "mail", "no route"))
+	f.lookWith(one, "a")
+	f.lookWith(one, "a", finding("other", ""))
+	f.wantSent("while the first waits", "mail opened critical")
+	f.now = f.now.Add(5 * time.Hour)
+	list, err := f.ClaimDeliveries(f.Context(), f.now, f.now.Add(time.Minute), "", 10)
+	f.must(err)
+	if len(list) != 1 || list[0].Notice.Event != incident.Opened {
+		f.Fatalf("claimed are %+v", list)
+	}
+	f.must(f.Delivered(f.Context(), f.now, list[0].Notice.ID, "mail"))
+	f.wantSent("after it", "mail resolved critical")
+}
+
+func noTargetNoIncident(f *fixture) {
+	f.watchAll("a", "b")
+	f.must(f.Add(f.Context(), Wanted{Name: "mine", Spec: json.RawMessage(`{}`), First: f.now}))
+	f.look(observation("a", "x"), finding("x", "30d"))
+	f.look(observation("mine", "y"), finding("y", "30d"))
+	_, err := f.Report(f.Context(), f.now, "channel mail", []incident.Finding{finding("mail", "")}, f.rules())
+	f.must(err)
+	f.watchAll("b") // and the process dies before it ends the incident of a
+	f.must(f.Remove(f.Context(), "mine"))
+	gone := f.watchAll("b")
+	if !slices.Equal(gone, []string{"a", "mine"}) {
+		f.Errorf("to be forgotten are %v", gone)
+	}
+	for _, name := range gone {
+		_, err := f.Forget(f.Context(), f.now, name, f.rules())
+		f.must(err)
+	}
+	list, _, err := f.Incidents(f.Context(), IncidentQuery{Open: true})
+	f.must(err)
+	if len(list) != 1 || list[0].Key.Subject != "mail" {
+		f.Errorf("open are %+v", list)
+	}
+	if gone := f.watchAll("b"); len(gone) != 0 {
+		f.Errorf("again to be forgotten are %v", gone)
+	}
+}
+
+func whereItWas(f *fixture) {
+	f.watchAll("a", "b")
+	f.look(observation("a", "x"), finding("x", "30d"))
+	f.look(observation("b", "x"), finding("x", "30d"))
+	f.look(observation("a", "y"))
+	f.look(observation("b", "y"))
+	list, total, err := f.Incidents(f.Context(), IncidentQuery{Target: "a"})
+	f.must(err)
+	if total != 1 || list[0].IsOpen() || len(list[0].Targets) != 2 || len(list[0].Affected()) != 0 || list[0].Targets["a"].Until.IsZero() || list[0].Targets["a"].Text != "30d" {
+		f.Fatalf("%d incidents of a: %+v", total, list)
+	}
+	f.look(observation("a", "y"), finding("x", "30d"))
+	if list, total, err = f.Incidents(f.Context(), IncidentQuery{Target: "a"}); err != nil || total != 2 || !list[0].IsOpen() || len(list[0].Targets) != 1 {
+		f.Errorf("%d incidents of a, %v: %+v", total, err, list)
+	}
+}
+
+// A name whose addresses change from look to look, as those of big hosters do, has one history all the same.
+func addressesChange(f *fixture) {
+	f.watchAll("a")
+	at := func(place, name string) *watch.Observation {
+		o := observation("a", name)
+		o.Place = place
+		return o
+	}
+	f.look(at("192.0.2.1:443", "x"))
+	f.look(at("192.0.2.2:443", "x"))
+	list, err := f.Changes(f.Context(), "a", time.Time{}, Page{})
+	f.must(err)
+	if len(list) != 0 {
+		f.Errorf("another address alone is told as %+v", list)
+	}
+	f.look(at("192.0.2.3:443", "y"))
+	list, err = f.Changes(f.Context(), "a", time.Time{}, Page{})
+	f.must(err)
+	if !slices.ContainsFunc(list, func(c Changed) bool {
+		return c.Field == "certificate" && c.Before == "f-x" && c.After == "f-y" && c.Place == "192.0.2.3:443"
+	}) {
+		f.Errorf("another certificate at another address is told as %+v", list)
+	}
+}
+
+func changesAreFound(f *fixture) {
+	f.watchAll("a", "b")
+	f.look(observation("a", "x"))
+	f.look(observation("b", "x"))
+	f.look(observation("a", "y"))
+	middle := f.now
+	f.look(observation("b", "y"))
+	for _, c := range []struct {
+		target string
+		since  time.Time
+		want   int
+	}{{"", time.Time{}, 6}, {"a", time.Time{}, 3}, {"a", middle, 3}, {"a", middle.Add(time.Second), 0}, {"", middle.Add(time.Second), 3}, {"none", time.Time{}, 0}} {
+		list, err := f.Changes(f.Context(), c.target, c.since, Page{})
+		f.must(err)
+		if len(list) != c.want {
+			f.Errorf("%d changes of %q since %v, want %d", len(list), c.target, c.since, c.want)
+		}
+	}
+	list, err := f.Changes(f.Context(), "", time.Time{}, Page{Limit: 1})
+	f.must(err)
+	if len(list) != 1 || list[0].Target != "b" {
+		f.Errorf("the newest is %+v", list)
+	}
+}
+
+// What one look costs must not grow with the number of changes that are kept.
+func TestChangesOfATargetAreReadByAnIndex(t *testing.T) {
+	h := openIn(t, t.TempDir()+"/history.db")
+	for _, target := range []string{"", "a"} {
+		query, args := changesQuery(target, time.Time{}, Page{})
+		var plan strings.Builder
+		err := each(t.Context(), h.readers, func(scan func(...any) error) error {
+			var id, parent, unused int
+			var detail string
+			err := scan(&id, &parent, &unused, &detail)
+			plan.WriteString(detail + "\n")
+			return err
+		}, "EXPLAIN QUERY PLAN "+query, args...)
+		if err != nil || strings.Contains(plan.String(), "TEMP B-TREE") || !strings.Contains(plan.String(), "USING INDEX") {
+			t.Errorf("changes of %q are read so, %v:\n%s", target, err, plan.String())
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/pkitest"
+	"github.com/tlswright/tlswright/internal/watch"
+)
+
+// running starts the engine as it is; it ends with the test.
+func (l *lab) running(o Options) {
+	l.Helper()
+	o.History = l.h
+	e, err := New(l.c, o)
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.e = e
+}
+
+// begin runs the engine until the test ends.
+func (l *lab) begin() {
+	l.Helper()
+	ctx, cancel := context.WithCancel(l.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.e.Run(ctx) }()
+	l.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			l.Error(err)
+		}
+	})
+}
+
+// blocked is a look that ends when it is let go.
+type blocked struct {
+	mu    sync.Mutex
+	count map[string]int // looks begun, by target
+	looks chan string
+	gone  chan struct{}
+}
+
+func newBlocked() *blocked {
+	return &blocked{count: make(map[string]int), looks: make(chan string, 10_000), gone: make(chan struct{})}
+}
+
+// see looks at nothing: at hosts of a name that is blocked for as long as the test wants.
+func (b *blocked) see(isBlocked func(*spec) bool) func(ctx context.Context, s *spec, _ bool, _ []*watch.Observation) seen {
+	return func(ctx context.Context, s *spec, _ bool, _ []*watch.Observation) seen {
+		b.mu.Lock()
+		b.count[s.Name]++
+		b.mu.Unlock()
+		b.looks <- s.Name
+		if isBlocked(s) {
+			select {
+			case <-b.gone:
+			case <-ctx.Done():
+			}
+		}
+		return seen{}
+	}
+}
+
+// await waits until so many different targets were looked at that fit.
+func (b *blocked) await(t *testing.T, n int, fits func(name string) bool) {
+	t.Helper()
+	late := time.After(time.Minute)
+	got := make(map[string]bool)
+	for len(got) < n {
+		select {
+		case name := <-b.looks:
+			if fits(name) {
+				got[name] = true
+			}
+		case <-late:
+			t.Fatalf("%d of %d were looked at within a minute", len(got), n)
+		}
+	}
+}
+
+// However many targets one host has, and however slow it is, the others are looked at.
+func TestABusyHostStallsNobody(t *testing.T) {
+	l := newLab(t)
+	l.c.Parallel = 4
+	for i := range 60 {
+		l.watched(fmt.Sprintf("busy %d", i), fmt.Sprintf("192.0.2.1:%d", 1000+i))
+	}
+	for i := range 20 {
+		l.watched(fmt.Sprintf("free %d", i), fmt.Sprintf("192.0.2.%d:443", 2+i))
+	}
+	l.running(Options{})
+	b := newBlocked()
+	l.e.see = b.see(func(s *spec) bool { return s.host() == "192.0.2.1" })
+	l.begin()
+	b.await(t, 20, func(name string) bool { return name[0] == 'f' })
+	b.mu.Lock()
+	atOnce := 0
+	for name, n := range b.count {
+		if name[0] == 'b' {
+			atOnce += n
+		}
+	}
+	b.mu.Unlock()
+	if atOnce > 2 {
+		t.Errorf("%d looks at one host at once", atOnce)
+	}
+	close(b.gone)
+	b.await(t, 60-atOnce, func(name string) bool { return name[0] == 'b' })
+}
+
+// A name server that does not answer keeps nobody waiting whose address is known.
+func TestTheDNSStallsNobody(t *testing.T) {
+	l := newLab(t)
+	l.c.Parallel = 4
+	for i := range 60 {
+		l.watched(fmt.Sprintf("name %d", i), fmt.Sprintf("host-%d.example:443", i))
+	}
+	address := l.server(l.leaf(pkitest.P256, 60*day)).address
+	for i := range 10 {
+		l.watched(fmt.Sprintf("address %d", i), address)
+	}
+	looked := make(chan string, 1000)
+	asked := make(chan struct{}, 1000)
+	l.running(Options{Looked: func(target string, _ watch.Verdict, _ time.Duration) { looked <- target },
+		Look: LookOptions{LookUp: func(ctx context.Context, _ string) ([]netip.Addr, error) {
+			asked <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}})
+	l.begin()
+	late := time.After(time.Minute)
+	for range 60 { // all of them hang in the DNS, though there are four slots
+		select {
+		case <-asked:
+		case <-late:
+			t.Fatal("the DNS is not asked for all names at once")
+		}
+	}
+	for range 10 {
+		select {
+		case name := <-looked:
+			if name[0] != 'a' {
+				t.Errorf("%s was looked at first", name)
+			}
+		case <-late:
+			t.Fatal("addresses are not looked at")
+		}
+	}
+}
+
+// A look that takes longer than a lease is made once.
+func TestALongLookKeepsItsLease(t *testing.T) {
+	l := newLab(t)
+	l.watched("long", "192.0.2.1:443")
+	l.watched("short", "192.0.2.2:443").Schedule = config.Schedule{Every: time.Second, Grade: -1}
+	l.running(Options{})
+	l.e.leaseFor = 2 * time.Second
+	b := newBlocked()
+	l.e.see = b.see(func(s *spec) bool { return s.Name == "long" })
+	l.begin()
+	shorts := 0
+	for shorts < 5 { // two leases later
+		if name := <-b.looks; name == "short" {
+			shorts++
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.count["long"] != 1 {
+		t.Errorf("it was looked at %d times at once", b.count["long"])
+	}
+	other, err := l.h.Claim(t.Context(), time.Now(), time.Now().Add(time.Minute), "another node", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range other {
+		if d.Name == "long" {
+			t.Error("another node gets a target that is being looked at")
+		}
+	}
+}
