@@ -27,11 +27,11 @@ const DefaultReload = 10 * time.Minute
 func Agree(target string, all []*Observation, known map[string]bool, changed map[string]time.Time, p Policy, now time.Time) []incident.Finding {
 	var list []incident.Finding
 	for _, k := range kindsOf(all...) {
-		disk := newest(all, Disk, k)
+		disk := bySource(all, Disk, k)
 		served := bySource(all, Served, k)
 		list = append(list, notReloaded(target, k, disk, served, changed, p, now)...)
 		list = append(list, notEverywhere(target, k, served)...)
-		list = append(list, strangers(target, served, disk, known)...)
+		list = append(list, strangers(served, disk, known)...)
 	}
 	return list
 }
@@ -52,45 +52,65 @@ func bySource(all []*Observation, source Source, k string) []seen {
 	return list
 }
 
-// newest is the certificate of a source that was issued last; nil: there is none.
-func newest(all []*Observation, source Source, k string) *seen {
+// successor is the certificate in a file that takes the place of a served one: the newest of those for one of its names. In
+// a folder there may lie those of other sites, and of CAs.
+func successor(served *Certificate, disk []seen) *seen {
 	var best *seen
-	for _, s := range bySource(all, source, k) {
-		if best == nil || s.c.NotBefore.After(best.c.NotBefore) {
+	for _, s := range disk {
+		if !s.c.IsCA && sharesName(s.c, served) && (best == nil || s.c.NotBefore.After(best.c.NotBefore)) {
 			best = &s
 		}
 	}
 	return best
 }
 
+// sharesName reports whether two certificates can serve the same name.
+func sharesName(a, b *Certificate) bool {
+	if len(a.Names) == 0 && len(b.Names) == 0 {
+		return a.Subject == b.Subject
+	}
+	return slices.ContainsFunc(a.Names, func(x string) bool {
+		return slices.ContainsFunc(b.Names, func(y string) bool { return covers(x, y) || covers(y, x) })
+	})
+}
+
+// covers reports whether a name is another one, or its wildcard: * is one label (RFC 9525, Section 6.3).
+func covers(x, y string) bool {
+	x, y = strings.ToLower(x), strings.ToLower(y)
+	if parent, ok := strings.CutPrefix(x, "*."); ok {
+		_, rest, _ := strings.Cut(y, ".")
+		return x == y || rest == parent
+	}
+	return x == y
+}
+
 // notReloaded finds servers that go on with an older certificate than lies on disk.
-func notReloaded(target, k string, disk *seen, served []seen, changed map[string]time.Time, p Policy, now time.Time) []incident.Finding {
-	if disk == nil {
-		return nil
-	}
-	since, ok := changed[disk.o.Place]
-	if !ok {
-		since = disk.c.NotBefore
-	}
+func notReloaded(target, k string, disk, served []seen, changed map[string]time.Time, p Policy, now time.Time) []incident.Finding {
 	patience := p.Reload
 	if patience <= 0 {
 		patience = DefaultReload
 	}
-	if now.Sub(since) < patience {
-		return nil
-	}
+	var newer *seen
 	var places []string
 	for _, s := range served {
-		if s.c.Fingerprint != disk.c.Fingerprint && s.c.NotBefore.Before(disk.c.NotBefore) {
-			places = append(places, s.o.Place)
+		d := successor(s.c, disk)
+		if d == nil || s.c.Fingerprint == d.c.Fingerprint || !s.c.NotBefore.Before(d.c.NotBefore) {
+			continue
+		}
+		since, ok := changed[d.o.Place]
+		if !ok {
+			since = d.c.NotBefore
+		}
+		if now.Sub(since) >= patience {
+			newer, places = d, append(places, s.o.Place)
 		}
 	}
-	if len(places) == 0 {
+	if newer == nil {
 		return nil
 	}
 	return []incident.Finding{{Key: incident.Key{Kind: KindNotReloaded, Subject: target + " " + k}, Severity: incident.Critical, Gone: 1,
 		Title: target + " was not reloaded: a newer certificate lies on disk",
-		Text:  fmt.Sprintf("%s has one from %s, and %s still serves an older one", disk.o.Place, disk.c.NotBefore.UTC().Format(time.DateOnly), strings.Join(places, ", "))}}
+		Text:  fmt.Sprintf("%s has one from %s, and %s still serves an older one", newer.o.Place, newer.c.NotBefore.UTC().Format(time.DateOnly), strings.Join(places, ", "))}}
 }
 
 // notEverywhere finds addresses of one target that serve different certificates of one kind.
@@ -114,14 +134,14 @@ func notEverywhere(target, k string, served []seen) []incident.Finding {
 }
 
 // strangers finds certificates that are served and that nobody here knows of.
-func strangers(target string, served []seen, disk *seen, known map[string]bool) []incident.Finding {
+func strangers(served, disk []seen, known map[string]bool) []incident.Finding {
 	if known == nil {
 		return nil
 	}
 	var list []incident.Finding
 	told := make(map[string]bool)
 	for _, s := range served {
-		if known[s.c.Fingerprint] || told[s.c.Fingerprint] || disk != nil && disk.c.Fingerprint == s.c.Fingerprint {
+		if known[s.c.Fingerprint] || told[s.c.Fingerprint] || slices.ContainsFunc(disk, func(d seen) bool { return d.c.Fingerprint == s.c.Fingerprint }) {
 			continue
 		}
 		told[s.c.Fingerprint] = true

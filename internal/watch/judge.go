@@ -146,7 +146,11 @@ func (j *judge) validity(l *Leaf) {
 		j.add(Critical, incident.Finding{Key: key(KindEarly, leaf), Severity: incident.Critical, Title: "the certificate of " + title(leaf) + " is not valid yet",
 			Text: "it begins in " + left(leaf.NotBefore.Sub(j.now)) + "; is a clock wrong?"})
 	}
-	if b := j.p.RenewBefore; b > 0 && leaf.NotAfter.After(j.now) && leaf.NotAfter.Sub(j.now) < b-b/10 {
+	b := j.p.RenewBefore
+	if life := leaf.Lifetime(); b >= life {
+		b = life / 3 // nobody renews before the beginning: it is meant for certificates that live longer
+	}
+	if b > 0 && leaf.NotAfter.After(j.now) && leaf.NotAfter.Sub(j.now) < b-b/10 {
 		j.add(Warning, incident.Finding{Key: key(KindOverdue, leaf), Severity: incident.Warning, Title: "the certificate of " + title(leaf) + " should have been renewed",
 			Text: "renewal was due " + short(b) + " before its end, " + left(leaf.NotAfter.Sub(j.now)) + " are left"})
 	}
@@ -159,12 +163,17 @@ func (j *judge) validity(l *Leaf) {
 	}
 	for i := range l.Chain {
 		c := &l.Chain[i]
-		if used[c.Fingerprint] || len(l.Path) == 0 || c.NotAfter.Sub(j.now) > j.p.critical().Before(c.Lifetime()) {
+		_, critical := j.spans(KindPath, c)
+		if used[c.Fingerprint] || len(l.Path) == 0 || c.NotAfter.Sub(j.now) > max(critical, 0) {
 			continue
 		}
 		// Clients that build a path of their own never look at it; old ones may stumble.
-		j.add(Warning, incident.Finding{Key: key(KindSent, c), Severity: incident.Warning, Title: "a certificate that is sent along and not needed runs out: " + title(c),
-			Text: "until " + c.NotAfter.UTC().Format(time.DateOnly)})
+		f := incident.Finding{Key: key(KindSent, c), Severity: incident.Warning, Title: "a certificate that is sent along and not needed runs out: " + title(c),
+			Text: "until " + c.NotAfter.UTC().Format(time.DateOnly)}
+		if !c.NotAfter.After(j.now) {
+			f.Title, f.Text = "a certificate that is sent along and not needed has expired: "+title(c), "since "+c.NotAfter.UTC().Format(time.DateOnly)
+		}
+		j.add(Warning, f)
 	}
 }
 
@@ -180,7 +189,7 @@ func (j *judge) expiry(kind string, c *Certificate, what string) {
 		}
 		return
 	}
-	critical, warning := j.before(j.p.critical(), DefaultCritical(), kind, c), j.before(j.p.warning(), DefaultWarning(), kind, c)
+	warning, critical := j.spans(kind, c)
 	switch {
 	case rest <= 0:
 		f.Severity, f.Step = incident.Emergency, "0"
@@ -195,13 +204,20 @@ func (j *judge) expiry(kind string, c *Certificate, what string) {
 	}
 }
 
-// before is when a span begins. A share is meant for leaves: of a CA's ten years it would be years, so the default's days
-// bound it there.
-func (j *judge) before(s, bound Span, kind string, c *Certificate) time.Duration {
-	if kind == KindPath && s.Time == 0 {
-		s.Time = bound.Time
+// spans are how long before a certificate's end it is a warning, and critical. A share is meant for leaves: of a CA's ten
+// years it would be years, so the default's days bound it there.
+func (j *judge) spans(kind string, c *Certificate) (warning, critical time.Duration) {
+	before := func(s, bound Span) time.Duration {
+		if kind == KindPath && s.Time == 0 {
+			s.Time = bound.Time
+		}
+		return s.Before(c.Lifetime())
 	}
-	return s.Before(c.Lifetime())
+	warning, critical = before(j.p.warning(), DefaultWarning()), before(j.p.critical(), DefaultCritical())
+	if j.p.Critical == (Span{}) && warning > 0 {
+		critical = min(critical, warning/4) // who wants to be warned late does not want an alarm before
+	}
+	return warning, critical
 }
 
 // identity judges name, strength and issuer.
@@ -227,10 +243,10 @@ func (j *judge) chain(l *Leaf) {
 		if l.Repairable {
 			text = "browsers repair it by fetching what is missing; curl, Java and most programs cannot connect"
 		}
-		j.add(Critical, incident.Finding{Key: incident.Key{Kind: KindChain, Subject: l.Leaf().Fingerprint}, Severity: incident.Critical, Title: "intermediate certificates are missing at " + j.o.Target, Text: text})
+		j.add(Critical, incident.Finding{Key: incident.Key{Kind: KindChain, Subject: l.Leaf().Fingerprint}, Severity: incident.Critical, Title: "intermediate certificates are missing behind that of " + title(l.Leaf()), Text: text})
 	}
-	if l.Leaf().NotAfter.Before(j.now) || l.Incomplete {
-		return // every store refuses what is expired or broken off: that has been said
+	if l.Leaf().NotAfter.Before(j.now) || l.Leaf().NotBefore.After(j.now) || l.Incomplete {
+		return // every store refuses what is expired, to come or broken off: that has been said
 	}
 	isOwn := slices.ContainsFunc(l.Trust, func(t Trust) bool { return t.Own && t.Trusted })
 	var refused []string
@@ -242,6 +258,11 @@ func (j *judge) chain(l *Leaf) {
 			trusted++
 		default:
 			refused = append(refused, t.Store+" ("+t.Problem+")")
+		}
+	}
+	for _, name := range j.p.Stores {
+		if len(l.Trust) > 0 && !slices.ContainsFunc(l.Trust, func(t Trust) bool { return t.Store == name }) {
+			refused = append(refused, name+" (there is no such trust store here)")
 		}
 	}
 	switch {
@@ -256,10 +277,13 @@ func (j *judge) chain(l *Leaf) {
 // revocation judges status and staple.
 func (j *judge) revocation(l *Leaf) {
 	leaf := l.Leaf()
-	if l.Revocation == "revoked" {
-		j.add(Critical, incident.Finding{Key: key(KindRevoked, leaf), Severity: incident.Emergency, Title: "the certificate of " + title(leaf) + " is revoked", Text: l.Revoked})
+	s, why := l.Staple, l.Revoked
+	if said := s != nil && s.Problem == "" && s.Status == "revoked"; said || l.Revocation == "revoked" {
+		if why == "" && said {
+			why = "the server itself sends the OCSP answer that says so"
+		}
+		j.add(Critical, incident.Finding{Key: key(KindRevoked, leaf), Severity: incident.Emergency, Title: "the certificate of " + title(leaf) + " is revoked", Text: why})
 	}
-	s := l.Staple
 	problem := ""
 	switch {
 	case s == nil && l.MustStaple:
@@ -295,7 +319,9 @@ func (j *judge) lists() {
 			f.Severity, f.Step = incident.Critical, "critical"
 			j.add(Critical, f)
 		}
-		j.v.Leaf = earlier(j.v.Leaf, l.NextUpdate)
+		if !l.NextUpdate.IsZero() {
+			j.v.Leaf = earlier(j.v.Leaf, l.NextUpdate)
+		}
 	}
 }
 
@@ -306,6 +332,8 @@ func (j *judge) fine() string {
 		return left(j.v.Leaf.Sub(j.now)) + " are left"
 	case j.o.AsksClient:
 		return "it answers"
+	case len(j.o.Lists) > 0:
+		return "a CRL that names no end"
 	}
 	j.v.State = Unknown
 	return fmt.Sprintf("nothing was found at %s", j.o.Place)
