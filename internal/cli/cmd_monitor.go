@@ -1,14 +1,18 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tlswright/tlswright/internal/watch"
 )
 
 const monitorLong = `Watch servers and files: certificates that run out, are not renewed, not
@@ -49,40 +53,62 @@ look is made by one of them, and what one that died had taken is looked at by
 another a little later.
 
 Each change of a target's state is one line on standard output; incidents are
-told on the channels of the file.`
+told on the channels of the file. --metrics ADDRESS tells Prometheus how
+everything stands, at /metrics; an address without a host is on loopback.`
+
+// monitorRunFlags are the flags of `monitor run`.
+type monitorRunFlags struct {
+	monitorFlags
+	isQuiet bool
+	metrics string
+}
 
 func newMonitorRun(a *app) *cobra.Command {
-	o := &monitorFlags{}
-	var isQuiet bool
+	o := &monitorRunFlags{}
 	cmd := &cobra.Command{
 		Use:     "run",
 		Short:   "Watch until it is told to end",
 		Long:    monitorRunLong + "\n\n" + exitCodeHelp,
-		Example: "  tlswright monitor run -c tlswright.yaml\n  tlswright monitor run --json",
+		Example: "  tlswright monitor run -c tlswright.yaml\n  tlswright monitor run --metrics 127.0.0.1:9465\n  tlswright monitor run --json",
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.monitorRun(cmd, o, isQuiet) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.monitorRun(cmd, o) },
 	}
 	o.register(cmd)
-	cmd.Flags().BoolVarP(&isQuiet, "quiet", "q", false, "tell trouble of the monitor's own only")
+	cmd.Flags().BoolVarP(&o.isQuiet, "quiet", "q", false, "tell trouble of the monitor's own only")
+	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`ADDRESS` where Prometheus reads, such as 127.0.0.1:9465 (default: as the file says, or none)")
 	cmd.Flags().Lookup("json").Usage = "tell what happens as JSON, a line each"
 	return cmd
 }
 
-func (a *app) monitorRun(cmd *cobra.Command, o *monitorFlags, isQuiet bool) (err error) {
+func (a *app) monitorRun(cmd *cobra.Command, o *monitorRunFlags) (err error) {
 	file, err := a.readMonitor(o.file)
 	if err != nil {
 		return err
 	}
-	told := &monitorLog{app: a, asJSON: o.asJSON, isQuiet: isQuiet, states: make(map[string]string)}
-	m, err := a.openMonitor(cmd.Context(), file, told.looked, slog.New(told))
+	metrics, err := a.openMonitorMetrics(cmp.Or(o.metrics, file.monitor.Metrics))
+	if err != nil {
+		return err
+	}
+	defer metrics.close()
+	told := &monitorLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet, states: make(map[string]string)}
+	looked := func(target string, v watch.Verdict, took time.Duration) {
+		metrics.looked(target, v, took)
+		told.looked(target, v, took)
+	}
+	m, err := a.openMonitor(cmd.Context(), file, looked, slog.New(told))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
+	services := []func(context.Context) error{m.engine.Run}
+	if metrics != nil {
+		metrics.begin(a, m, told)
+		services = append(services, metrics.serve)
+	}
 	told.begun(file.monitor, m.history.Where())
 	stop := a.monitorReloads(cmd.Context(), m, o.file)
 	defer stop()
-	if err := m.engine.Run(cmd.Context()); err != nil {
+	if err := serveAll(cmd.Context(), services...); err != nil {
 		return cannotRun(err, "")
 	}
 	return nil

@@ -139,13 +139,14 @@ type monitorLog struct {
 
 // monitorEvent is one line of `monitor run --json`.
 type monitorEvent struct {
-	Event    string            `json:"event"` // watching, state, incident, trouble
+	Event    string            `json:"event"` // watching, listening, state, incident, trouble
 	Time     string            `json:"time"`
 	Target   string            `json:"target,omitempty"`
 	State    *watch.State      `json:"state,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
 	Targets  int               `json:"targets,omitempty"`
 	Database string            `json:"database,omitempty"`
+	URL      string            `json:"url,omitempty"` // where it listens
 	Details  map[string]string `json:"details,omitempty"`
 }
 
@@ -165,6 +166,11 @@ func (l *monitorLog) begun(m *config.Monitor, where string) {
 		text += " and those of " + strings.Join(m.Lists, ", ")
 	}
 	l.tell(&l.app.ui.out, monitorEvent{Event: "watching", Targets: n, Database: where}, text+", kept in "+where)
+}
+
+// listening tells where something can be read.
+func (l *monitorLog) listening(what, url string) {
+	l.tell(&l.app.ui.out, monitorEvent{Event: "listening", Reason: what, URL: url}, what+": "+url)
 }
 
 // looked tells of a look if the target stands otherwise than before.

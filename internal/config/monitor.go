@@ -17,8 +17,9 @@ type Monitor struct {
 	Keep     Retention
 	Database string // URL of a PostgreSQL database that several nodes share; "": a file in the home
 	Beat     Beat
-	Parallel int // looks at the same time; 0: 64
-	PerHost  int // at one address at the same time; 0: 2
+	Metrics  string // address where Prometheus reads; "": none. One without a host is on loopback
+	Parallel int    // looks at the same time; 0: 64
+	PerHost  int    // at one address at the same time; 0: 2
 	// AllowPrivate lets what certificates name (issuers, CRLs, OCSP) be fetched from private addresses.
 	AllowPrivate bool
 }

@@ -79,6 +79,7 @@ func (r *monitorReader) monitor(n node) error {
 		"parallel":      setCount(&m.Parallel),
 		"per-host":      setCount(&m.PerHost),
 		"allow-private": setTruth(&m.AllowPrivate),
+		"metrics":       func(n node) error { return setLocal(n, &m.Metrics) },
 		"keep": func(n node) error {
 			return eachOf(n, map[string]func(node) error{"looks": setSpan(&m.Keep.Checks), "days": setSpan(&m.Keep.Rollups), "changes": setSpan(&m.Keep.Changes)})
 		},
@@ -203,6 +204,23 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		return w, fail(n.ast, "add live: NAME", "%s reloads, and renews nothing", n.label())
 	}
 	return w, nil
+}
+
+// setLocal reads an address to listen on. One without a host is on loopback: what is to be reached by others says so.
+func setLocal(n node, to *string) error {
+	text, err := plainText(n)
+	if err != nil {
+		return err
+	}
+	host, err := hostPort(n, text)
+	if err != nil {
+		return err
+	}
+	if host == "" {
+		text = "127.0.0.1" + text
+	}
+	*to = text
+	return nil
 }
 
 // setAddresses reads all, first, or a list of addresses.

@@ -27,6 +27,7 @@ func conformance(t *testing.T, open func(*testing.T) *History) {
 		{"claims are handed over", claimsAreHandedOver},
 		{"once in a while is once", onceInAWhile},
 		{"what was seen is found again", whatWasSeen},
+		{"an estate is read at one go", anEstateIsRead},
 		{"changes are told once", changesAreToldOnce},
 		{"an outage does not hide a change", anOutageHidesNothing},
 		{"incidents have one life", incidentsHaveOneLife},

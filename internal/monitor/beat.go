@@ -87,4 +87,7 @@ func (e *Engine) beat(ctx context.Context, url string) {
 		return
 	}
 	_ = response.Body.Close() // the answer does not matter
+	if err := e.o.History.SetFact(ctx, e.o.Now(), beatFact, ""); err != nil {
+		e.o.Log.Warn("a sign of life could not be noted", "error", err.Error())
+	}
 }

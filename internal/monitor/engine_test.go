@@ -77,6 +77,7 @@ func (l *lab) check(later time.Duration) map[string]history.Result {
 // server is one whose certificates can be replaced while it runs.
 type server struct {
 	address string
+	stop    func() // ends listening
 	mu      sync.Mutex
 	config  *tls.Config
 }
@@ -104,7 +105,7 @@ func (l *lab) server(leaves ...*pkitest.Leaf) *server {
 		l.Fatal(err)
 	}
 	l.Cleanup(func() { nl.Close() })
-	s.address = nl.Addr().String()
+	s.address, s.stop = nl.Addr().String(), func() { nl.Close() }
 	go func() {
 		for {
 			c, err := nl.Accept()

@@ -1,0 +1,52 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// wholeMonitor reads the file that shows every key.
+func wholeMonitor(t *testing.T) *Monitor {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "monitor.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := ReadMonitor(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.RelativeTo("/etc/tlswright")
+	return m
+}
+
+// refusedMonitors says of texts why they are refused.
+func refusedMonitors(t *testing.T, list map[string]string) {
+	t.Helper()
+	for text, want := range list {
+		_, err := ReadMonitor([]byte(text))
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(e.Error()+e.Hint, want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestMetricsAreOnLoopbackUnlessToldOtherwise(t *testing.T) {
+	if m := wholeMonitor(t); m.Metrics != "127.0.0.1:9465" {
+		t.Errorf("%q", m.Metrics)
+	}
+	for text, want := range map[string]string{":9465": "127.0.0.1:9465", "0.0.0.0:9465": "0.0.0.0:9465", "[::1]:9465": "[::1]:9465"} {
+		m, err := ReadMonitor([]byte("monitor: {targets: ['a:443'], metrics: '" + text + "'}"))
+		if err != nil || m.Metrics != want {
+			t.Errorf("%s: %+v, %v", text, m, err)
+		}
+	}
+	refusedMonitors(t, map[string]string{
+		"monitor:\n  targets: [a:443]\n  metrics: here":            `line 3, column 12: monitor.metrics: "here" is not an address with a port`,
+		"monitor:\n  targets: [a:443]\n  metrics: 'example.com:1'": "is not an address of this machine",
+	})
+}
