@@ -69,7 +69,7 @@ func (o *monitorCheckFlags) adHoc(args []string) *monitorFile {
 	m := &config.Monitor{Policy: watch.Policy{Warning: watch.Span{Time: time.Duration(o.warning) * day}, Critical: watch.Span{Time: time.Duration(o.critical) * day}, Patience: 1}}
 	every := time.Duration(-1)
 	if o.grade {
-		every = 0
+		every = 1 // by every look: whoever asks for grades wants them now, however many
 	}
 	for _, address := range args {
 		m.Targets = append(m.Targets, config.Watched{Address: address, StartTLS: o.startTLS, ServerName: o.serverName, CA: o.ca, Schedule: config.Schedule{Grade: every}})

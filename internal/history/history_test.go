@@ -19,7 +19,7 @@ import (
 
 // conformance is what every database must do. open gives a new, empty history, closed when the test ends.
 func conformance(t *testing.T, open func(*testing.T) *History) {
-	for _, c := range append(stories(), []conformanceCase{
+	for _, c := range append(append(stories(), ofMany()...), []conformanceCase{
 		{"targets come and go with the file", targetsComeAndGo},
 		{"a person's targets are a person's", targetsOfAPerson},
 		{"a look is claimed once", aLookIsClaimedOnce},

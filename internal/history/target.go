@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -15,19 +16,20 @@ import (
 
 // Target is one that is watched, with how it stands.
 type Target struct {
-	Name     string
-	Spec     json.RawMessage // what the monitor knows of it
-	Origin   Origin
-	Next     time.Time // of the next look
-	Last     time.Time // of the last one; zero: there was none
-	State    watch.State
-	Reason   string
-	Leaf     time.Time // the three ends, see watch.Verdict
-	Path     time.Time
-	Sent     time.Time
-	Grade    string
-	GradedAt time.Time
-	Places   int
+	Name      string
+	Spec      json.RawMessage // what the monitor knows of it
+	Origin    Origin
+	Next      time.Time // of the next look
+	Last      time.Time // of the last one; zero: there was none
+	State     watch.State
+	Reason    string
+	Leaf      time.Time // the three ends, see watch.Verdict
+	Path      time.Time
+	Sent      time.Time
+	Grade     string
+	GradedAt  time.Time
+	GradeFrom time.Time // no full scan is made before; zero: it may be made
+	Places    int
 }
 
 // Origin is who wants a target watched.
@@ -44,6 +46,21 @@ type Wanted struct {
 	Name  string
 	Spec  json.RawMessage
 	First time.Time // when it is first looked at, where it is new
+	// Grade is how often a full scan is made of it; 0: never. Of many new targets the first full scans are spread over this time.
+	Grade time.Duration
+}
+
+// gradeAtOnce is how many new targets may be scanned in full by their first looks: such a scan is a hundred connections.
+const gradeAtOnce = 100
+
+// gradeFrom is when the first full scan of the n-th new target may be made: the same for the same name.
+func (w *Wanted) gradeFrom(n int) time.Time {
+	if n < gradeAtOnce || w.Grade <= 0 {
+		return time.Time{}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(w.Name)) // it never fails
+	return w.First.Add(time.Duration(float64(w.Grade) * float64(h.Sum32()) / (1 << 32)))
 }
 
 // Synchronize makes the targets of an origin these and no others. Those that are gone are forgotten, with their places;
@@ -61,6 +78,7 @@ func (h *History) Synchronize(ctx context.Context, origin Origin, wanted []Wante
 		if err != nil {
 			return err
 		}
+		fresh := 0
 		for _, w := range wanted {
 			spec, known := old[w.Name]
 			delete(old, w.Name)
@@ -68,10 +86,13 @@ func (h *History) Synchronize(ctx context.Context, origin Origin, wanted []Wante
 				continue
 			}
 			// Another schedule counts from now on; what is looked at just now may be filed.
-			if err := c.exec(`INSERT INTO targets (name, spec, origin, next_at) VALUES ($1, $2, $3, $4)
+			if err := c.exec(`INSERT INTO targets (name, spec, origin, next_at, grade_from) VALUES ($1, $2, $3, $4, $5)
 				ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, origin = excluded.origin, next_at = excluded.next_at`,
-				w.Name, string(w.Spec), string(origin), millis(w.First)); err != nil {
+				w.Name, string(w.Spec), string(origin), millis(w.First), millis(w.gradeFrom(fresh))); err != nil {
 				return err
+			}
+			if !known {
+				fresh++
 			}
 		}
 		for name := range old {
@@ -252,13 +273,13 @@ func (h *History) Free(ctx context.Context, holder string) error {
 	})
 }
 
-const targetColumns = `name, spec, origin, next_at, last_at, state, reason, leaf_ends, path_ends, sent_ends, grade, graded_at, places`
+const targetColumns = `name, spec, origin, next_at, last_at, state, reason, leaf_ends, path_ends, sent_ends, grade, graded_at, grade_from, places`
 
 func scanTarget(scan func(...any) error) (t Target, err error) {
 	var spec, origin string
-	var next, last, state, leaf, path, sent, graded int64
-	err = scan(&t.Name, &spec, &origin, &next, &last, &state, &t.Reason, &leaf, &path, &sent, &t.Grade, &graded, &t.Places)
+	var next, last, state, leaf, path, sent, graded, from int64
+	err = scan(&t.Name, &spec, &origin, &next, &last, &state, &t.Reason, &leaf, &path, &sent, &t.Grade, &graded, &from, &t.Places)
 	t.Spec, t.Origin, t.State = json.RawMessage(spec), Origin(origin), watch.State(state)
-	t.Next, t.Last, t.Leaf, t.Path, t.Sent, t.GradedAt = moment(next), moment(last), moment(leaf), moment(path), moment(sent), moment(graded)
+	t.Next, t.Last, t.Leaf, t.Path, t.Sent, t.GradedAt, t.GradeFrom = moment(next), moment(last), moment(leaf), moment(path), moment(sent), moment(graded), moment(from)
 	return t, err
 }

@@ -212,7 +212,7 @@ func (e *Engine) look(ctx context.Context, d *history.Due) (r history.Result, ok
 func (e *Engine) lookAt(ctx context.Context, d *history.Due, s *spec) (r history.Result, ok bool) {
 	begin := e.o.Now()
 	r = history.Result{Target: d.Name}
-	all := e.see(ctx, s, s.wantsGrade(d.GradedAt, begin), d.Before)
+	all := e.see(ctx, s, s.wantsGrade(&d.Target, begin), d.Before)
 	if ctx.Err() != nil {
 		return r, false
 	}

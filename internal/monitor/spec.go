@@ -152,7 +152,7 @@ func Wanted(c *config.Monitor, now time.Time) ([]history.Wanted, error) {
 			return nil, err
 		}
 		// What is new is looked at soon, but not all in the same moment.
-		list = append(list, history.Wanted{Name: s.Name, Spec: text, First: now.Add(time.Duration(i) * 20 * time.Millisecond)})
+		list = append(list, history.Wanted{Name: s.Name, Spec: text, First: now.Add(time.Duration(i) * 20 * time.Millisecond), Grade: s.gradeEvery()})
 	}
 	return list, nil
 }
@@ -254,10 +254,19 @@ func (s *spec) timeout() time.Duration {
 }
 
 // wantsGrade reports whether a full scan is due.
-func (s *spec) wantsGrade(last, now time.Time) bool {
-	every := s.Schedule.Grade
-	if every == 0 {
-		every = DefaultGrade
+func (s *spec) wantsGrade(t *history.Target, now time.Time) bool {
+	every := s.gradeEvery()
+	return every > 0 && now.Sub(t.GradedAt) >= every && !now.Before(t.GradeFrom)
+}
+
+// gradeEvery is how often a full scan is made; 0: never.
+func (s *spec) gradeEvery() time.Duration {
+	switch every := s.Schedule.Grade; {
+	case s.Address == "", every < 0:
+		return 0
+	case every == 0:
+		return DefaultGrade
+	default:
+		return every
 	}
-	return s.Address != "" && every > 0 && now.Sub(last) >= every
 }
