@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
+	"github.com/robfig/cron/v3"
 
 	"github.com/tlswright/tlswright/internal/watch"
 )
@@ -76,29 +76,44 @@ func (r *monitorReader) monitor(n node) error {
 		"channels":      r.channels,
 		"escalate":      r.escalate,
 		"database":      setText(&m.Database),
-		"parallel":      setCount(&m.Parallel),
-		"per-host":      setCount(&m.PerHost),
+		"parallel":      setNumber(&m.Parallel, 10_000),
+		"per-host":      setNumber(&m.PerHost, 1000),
 		"allow-private": setTruth(&m.AllowPrivate),
 		"metrics":       func(n node) error { return setLocal(n, &m.Metrics) },
 		"keep": func(n node) error {
 			return eachOf(n, map[string]func(node) error{"looks": setSpan(&m.Keep.Checks), "days": setSpan(&m.Keep.Rollups), "changes": setSpan(&m.Keep.Changes)})
 		},
 		"heartbeat": func(n node) error {
-			return eachOf(n, map[string]func(node) error{"url": func(n node) error { return setURL(n, &m.Beat.URL, "http", "https") }, "every": setSpan(&m.Beat.Every)})
+			return eachOf(n, map[string]func(node) error{"url": func(n node) error { return setURL(n, &m.Beat.URL, "http", "https") }, "every": setTime(&m.Beat.Every)})
 		},
 	}
 	maps.Copy(readers, scheduleReaders(&m.Defaults))
 	maps.Copy(readers, policyReaders(&m.Policy))
-	return eachOf(n, readers)
+	if err := eachOf(n, readers); err != nil {
+		return err
+	}
+	return contradictions(n, &m.Defaults, &m.Policy)
+}
+
+// contradictions finds settings that are right by themselves, and not together.
+func contradictions(n node, s *Schedule, p *watch.Policy) error {
+	w, c := p.Warning, p.Critical
+	switch {
+	case s.Every != 0 && s.Cron != "":
+		return fail(n.ast, "keep one of them", "%s has both every and cron", n.label())
+	case w.Time > 0 && c.Time > w.Time && c.Share == 0, w.Share > 0 && c.Share > w.Share && c.Time == 0:
+		return fail(n.ast, "let warning be more than critical: it comes first", "%s: critical begins before warning", n.label())
+	}
+	return nil
 }
 
 // scheduleReaders are the keys that say when to look, of a target or of all.
 func scheduleReaders(s *Schedule) map[string]func(node) error {
 	return map[string]func(node) error{
-		"every":   setSpan(&s.Every),
-		"cron":    setText(&s.Cron),
+		"every":   setTime(&s.Every),
+		"cron":    setCron(&s.Cron),
 		"grade":   setSpan(&s.Grade),
-		"timeout": setSpan(&s.Timeout),
+		"timeout": setTime(&s.Timeout),
 	}
 }
 
@@ -108,25 +123,75 @@ func policyReaders(p *watch.Policy) map[string]func(node) error {
 		"warning":      setSpanOrShare(&p.Warning),
 		"critical":     setSpanOrShare(&p.Critical),
 		"renew-before": setSpan(&p.RenewBefore),
-		"patience":     setCount(&p.Patience),
+		"patience":     setNumber(&p.Patience, 1000),
 		"stores":       setTexts(&p.Stores),
-		"reload":       setSpan(&p.Reload),
+		"reload":       setTime(&p.Reload),
 		"issuers":      setTexts(&p.Issuers),
 	}
 }
 
-// setSpanOrShare reads "30d", "33%", or both: "30d or 33%".
+// setTime reads a time that cannot be none.
+func setTime(to *time.Duration) func(node) error {
+	return func(n node) error {
+		text, err := plainText(n)
+		if err == nil {
+			*to, err = span(n, text)
+		}
+		return err
+	}
+}
+
+// setNumber reads a number that cannot be none.
+func setNumber(to *int, most int) func(node) error {
+	return func(n node) error {
+		text, err := plainText(n)
+		if err != nil {
+			return err
+		}
+		number, err := strconv.Atoi(text)
+		if err != nil || number < 1 || number > most {
+			return fail(n.ast, fmt.Sprintf("write a number from 1 to %d", most), "%s is %q", n.label(), text)
+		}
+		*to = number
+		return nil
+	}
+}
+
+// setCron reads an expression of five fields, or one such as @daily, which must come true some day.
+func setCron(to *string) func(node) error {
+	return func(n node) error {
+		text, err := plainText(n)
+		if err != nil {
+			return err
+		}
+		schedule, err := cron.ParseStandard(text)
+		switch {
+		case err != nil:
+			return fail(n.ast, "write it as \"30 3 * * *\": minute, hour, day, month, day of the week, in UTC", "%s is %q: %v", n.label(), text, err)
+		case schedule.Next(time.Now().UTC()).IsZero():
+			return fail(n.ast, "name a day that its month has", "%s is %q, which never comes", n.label(), text)
+		}
+		*to = text
+		return nil
+	}
+}
+
+// setSpanOrShare reads "30d", "33%", both as "30d or 33%", or "none".
 func setSpanOrShare(to *watch.Span) func(node) error {
 	return func(n node) error {
 		text, err := plainText(n)
 		if err != nil {
 			return err
 		}
+		if text == "none" {
+			*to = watch.Span{Time: -1}
+			return nil
+		}
 		for _, part := range strings.Split(text, " or ") {
 			part = strings.TrimSpace(part)
 			if share, ok := strings.CutSuffix(part, "%"); ok {
 				percent, err := strconv.ParseFloat(share, 64)
-				if err != nil || percent <= 0 || percent >= 100 {
+				if err != nil || !(percent > 0 && percent < 100) {
 					return fail(n.ast, "write it as 30d, 33% or 30d or 33%", "%s: %q is no share", n.label(), part)
 				}
 				to.Share = percent / 100
@@ -198,12 +263,10 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		return w, fail(n.ast, "add files:, or take it out", "%s has passwords, and no files", n.label())
 	case w.System && len(w.CA) == 0:
 		return w, fail(n.ast, "take it out: the system's roots are trusted where ca is not given", "%s: system says nothing without ca", n.label())
-	case w.Schedule.Every != 0 && w.Schedule.Cron != "":
-		return w, fail(n.ast, "keep one of them", "%s has both every and cron", n.label())
 	case len(w.Renew.Reload) > 0 && w.Renew.Live == "":
 		return w, fail(n.ast, "add live: NAME", "%s reloads, and renews nothing", n.label())
 	}
-	return w, nil
+	return w, contradictions(n, &w.Schedule, &w.Policy)
 }
 
 // setLocal reads an address to listen on. One without a host is on loopback: what is to be reached by others says so.
@@ -287,83 +350,12 @@ func (r *monitorReader) escalate(n node) error {
 	return eachOf(n, readers)
 }
 
-func (r *monitorReader) channels(n node) error {
-	list, err := n.list()
-	if err != nil || len(list) > maxChannels {
-		return fail(n.ast, "write each as - name: ops, kind: email, …", "%s is not a list of at most %d channels", n.label(), maxChannels)
-	}
-	for _, e := range list {
-		c, err := readChannel(e)
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(r.m.Channels, func(other Channel) bool { return other.Name == c.Name }) {
-			return fail(e.ast, "choose another name", "two channels are called %s", c.Name)
-		}
-		r.m.Channels = append(r.m.Channels, c)
-	}
-	return nil
-}
-
-// channelKeys are the keys that each kind of channel has, beside those of all.
-func channelKeys() map[string][]string {
-	return map[string][]string{
-		"email":   {"server", "security", "user", "password-file", "from", "to", "ca"},
-		"slack":   {"url", "url-file", "ca"},
-		"webhook": {"url", "url-file", "secret-file", "ca"},
-		"command": {"command"},
-	}
-}
-
-func readChannel(n node) (c Channel, err error) {
-	c.Place.Line, c.Place.Column = nodePlace(n.ast)
-	written := make(map[string]ast.Node)
-	readers := map[string]func(node) error{
-		"name":          func(n node) error { return setName(n, &c.Name) },
-		"kind":          setWord(&c.Kind, map[string]string{"email": "email", "slack": "slack", "webhook": "webhook", "command": "command"}),
-		"from-severity": setWord(&c.Least, map[string]string{"warning": "warning", "critical": "critical", "emergency": "emergency"}),
-		"targets":       setTexts(&c.Targets),
-		"url":           setText(&c.URL),
-		"url-file":      setText(&c.URLFile),
-		"secret-file":   setText(&c.Secret),
-		"server":        setText(&c.Server),
-		"security":      setWord(&c.Security, map[string]string{"starttls": "starttls", "tls": "tls", "none": "none"}),
-		"user":          setText(&c.User),
-		"password-file": setText(&c.Password),
-		"from":          setText(&c.From),
-		"to":            setTexts(&c.To),
-		"ca":            setText(&c.CA),
-		"command":       setWords(&c.Command),
-	}
-	for name, read := range readers {
-		readers[name] = func(n node) error { written[name] = n.ast; return read(n) }
-	}
-	if err := eachOf(n, readers); err != nil {
-		return c, err
-	}
-	switch {
-	case c.Kind == "":
-		return c, fail(n.ast, "add kind: email, slack, webhook or command", "%s has no kind", n.label())
-	case c.Name == "":
-		c.Name = c.Kind
-	case c.URL != "" && c.URLFile != "":
-		return c, fail(written["url-file"], "keep one of them", "%s has both url and url-file", n.label())
-	}
-	known := append(channelKeys()[c.Kind], "name", "kind", "from-severity", "targets")
-	for _, name := range slices.Sorted(maps.Keys(written)) {
-		if !slices.Contains(known, name) {
-			return c, fail(written[name], fmt.Sprintf("channels of kind %s have: %s", c.Kind, strings.Join(channelKeys()[c.Kind], ", ")), "%s of a channel of kind %s means nothing", name, c.Kind)
-		}
-	}
-	return c, nil
-}
-
 // RelativeTo makes every file name absolute: names that are not are below dir, which is the folder of the file they
 // stand in.
 func (m *Monitor) RelativeTo(dir string) {
 	fix := func(names ...*string) {
 		for _, n := range names {
-			if *n != "" && !filepath.IsAbs(*n) {
+			if *n != "" && !filepath.IsAbs(*n) && !strings.HasPrefix(*n, FromEnvironment) {
 				*n = filepath.Join(dir, *n)
 			}
 		}
