@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/incident"
@@ -57,6 +59,9 @@ func (p *poster) post(ctx context.Context, body []byte, header http.Header) erro
 	u, err := p.address()
 	if err != nil {
 		return &RefusedError{err}
+	}
+	if word, ok := u.User.Password(); ok { // what sends requests without a client leaves that to us
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+word)))
 	}
 	r := (&http.Request{Method: http.MethodPost, URL: u, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }}).WithContext(ctx)
@@ -121,7 +126,7 @@ type Payload struct {
 }
 
 func payload(m *Message) Payload {
-	return Payload{ID: m.ID, Event: m.Event, Severity: m.Severity, Incident: m.Incident, Kind: m.Key.Kind, Subject: m.Key.Subject, Title: m.Title, Text: m.Text, Step: m.Step,
+	return Payload{ID: m.ID, Event: m.Event, Severity: m.Severity, Incident: m.Incident, Kind: m.Key.Kind, Subject: m.Key.Subject, Title: cut(m.Title, maxTitle), Text: cut(m.Text, maxText), Step: m.Step,
 		Targets: m.Targets, Affected: m.Affected, At: m.At, Since: m.Since, Link: m.Link, Test: m.Test}
 }
 
@@ -177,8 +182,8 @@ func (s *slack) Send(ctx context.Context, m Message) error {
 		Text   *field  `json:"text,omitempty"`
 		Fields []field `json:"fields,omitempty"`
 	}
-	bold := func(label, text string) field { return field{"mrkdwn", "*" + label + "*\n" + escape(text)} }
-	blocks := []block{{Type: "section", Text: &field{"mrkdwn", sign(&m) + " *" + escape(Subject(&m)) + "*\n" + escape(cut(m.Text, 2000))}}}
+	bold := func(label, text string) field { return field{"mrkdwn", "*" + label + "*\n" + escape(text, 1500)} }
+	blocks := []block{{Type: "section", Text: &field{"mrkdwn", sign(&m) + " *" + escape(Subject(&m), 800) + "*\n" + escape(m.Text, 2000)}}}
 	fields := []field{bold("Kind", m.Key.Kind)}
 	if len(m.Targets) > 0 {
 		text := cut(strings.Join(m.Targets, ", "), 1000)
@@ -192,9 +197,9 @@ func (s *slack) Send(ctx context.Context, m Message) error {
 	}
 	blocks = append(blocks, block{Type: "section", Fields: fields})
 	if m.Link != "" {
-		blocks = append(blocks, block{Type: "section", Text: &field{"mrkdwn", "<" + escape(m.Link) + "|more>"}})
+		blocks = append(blocks, block{Type: "section", Text: &field{"mrkdwn", "<" + escape(m.Link, 2000) + "|more>"}})
 	}
-	body, err := json.Marshal(map[string]any{"text": Subject(&m), "blocks": blocks})
+	body, err := json.Marshal(map[string]any{"text": escape(Subject(&m), 800), "blocks": blocks})
 	if err != nil {
 		return &RefusedError{err}
 	}
@@ -214,15 +219,21 @@ func sign(m *Message) string {
 	return ":warning:"
 }
 
-// escape keeps a text from meaning anything to Slack: emphasis, links, and names that would call everybody.
-func escape(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "∗", "`", "'").Replace(pki.Printable(s))
-}
-
-// cut shortens a text to at most n bytes, at the end of a letter.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
+// escape keeps a text from meaning anything to Slack: emphasis, links, and names that would call everybody. It has at most so
+// many letters, as Slack refuses what is longer and nobody would hear of it.
+func escape(s string, most int) string {
+	special := map[rune]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '*': "∗", '`': "'", '@': "@\u200b"} // the last: no letter is behind it
+	var b strings.Builder
+	for _, r := range pki.Printable(s) {
+		piece, ok := special[r]
+		if !ok {
+			piece = string(r)
+		}
+		if most -= utf8.RuneCountInString(piece); most < 1 {
+			b.WriteString("…")
+			break
+		}
+		b.WriteString(piece)
 	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
+	return b.String()
 }

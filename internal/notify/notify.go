@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,17 +112,16 @@ func Wants(c *config.Channel, n *incident.Notice) bool {
 	if n.Severity < least {
 		return false
 	}
-	if len(c.Targets) == 0 || len(n.Targets) == 0 {
-		return true // of what is over, no target is left to go by
+	targets := n.All
+	if len(targets) == 0 {
+		targets = n.Targets
 	}
-	for _, pattern := range c.Targets {
-		for _, t := range n.Targets {
-			if incident.Matches(pattern, t) {
-				return true
-			}
-		}
+	if len(c.Targets) == 0 || len(targets) == 0 {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(c.Targets, func(pattern string) bool {
+		return slices.ContainsFunc(targets, func(t string) bool { return incident.Matches(pattern, t) })
+	})
 }
 
 func rootsOf(file string) ([]*x509.Certificate, error) {
@@ -129,8 +131,15 @@ func rootsOf(file string) ([]*x509.Certificate, error) {
 	return keystore.ReadCertificates(file)
 }
 
-// secret reads a file with one secret, without the line's end.
+// secret reads a file with one secret, without the line's end, or takes it from the environment.
 func secret(file string) (string, error) {
+	if name, ok := strings.CutPrefix(file, config.FromEnvironment); ok {
+		text := os.Getenv(name)
+		if text == "" {
+			return "", fmt.Errorf("the environment variable %s is not set", name)
+		}
+		return text, nil
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
@@ -140,17 +149,20 @@ func secret(file string) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
-	case info.Mode().Perm()&0o007 != 0:
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0: // modes say nothing there
 		return "", fmt.Errorf("%s can be read by everybody: chmod 600 it", file)
-	case info.Size() > maxSecret:
-		return "", fmt.Errorf("%s is too long for a secret", file)
 	}
-	data, err := os.ReadFile(file)
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	text := strings.TrimRight(string(data), "\r\n")
-	if err == nil && text == "" {
+	switch {
+	case err != nil:
+		return "", err
+	case len(data) > maxSecret:
+		return "", fmt.Errorf("%s is too long for a secret", file)
+	case text == "":
 		return "", fmt.Errorf("%s is empty", file)
 	}
-	return text, err
+	return text, nil
 }
 
 // client is the TLS configuration of channels.

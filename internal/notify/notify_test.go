@@ -277,6 +277,81 @@ func TestSlackGetsBlocks(t *testing.T) {
 	}
 }
 
+// What a stranger's certificate says must not make a message that Slack refuses, nor call everybody.
+func TestSlackTakesHostileTexts(t *testing.T) {
+	url, _, bodies := receiver(t, http.StatusOK)
+	m := message()
+	m.Title, m.Text = strings.Repeat("<!channel>&@all ", 500), strings.Repeat("&<>", 2000)
+	m.Targets = []string{strings.Repeat("&", 3000)}
+	if err := open(t, config.Channel{Kind: "slack", URL: url}).Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Text   string
+		Blocks []struct {
+			Text   struct{ Text string }
+			Fields []struct{ Text string }
+		}
+	}
+	if err := json.Unmarshal(<-bodies, &got); err != nil {
+		t.Fatal(err)
+	}
+	// Slack's bounds: 3000 letters for the text of a section, 2000 for one of its fields.
+	for _, b := range got.Blocks {
+		if n := len([]rune(b.Text.Text)); n > 3000 {
+			t.Errorf("a section has %d letters", n)
+		}
+		for _, f := range b.Fields {
+			if n := len([]rune(f.Text)); n > 2000 {
+				t.Errorf("a field has %d letters", n)
+			}
+			if strings.HasSuffix(strings.TrimSuffix(f.Text, "…"), "&am") {
+				t.Error("an entity is cut in two")
+			}
+		}
+	}
+	for _, text := range []string{got.Text, got.Blocks[0].Text.Text} {
+		if strings.Contains(text, "<!") || strings.Contains(text, "@all") {
+			t.Errorf("somebody is called: %.60s", text)
+		}
+	}
+}
+
+func TestLongTextsAreCut(t *testing.T) {
+	m := message()
+	m.Title, m.Text = strings.Repeat("very long ", 1000), strings.Repeat("ä", 100_000)
+	if n := len(Subject(&m)); n > 400 {
+		t.Errorf("a subject has %d bytes", n)
+	}
+	if n := len(Body(&m)); n > 20_000 {
+		t.Errorf("a message has %d bytes", n)
+	}
+	if p := payload(&m); len(p.Text) > 20_000 || len(p.Title) > 4000 {
+		t.Errorf("a payload has a text of %d bytes", len(p.Text))
+	}
+}
+
+func TestSecretsComeFromTheEnvironmentToo(t *testing.T) {
+	url, got, bodies := receiver(t, http.StatusOK)
+	t.Setenv("TEST_HOOK", strings.Replace(url, "http://", "http://me:my%20word@", 1)+"/hidden")
+	t.Setenv("TEST_KEY", "key")
+	if err := open(t, config.Channel{Kind: "webhook", URLFile: "env:TEST_HOOK", Secret: "env:TEST_KEY"}).Send(t.Context(), message()); err != nil {
+		t.Fatal(err)
+	}
+	r, body := <-got, <-bodies
+	at, _ := strconv.ParseInt(r.Header.Get(TimeHeader), 10, 64)
+	if r.Header.Get(SignatureHeader) != Sign("key", at, body) {
+		t.Error("the signature does not fit")
+	}
+	if user, word, ok := r.BasicAuth(); !ok || user != "me" || word != "my word" {
+		t.Errorf("it came as %q, %v", user, ok)
+	}
+	_, err := New(config.Channel{Name: "x", Kind: "webhook", URL: url, Secret: "env:TEST_MISSING"}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "TEST_MISSING") {
+		t.Errorf("a variable that is not set: %v", err)
+	}
+}
+
 func TestACommandGetsTheNotice(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
@@ -341,6 +416,11 @@ func TestWhoIsToldOfWhat(t *testing.T) {
 		if got := Wants(&test.channel, &n); got != test.want {
 			t.Errorf("%+v is told: %v", test.channel, got)
 		}
+	}
+	// Only so many targets are named in a message; all of them choose the channels.
+	n.All = []string{"a.example:443", "b.example:443", "z.example:443"}
+	if !Wants(&config.Channel{Targets: []string{"z.*"}}, &n) {
+		t.Error("a channel is not told of the last of many targets")
 	}
 }
 

@@ -8,6 +8,20 @@ import (
 	"github.com/tlswright/tlswright/pki"
 )
 
+// Bounds on texts, in bytes: names in certificates are a stranger's, and may be long.
+const (
+	maxTitle = 300
+	maxText  = 8000
+)
+
+// cut shortens a text to at most n bytes, at the end of a letter.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
 // Subject is a message in one line, fit to print: "[CRITICAL] the certificate of a.example runs out".
 func Subject(m *Message) string {
 	word := strings.ToUpper(m.Severity.String())
@@ -21,7 +35,7 @@ func Subject(m *Message) string {
 	case m.Event == incident.Escalated:
 		word += ", NOT ACKNOWLEDGED"
 	}
-	return pki.Printable(fmt.Sprintf("[%s] %s", word, m.Title))
+	return pki.Printable(fmt.Sprintf("[%s] %s", word, cut(m.Title, maxTitle)))
 }
 
 // Body is a message in full, as plain text of some lines.
@@ -36,7 +50,7 @@ func Body(m *Message) string {
 		b.WriteString("Somebody has asked tlswright to try this channel. Nothing is wrong.\n\n")
 	}
 	if m.Text != "" && m.Text != m.Title {
-		b.WriteString(pki.Printable(m.Text) + "\n\n")
+		b.WriteString(pki.Printable(cut(m.Text, maxText)) + "\n\n")
 	}
 	switch m.Event {
 	case incident.ResolvedNow:
