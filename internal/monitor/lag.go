@@ -22,7 +22,7 @@ type Lag struct {
 	P50, P99 time.Duration // half of the looks, and 99 of a hundred, began sooner; at most a tenth too much
 	// Buckets counts the looks that were late by no more than so many seconds, as Prometheus wants them: each bound has all
 	// below it, too.
-	Buckets map[float64]uint64
+	Buckets map[float64]uint64 `json:"-"` // whose keys may not be numbers
 }
 
 // LagBounds are the bounds of [Lag.Buckets], in seconds.
