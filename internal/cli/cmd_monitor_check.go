@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -82,14 +83,19 @@ func (a *app) monitorCheck(cmd *cobra.Command, o *monitorCheckFlags, args []stri
 	if err := worst.UnmarshalText([]byte(o.failOn)); err != nil {
 		return usagef(cmd, "--fail-on %q is none of WARNING, ERROR, CRITICAL and EXPIRED", o.failOn)
 	}
+	if err := o.checkDays(cmd); err != nil {
+		return err
+	}
 	file := o.adHoc(args)
 	if len(args) == 0 || cmd.Flags().Changed("config") {
 		if file, err = a.readMonitor(o.file); err != nil {
+			if f := (*failure)(nil); errors.As(err, &f) && errors.Is(err, os.ErrNotExist) {
+				f.hint += "; or name addresses: tlswright monitor check www.example.com:443"
+			}
 			return err
 		}
 	}
-	told := &monitorLog{app: a, asJSON: o.asJSON, isQuiet: true}
-	m, err := a.openMonitor(cmd.Context(), file, nil, slog.New(told))
+	m, err := a.openMonitor(cmd.Context(), file, nil, slog.New(&monitorLog{app: a, asJSON: o.asJSON, isQuiet: true}))
 	if err != nil {
 		return err
 	}
@@ -105,7 +111,7 @@ func (a *app) monitorCheck(cmd *cobra.Command, o *monitorCheckFlags, args []stri
 		progress.looked(len(list))
 	})
 	progress.clear()
-	if err != nil {
+	if err != nil && (len(list) == 0 || cmd.Context().Err() != nil) {
 		return a.checkFailure(err)
 	}
 	if file.name != "" {
@@ -113,7 +119,24 @@ func (a *app) monitorCheck(cmd *cobra.Command, o *monitorCheckFlags, args []stri
 			return err
 		}
 	}
-	return a.tellCheck(list, o, worst)
+	told := a.tellCheck(list, o, worst)
+	if err != nil { // what was seen is shown, and then what was not
+		return a.checkFailure(err)
+	}
+	return told
+}
+
+// checkDays refuses thresholds that make no sense.
+func (o *monitorCheckFlags) checkDays(cmd *cobra.Command) error {
+	for name, days := range map[string]int{"warning": o.warning, "critical": o.critical} {
+		if cmd.Flags().Changed(name) && (days < 1 || days > 36500) {
+			return usagef(cmd, "--%s %d is no number of days", name, days)
+		}
+	}
+	if o.warning > 0 && o.critical > o.warning {
+		return usagef(cmd, "--critical %d begins before --warning %d", o.critical, o.warning)
+	}
+	return nil
 }
 
 // deliverAfterCheck sends what the look has brought about; what cannot be sent stays in the queue.

@@ -12,6 +12,7 @@ import (
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/incident"
 	"github.com/tlswright/tlswright/internal/monitor"
+	"github.com/tlswright/tlswright/pki"
 )
 
 // withHistory opens the history of a file, or that of the home where there is no file, for one command.
@@ -66,7 +67,7 @@ file is changed there.`,
 	f.StringVar(&w.ServerName, "servername", "", "`NAME` to ask for and to verify")
 	f.StringVar(&w.StartTLS, "starttls", "", "`PROTOCOL` in which it is asked to go over to TLS")
 	f.StringSliceVar(&w.CA, "ca", nil, "trust the certificates in this `FILE`")
-	f.DurationVar(&w.Schedule.Every, "every", 0, "look after each `TIME`, as 6h")
+	spanVar(cmd, &w.Schedule.Every, "every", "look after each `TIME`, as 6h or 1d")
 	_ = cmd.MarkFlagFilename("ca", "pem", "crt")
 	return cmd
 }
@@ -102,11 +103,15 @@ func newMonitorRemove(a *app) *cobra.Command {
 		Example: "  tlswright monitor remove www.example.com:443",
 		Args:    oneArg("the TARGET to forget"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withHistory(cmd.Context(), o, func(h *history.History, _ *config.Monitor) error {
+			return a.withHistory(cmd.Context(), o, func(h *history.History, m *config.Monitor) error {
+				rules, err := monitor.RulesOf(m)
+				if err != nil {
+					return cannotRun(err, "")
+				}
 				if err := h.Remove(cmd.Context(), args[0]); err != nil {
 					return historyFailure(err, "\"tlswright monitor report\" lists the targets")
 				}
-				if _, err := h.Forget(cmd.Context(), a.now(), args[0], history.Rules{}); err != nil {
+				if _, err := h.Forget(cmd.Context(), a.now(), args[0], rules); err != nil {
 					return cannotRun(err, "")
 				}
 				return a.done(o, map[string]string{"removed": args[0]}, "%s is not watched any more", args[0])
@@ -171,7 +176,7 @@ everything is kept back. Without --for, silences are listed.`,
 	f := cmd.Flags()
 	f.StringVar(&o.target, "target", "", "only targets that fit this `PATTERN`; * is any run of characters")
 	f.StringVar(&o.kind, "kind", "", "only trouble of this `KIND`, as expiry or unreachable")
-	f.DurationVar(&o.last, "for", 0, "how long, as a `TIME` like 2h")
+	spanVar(cmd, &o.last, "for", "how long, as a `TIME` like 2h or 1d")
 	f.StringVar(&o.note, "note", "", "`TEXT` that others are to know")
 	f.StringVar(&o.by, "by", actor(), "`WHO` wants it")
 	f.StringVar(&o.end, "end", "", "end the silence with this `ID`")
@@ -188,6 +193,8 @@ func (a *app) monitorSilence(cmd *cobra.Command, o *silenceFlags) error {
 			return a.done(&o.monitorFlags, map[string]string{"ended": o.end}, "silence %s has ended", o.end)
 		case o.last < 0:
 			return usagef(cmd, "--for %v is no time to come", o.last)
+		case o.last == 0 && (o.target != "" || o.kind != "" || o.note != ""):
+			return usagef(cmd, "--for is needed: how long, as 2h")
 		case o.last == 0:
 			return a.listSilences(cmd.Context(), h, o)
 		}
@@ -206,10 +213,11 @@ func (a *app) listSilences(ctx context.Context, h *history.History, o *silenceFl
 		return cannotRun(err, "")
 	}
 	if o.asJSON {
-		if list == nil {
-			list = []incident.Silence{}
+		out := []silenceReport{}
+		for i := range list {
+			out = append(out, ofSilence(&list[i]))
 		}
-		return a.ui.printJSON(list)
+		return a.ui.printJSON(out)
 	}
 	if len(list) == 0 {
 		a.ui.printf("there is no silence; --for 2h makes one")
@@ -217,7 +225,7 @@ func (a *app) listSilences(ctx context.Context, h *history.History, o *silenceFl
 	}
 	cells := [][]string{{"SILENCE", "UNTIL", "TARGET", "KIND", "BY", "NOTE"}}
 	for _, s := range list {
-		cells = append(cells, []string{s.ID, timeOf(s.To), orAll(s.Target), orAll(s.Kind), s.By, s.Note})
+		cells = append(cells, []string{s.ID, timeOf(s.To), pki.Printable(orAll(s.Target)), pki.Printable(orAll(s.Kind)), pki.Printable(s.By), pki.Printable(s.Note)})
 	}
 	a.ui.write(&a.ui.out, a.ui.out.grid(cells, func(row, _ int) style {
 		if row == 0 {

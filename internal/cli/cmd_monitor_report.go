@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,8 +52,8 @@ func (a *app) monitorReport(cmd *cobra.Command, o *monitorReportFlags) error {
 	if o.asJSON {
 		o.format = "json"
 	}
-	if o.days < 1 {
-		return usagef(cmd, "--days %d is no number of days", o.days)
+	if err := checkDays(cmd, o.days); err != nil {
+		return err
 	}
 	return a.withHistory(cmd.Context(), &o.monitorFlags, func(h *history.History, _ *config.Monitor) error {
 		r, err := monitor.NewReport(cmd.Context(), h, a.now(), a.now().Add(-time.Duration(o.days)*day))
@@ -118,7 +120,7 @@ type incidentReport struct {
 
 func ofIncident(i *incident.Incident) incidentReport {
 	r := incidentReport{ID: i.ID, Kind: i.Key.Kind, Subject: i.Key.Subject, Title: i.Title, Severity: i.Severity, Worst: i.Worst, Open: i.IsOpen(),
-		Opened: jsonTime(i.Opened), Resolved: jsonTime(i.Resolved), Affected: i.Affected()}
+		Opened: jsonTime(i.Opened), Resolved: jsonTime(i.Resolved), Affected: whereIs(i)}
 	if i.Acknowledged != nil {
 		r.Acknowledged, r.Note = i.Acknowledged.By, i.Acknowledged.Note
 	}
@@ -154,6 +156,10 @@ func (a *app) reportText(r *monitor.Report) {
 	for i := range r.Targets {
 		rows = append(rows, ofTarget(&r.Targets[i].Target, r.Made))
 	}
+	if r.Total == 0 {
+		a.ui.printf("nothing is watched: \"tlswright monitor check -c FILE\" looks at what a file names")
+		return
+	}
 	a.targetTable(rows)
 	a.ui.printf("%s: %s", countOf(r.Total, "target"), stateCount(r.Summary.States))
 	var open []*incident.Incident
@@ -184,7 +190,7 @@ func (a *app) incidentTable(list []*incident.Incident) {
 		if !i.IsOpen() {
 			by = "over since " + timeOf(i.Resolved)
 		}
-		affected := i.Affected()
+		affected := whereIs(i)
 		where := strings.Join(affected[:min(len(affected), 3)], ", ")
 		if len(affected) > 3 {
 			where += fmt.Sprintf(" and %d more", len(affected)-3)
@@ -205,6 +211,14 @@ func (a *app) incidentTable(list []*incident.Incident) {
 		}
 		return plain
 	}))
+}
+
+// whereIs lists the targets of an incident; of one that is over, those where it was.
+func whereIs(i *incident.Incident) []string {
+	if i.IsOpen() {
+		return i.Affected()
+	}
+	return slices.Sorted(maps.Keys(i.Targets))
 }
 
 func newMonitorIncidents(a *app) *cobra.Command {
@@ -234,7 +248,7 @@ func newMonitorIncidents(a *app) *cobra.Command {
 					return a.ui.printJSON(out)
 				}
 				if len(list) == 0 {
-					a.ui.printf("no incident is open")
+					a.ui.printf("%s", map[bool]string{false: "no incident is open", true: "there was no incident"}[all])
 					return nil
 				}
 				a.incidentTable(list)
@@ -262,7 +276,7 @@ func (a *app) monitorIncident(cmd *cobra.Command, o *monitorFlags, h *history.Hi
 		return cannotRun(err, "")
 	}
 	if o.asJSON {
-		return a.ui.printJSON(map[string]any{"incident": ofIncident(i), "notices": told})
+		return a.ui.printJSON(map[string]any{"incident": ofIncident(i), "notices": ofNotices(told)})
 	}
 	out := &a.ui.out
 	a.ui.printf("%s", out.paint(bold, pki.Printable(i.Title)))
@@ -273,8 +287,12 @@ func (a *app) monitorIncident(cmd *cobra.Command, o *monitorFlags, h *history.Hi
 	if k := i.Acknowledged; k != nil {
 		rows = append(rows, row{label: "taken by", value: pki.Printable(strings.TrimSuffix(k.By+": "+k.Note, ": "))})
 	}
-	for _, t := range i.Affected() {
-		rows = append(rows, row{label: "at", value: pki.Printable(t + ": " + i.Targets[t].Text)})
+	for _, t := range slices.Sorted(maps.Keys(i.Targets)) {
+		s, label := i.Targets[t], "at"
+		if !s.Active {
+			label = "was at"
+		}
+		rows = append(rows, row{label: label, value: pki.Printable(strings.TrimSuffix(t+": "+s.Text, ": "))})
 	}
 	for _, n := range told {
 		text := fmt.Sprintf("%s, %s", n.Event, n.Severity)
@@ -286,7 +304,7 @@ func (a *app) monitorIncident(cmd *cobra.Command, o *monitorFlags, h *history.Hi
 			case !c.Delivered.IsZero():
 				text += fmt.Sprintf("; %s got it", c.Channel)
 			case c.Trouble != "":
-				text += fmt.Sprintf("; %s has not got it after %s: %s", c.Channel, countOf(c.Tries, "try"), c.Trouble)
+				text += fmt.Sprintf("; %s has not got it after %s: %s", c.Channel, countOf(c.Tries, "attempt"), c.Trouble)
 			default:
 				text += fmt.Sprintf("; %s gets it soon", c.Channel)
 			}
@@ -307,6 +325,9 @@ func newMonitorHistory(a *app) *cobra.Command {
 		Example: "  tlswright monitor history www.example.com:443\n  tlswright monitor history --days 365 --json www.example.com:443",
 		Args:    oneArg("the TARGET"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkDays(cmd, days); err != nil {
+				return err
+			}
 			return a.withHistory(cmd.Context(), o, func(h *history.History, _ *config.Monitor) error {
 				return a.monitorHistory(cmd, o, h, args[0], days)
 			})
@@ -410,6 +431,9 @@ func newMonitorDiff(a *app) *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target := strings.Join(args, "")
+			if err := checkDays(cmd, days); err != nil {
+				return err
+			}
 			return a.withHistory(cmd.Context(), o, func(h *history.History, _ *config.Monitor) error {
 				changes, err := h.Changes(cmd.Context(), target, a.now().Add(-time.Duration(days)*day), history.Page{Limit: 10_000})
 				if err != nil {

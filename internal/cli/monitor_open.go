@@ -134,7 +134,7 @@ func (a *app) openMonitor(ctx context.Context, file *monitorFile, looked func(st
 		return nil, errors.Join(err, os.RemoveAll(m.remove))
 	}
 	m.engine, err = monitor.New(file.monitor, monitor.Options{History: m.history, Now: a.now, Looked: looked, Log: log,
-		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, Known: a.knownCertificates(file.monitor), Renew: a.renewLive})
+		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, Known: a.knownCertificates(), Renew: a.renewLive})
 	if err != nil {
 		return nil, errors.Join(a.monitorFailure(file, err), m.close())
 	}
@@ -156,14 +156,7 @@ func (a *app) monitorFailure(file *monitorFile, err error) error {
 }
 
 // knownCertificates lists what our own CA has issued, where a target says that nothing else may be served there.
-func (a *app) knownCertificates(m *config.Monitor) func(context.Context) (map[string]bool, error) {
-	wants := false
-	for i := range m.Targets {
-		wants = wants || m.Targets[i].OnlyOwn
-	}
-	if !wants {
-		return nil
-	}
+func (a *app) knownCertificates() func(context.Context) (map[string]bool, error) {
 	var mu sync.Mutex
 	var known map[string]bool
 	var read time.Time
@@ -202,10 +195,14 @@ func (a *app) renewLive(ctx context.Context, name string) error {
 	return nil
 }
 
+// endedFor is how long after its end a certificate of the own CA is known.
+const endedFor = 400 * day
+
 // issuedFor is how long the list of issued certificates is good: a certificate is served a little after it was issued.
 const issuedFor = 5 * time.Second
 
-// issuedFingerprints are those of the certificates that the own CA has issued and that have not ended.
+// issuedFingerprints are those of the certificates that the own CA has issued and that have not ended long since. One that
+// has run out or is revoked, and is served all the same, is no stranger.
 func (a *app) issuedFingerprints(ctx context.Context) (known map[string]bool, err error) {
 	ca, err := a.openAuthority(ctx, &caFlags{}, false)
 	if err != nil {
@@ -213,7 +210,7 @@ func (a *app) issuedFingerprints(ctx context.Context) (known map[string]bool, er
 	}
 	defer func() { err = errors.Join(err, ca.Close()) }()
 	known = make(map[string]bool)
-	for c, err := range ca.Store.All(ctx, store.Query{States: []store.State{store.StateIssued}, EndsFrom: a.now()}) {
+	for c, err := range ca.Store.All(ctx, store.Query{States: []store.State{store.StateIssued, store.StateRevoked, store.StateOnHold}, EndsFrom: a.now().Add(-endedFor)}) {
 		if err != nil {
 			return nil, fmt.Errorf("list what the CA has issued: %w", err)
 		}

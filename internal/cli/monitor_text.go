@@ -95,7 +95,7 @@ func (a *app) targetTable(list []targetReport) {
 	for _, t := range list {
 		days, letter := "-", t.Grade
 		if t.DaysLeft != nil {
-			days = strconv.FormatFloat(*t.DaysLeft, 'f', 0, 64)
+			days = strconv.Itoa(int(*t.DaysLeft)) // whole days, as the reason says
 		}
 		if letter == "" {
 			letter = "-"
