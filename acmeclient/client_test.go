@@ -24,6 +24,7 @@ import (
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/challenge"
 	"github.com/tlswright/tlswright/internal/fetch"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/resolve"
 	"github.com/tlswright/tlswright/pki"
@@ -44,12 +45,11 @@ type ca struct {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return address
 }
 
 func newCA(t *testing.T, edit func(*acmeserver.Options)) *ca {

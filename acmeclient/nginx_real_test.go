@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/pkitest"
 )
 
@@ -37,12 +38,10 @@ func newWebServer(t *testing.T, main string, sites map[string]string) *webServer
 	w := &webServer{t: t, program: pkitest.Program(t, "nginx"), dir: t.TempDir()}
 	w.config = filepath.Join(w.dir, "nginx.conf")
 	for i := range w.ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		var err error
+		if w.ports[i], err = freeport.Number(); err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }()
-		_, w.ports[i], _ = net.SplitHostPort(l.Addr().String())
 	}
 	user := ""
 	if os.Geteuid() == 0 {

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlswright/tlswright/internal/freeport"
 )
 
 // caseTimeout ends a case that hangs, with everything it started.
@@ -133,7 +135,7 @@ func (p *program) mentions(ctx context.Context, text string) error {
 // another program may take it: then the server ends, and the next port is tried.
 func startServer(ctx context.Context, wantStdout bool, name string, args func(port string) []string) (*program, string, error) {
 	for range 5 {
-		port, err := freePort()
+		port, err := freeport.Number()
 		if err != nil {
 			return nil, "", err
 		}
@@ -195,16 +197,6 @@ func (p *program) listens(addr string) bool {
 		}
 	}
 	return false
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
 }
 
 // tail keeps the first and the last part of what a program prints.

@@ -13,32 +13,21 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/ocsp"
 )
-
-// freePorts finds ports of loopback that nobody listens on.
-func freePorts(t *testing.T, n int) []int {
-	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
-}
 
 // nginx serves these server blocks until the test ends. PORT0, PORT1 … stand for free ports, which it returns.
 func nginx(t *testing.T, count int, blocks string) []int {
 	t.Helper()
 	program := pkitest.Program(t, "nginx")
 	dir := t.TempDir()
-	ports := freePorts(t, count)
+	ports, err := freeport.Numbers(count)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range slices.Backward(ports) {
 		blocks = strings.ReplaceAll(blocks, fmt.Sprintf("PORT%d", i), fmt.Sprintf("127.0.0.1:%d", ports[i]))
 	}

@@ -23,6 +23,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tlswright/tlswright/internal/freeport"
 )
 
 // Bounds of one start.
@@ -69,7 +71,7 @@ func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // start runs one process until it has answered.
 func start(line, url string) (wall, cpu time.Duration, err error) {
-	port, err := freePort()
+	port, err := freeport.Number()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -90,15 +92,6 @@ func start(line, url string) (wall, cpu time.Duration, err error) {
 		err = errors.Join(err, waited)
 	}
 	return wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), err
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, errors.Join(err, l.Close())
 }
 
 // answers asks until there is a good answer.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tlswright/tlswright/internal/freeport"
 )
 
 // daemon is a foreign server of a script: a temporary instance on free ports of loopback, with a folder of its own.
@@ -207,10 +209,7 @@ func (d *daemon) configure(name, text string) error {
 func freePorts(ts *testscript.TestScript, count int) []string {
 	var ports []string
 	for range count {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer l.Close()
-		_, port, err := net.SplitHostPort(l.Addr().String())
+		port, err := freeport.Number()
 		ts.Check(err)
 		ports = append(ports, port)
 	}

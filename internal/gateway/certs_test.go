@@ -320,16 +320,6 @@ func TestACMEIsAnsweredByTheGatewayItself(t *testing.T) {
 	}
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func TestKeysThatOthersCanReadAreRefused(t *testing.T) {
 	w := newWorld(t)
 	if err := os.Chmod(w.config.Sites[0].Certificate.Files[0].Key, 0o644); err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/access"
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/pki"
@@ -241,7 +242,11 @@ func TestStreamingUpgradesAndUploadsPassThrough(t *testing.T) {
 
 func TestUpstreamThatIsNotThereIsTold(t *testing.T) {
 	w := newWorld(t)
-	w.config.Sites[0].Target = config.Target{URL: fmt.Sprintf("http://127.0.0.1:%d", freePort(t))}
+	address, err := freeport.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.config.Sites[0].Target = config.Target{URL: "http://" + address}
 	w.start()
 	for _, alpn := range tlsnet.HTTPProtocols() {
 		if resp, _ := get(t, w.http(nil, alpn), "https://app.test/x"); resp.StatusCode != http.StatusBadGateway {

@@ -5,7 +5,6 @@ package pkitest
 import (
 	"database/sql"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver
+
+	"github.com/tlswright/tlswright/internal/freeport"
 )
 
 // Postgres runs a PostgreSQL server of the test's own, on a free port of loopback and with a new folder, until the test ends,
@@ -53,7 +54,10 @@ func Postgres(t testing.TB, durable bool) string {
 	}
 	for try := range 5 { // a port that was free may be taken by the time that it is wanted
 		time.Sleep(time.Duration(try) * 200 * time.Millisecond)
-		port := freePort(t)
+		port, err := freeport.Number()
+		if err != nil {
+			t.Fatal(err)
+		}
 		log := &strings.Builder{}
 		cmd := run(server, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", fsync, "-c", "shared_buffers=64MB")
 		cmd.Stderr = log
@@ -129,18 +133,4 @@ func postgresUser(t testing.TB) *syscall.Credential {
 		t.Fatal(err)
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/tlswright/tlswright/internal/freeport"
 )
 
 // office is a running `tlswright ca serve`, with a DNS server that sends every name to loopback and a web server for proofs
@@ -47,12 +49,7 @@ func missing(t testing.TB, reason string) {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	port, err := freeport.Number()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tlswright/tlswright/acmeclient"
 	"github.com/tlswright/tlswright/internal/acmecheck"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlsnet"
@@ -37,12 +38,11 @@ func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
 	var all []string
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := freeport.Address()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }() // after all of them are known
-		all = append(all, l.Addr().String())
+		all = append(all, address)
 	}
 	return all
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/tlswright/tlswright/internal/freeport"
 )
 
 // Ring says which run a server belongs to.
@@ -160,7 +162,7 @@ func (l *Lab) Start(g *Group) (stop func(), err error) {
 		if g.all == nil {
 			g.all = g.Configs
 		}
-		ports, err := freePorts(len(g.all))
+		ports, err := freeport.Numbers(len(g.all))
 		if err != nil {
 			return nil, err
 		}
