@@ -86,6 +86,7 @@ func (b *blocked) await(t *testing.T, n int, fits func(name string) bool) {
 
 // However many targets one host has, and however slow it is, the others are looked at.
 func TestABusyHostStallsNobody(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.c.Parallel = 4
 	for i := range 60 {
@@ -116,6 +117,7 @@ func TestABusyHostStallsNobody(t *testing.T) {
 
 // A name server that does not answer keeps nobody waiting whose address is known.
 func TestTheDNSStallsNobody(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.c.Parallel = 4
 	for i := range 60 {
@@ -156,6 +158,7 @@ func TestTheDNSStallsNobody(t *testing.T) {
 
 // A look that takes longer than a lease is made once.
 func TestALongLookKeepsItsLease(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.watched("long", "192.0.2.1:443")
 	l.watched("short", "192.0.2.2:443").Schedule = config.Schedule{Every: time.Second, Grade: -1}

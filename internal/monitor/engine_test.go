@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,7 +78,8 @@ func (l *lab) check(later time.Duration) map[string]history.Result {
 // server is one whose certificates can be replaced while it runs.
 type server struct {
 	address string
-	stop    func() // ends listening
+	stop    func()       // ends listening
+	looks   atomic.Int64 // connections
 	mu      sync.Mutex
 	config  *tls.Config
 }
@@ -96,11 +98,16 @@ func pair(l *pkitest.Leaf) tls.Certificate {
 
 func (l *lab) server(leaves ...*pkitest.Leaf) *server {
 	l.Helper()
+	return l.serverAt("127.0.0.1", leaves...)
+}
+
+func (l *lab) serverAt(ip string, leaves ...*pkitest.Leaf) *server {
+	l.Helper()
 	s := &server{config: &tls.Config{}}
 	for _, leaf := range leaves {
 		s.config.Certificates = append(s.config.Certificates, pair(leaf))
 	}
-	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	nl, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -112,6 +119,7 @@ func (l *lab) server(leaves ...*pkitest.Leaf) *server {
 			if err != nil {
 				return
 			}
+			s.looks.Add(1)
 			go func() {
 				s.mu.Lock()
 				config := s.config

@@ -29,7 +29,7 @@ type node struct {
 
 // Times and sizes of the queue.
 const (
-	planPeriod   = 2 * time.Second
+	planPeriod   = time.Second
 	postPeriod   = time.Second
 	planHolds    = 45 * time.Second // a reserved target is planned anew after that: the job got lost
 	batchMost    = 100
