@@ -20,8 +20,8 @@ type Report struct {
 	Made      time.Time
 	Since     time.Time // changes and incidents from then on
 	Summary   history.Summary
-	Total     int // targets, of which Targets may be fewer
-	Targets   []Row
+	Total     int   // targets
+	Targets   []Row // all of them, the most urgent first
 	Changes   []history.Changed
 	Incidents []*incident.Incident
 }
@@ -34,8 +34,8 @@ type Row struct {
 
 // Bounds on a report.
 const (
-	maxRows     = 10_000
-	maxTrends   = 300 // rows whose days are drawn
+	maxRows     = 10_000 // of the page: no browser likes more
+	maxTrends   = 300    // rows whose days are drawn
 	maxChanges  = 500
 	maxIncident = 500
 )
@@ -47,19 +47,23 @@ func NewReport(ctx context.Context, h *history.History, now, since time.Time) (*
 	if r.Summary, err = h.Summary(ctx, now); err != nil {
 		return nil, err
 	}
-	targets, total, err := h.Targets(ctx, history.TargetQuery{Page: history.Page{Limit: maxRows}})
-	if err != nil {
-		return nil, err
-	}
-	r.Total = total
-	for i, t := range targets {
-		row := Row{Target: t}
-		if i < maxTrends {
-			if row.Days, err = h.Days(ctx, t.Name, since); err != nil {
-				return nil, err
-			}
+	for {
+		list, total, err := h.Targets(ctx, history.TargetQuery{Page: history.Page{Limit: 10_000, Offset: len(r.Targets)}})
+		if err != nil {
+			return nil, err
 		}
-		r.Targets = append(r.Targets, row)
+		for _, t := range list {
+			r.Targets = append(r.Targets, Row{Target: t})
+		}
+		if r.Total = total; len(list) == 0 || len(r.Targets) >= total {
+			break
+		}
+	}
+	for i := range r.Targets[:min(len(r.Targets), maxTrends)] {
+		row := &r.Targets[i]
+		if row.Days, err = h.Days(ctx, row.Name, since); err != nil {
+			return nil, err
+		}
 	}
 	if r.Changes, err = h.Changes(ctx, "", since, history.Page{Limit: maxChanges}); err != nil {
 		return nil, err
@@ -72,6 +76,15 @@ func NewReport(ctx context.Context, h *history.History, now, since time.Time) (*
 	}
 	return r, err
 }
+
+// Shown are the targets that the page shows, and Left how many more there are.
+func (r *Report) Shown() []Row { return r.Targets[:min(len(r.Targets), maxRows)] }
+
+// Left is described with Shown.
+func (r *Report) Left() int { return len(r.Targets) - len(r.Shown()) }
+
+// IsCut reports whether there may be more changes than the page shows.
+func (r *Report) IsCut() bool { return len(r.Changes) >= maxChanges }
 
 // joined adds to incidents those of another list that are not among them.
 func joined(list, more []*incident.Incident) []*incident.Incident {
