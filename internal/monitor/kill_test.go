@@ -28,7 +28,6 @@ type victims struct {
 	good    *pkitest.Leaf
 	bad     []*pkitest.Leaf // that end soon, one for each server
 	ending  []bool          // the server shows the bad one
-	changed time.Time
 	box     *inbox
 }
 

@@ -238,6 +238,14 @@ func TestAcceptThreeNodes(t *testing.T) {
 		}
 	}
 	c.noneTwice(2 * 200)
+
+	// All connections are cut, as when the database is started anew.
+	if _, err := c.db.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()`); err != nil {
+		t.Error(err)
+	}
+	cut := time.Now()
+	c.awaitLooks(2, cut)
+	t.Logf("connections cut: every target looked at twice after %v", time.Since(cut).Round(time.Millisecond))
 	if err := nodes[0].end(); err != nil {
 		t.Error(err)
 	}

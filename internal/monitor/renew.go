@@ -2,10 +2,10 @@ package monitor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os/exec"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/history"
@@ -25,55 +25,112 @@ const (
 	lookAgain    = 15 * time.Second
 )
 
-// renewals remembers when each was tried.
-type renewals struct {
-	mu    sync.Mutex
-	tried map[string]time.Time
-}
-
-// mayTry reports whether a renewal is to be tried, and notes that it is.
-func (r *renewals) mayTry(name string, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.tried == nil {
-		r.tried = make(map[string]time.Time)
-	}
-	if last, ok := r.tried[name]; ok && now.Sub(last) < renewEvery {
-		return false
-	}
-	r.tried[name] = now
-	return true
+// renewal is what became of the last one of a certificate. It is kept in the history, for other nodes and later runs: CAs
+// limit how often they are asked.
+type renewal struct {
+	Of      string `json:"of"`                // fingerprint of the certificate that was to be replaced
+	Done    bool   `json:"done"`              // there is a new one
+	Trouble string `json:"trouble,omitempty"` // why there is none, or why it is not served
 }
 
 // renew closes the loop: where a certificate runs out that we can renew, it is renewed, the server made to take it, and
-// looked at again. The incident stays open until the new certificate was seen served.
+// looked at again. The incident stays open until the new certificate was seen served. One certificate is renewed once: what
+// the server has not taken yet is only loaded again.
 func (e *Engine) renew(ctx context.Context, s *spec, r *history.Result) {
-	if s.Renew.Live == "" || e.o.Renew == nil || !isDue(r.Findings) || !e.renewals.mayTry(s.Renew.Live, r.At) {
+	if s.Renew.Live == "" || e.o.Renew == nil {
 		return
 	}
-	err := e.o.Renew(ctx, s.Renew.Live)
+	due, isDue := toRenew(r)
+	if !isDue {
+		return
+	}
+	last, err := e.lastRenewal(ctx, s.Renew.Live)
+	mayTry := false
 	if err == nil {
-		e.o.Log.Info("renewed", "target", s.Name, "certificate", s.Renew.Live)
-		err = reload(ctx, s.Renew.Reload)
+		mayTry, err = e.o.History.Once(ctx, "renewal of "+s.Renew.Live, r.At, renewEvery)
 	}
 	if err != nil {
-		e.o.Log.Error("a certificate was not renewed", "target", s.Name, "certificate", s.Renew.Live, "error", err.Error())
-		r.Findings = append(r.Findings, incident.Finding{Key: incident.Key{Kind: KindRenewal, Subject: s.Renew.Live}, Severity: incident.Critical, Gone: 1,
-			Title: "the certificate " + s.Renew.Live + " could not be renewed", Text: pki.Printable(err.Error())})
+		e.o.Log.Error("what became of renewals cannot be read", "certificate", s.Renew.Live, "error", err.Error())
 		return
 	}
-	r.Next = r.At.Add(lookAgain)
-}
-
-// isDue reports whether a leaf runs out, or lies renewed on disk and is not served.
-func isDue(findings []incident.Finding) bool {
-	for i := range findings {
-		switch findings[i].Kind {
-		case watch.KindExpiry, watch.KindOverdue, watch.KindNotReloaded:
-			return true
+	if mayTry {
+		last = e.tryRenewal(ctx, s, due, last)
+		if err := e.keepRenewal(ctx, s.Renew.Live, r.At, last); err != nil {
+			e.o.Log.Error("what became of a renewal cannot be kept", "certificate", s.Renew.Live, "error", err.Error())
+		}
+		if last.Trouble == "" {
+			r.Next = r.At.Add(lookAgain)
 		}
 	}
-	return false
+	if last.Trouble != "" {
+		title := "the certificate " + s.Renew.Live + " could not be renewed"
+		if last.Done {
+			title = "the certificate " + s.Renew.Live + " was renewed, and its server could not be made to take it"
+		}
+		r.Findings = append(r.Findings, incident.Finding{Key: incident.Key{Kind: KindRenewal, Subject: s.Renew.Live}, Severity: incident.Critical, Gone: 1, Title: title, Text: last.Trouble})
+	}
+}
+
+// tryRenewal renews what is due, unless that was done, and has the server take it.
+func (e *Engine) tryRenewal(ctx context.Context, s *spec, due string, last renewal) renewal {
+	now := renewal{Of: due, Done: due == "" || last.Done && last.Of == due}
+	if due == "" {
+		now.Of = last.Of
+	}
+	if !now.Done {
+		if err := e.o.Renew(ctx, s.Renew.Live); err != nil {
+			e.o.Log.Error("a certificate was not renewed", "target", s.Name, "certificate", s.Renew.Live, "error", err.Error())
+			now.Trouble = pki.Printable(err.Error())
+			return now
+		}
+		now.Done = true
+		e.o.Log.Info("renewed", "target", s.Name, "certificate", s.Renew.Live)
+	}
+	if err := reload(ctx, s.Renew.Reload); err != nil {
+		e.o.Log.Error("a server could not be made to take its certificate", "target", s.Name, "certificate", s.Renew.Live, "error", err.Error())
+		now.Trouble = pki.Printable(err.Error())
+	}
+	return now
+}
+
+func renewalFact(name string) string { return "renewal " + name }
+
+func (e *Engine) lastRenewal(ctx context.Context, name string) (last renewal, err error) {
+	text, _, err := e.o.History.Fact(ctx, renewalFact(name))
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &last)
+	}
+	return last, err
+}
+
+func (e *Engine) keepRenewal(ctx context.Context, name string, at time.Time, last renewal) error {
+	text, err := json.Marshal(last)
+	if err != nil {
+		return err
+	}
+	return e.o.History.SetFact(ctx, at, renewalFact(name), string(text))
+}
+
+// toRenew reports whether there is something to do, and finds the served leaf that runs out; "": a newer one lies on disk
+// already, and is not served. What else lies in the files is none of the server's.
+func toRenew(r *history.Result) (due string, isDue bool) {
+	served := make(map[string]bool)
+	for _, p := range r.Places {
+		for i := range p.Observation.Leaves {
+			if c := p.Observation.Leaves[i].Leaf(); c != nil && p.Observation.Source == watch.Served {
+				served[c.Fingerprint] = true
+			}
+		}
+	}
+	for i := range r.Findings {
+		switch f := &r.Findings[i]; {
+		case f.Kind == watch.KindNotReloaded:
+			return "", true
+		case (f.Kind == watch.KindExpiry || f.Kind == watch.KindOverdue) && served[f.Subject]:
+			due, isDue = f.Subject, true
+		}
+	}
+	return due, isDue
 }
 
 // reload runs the command that makes a server take a new certificate.

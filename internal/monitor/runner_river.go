@@ -165,7 +165,9 @@ func (n *node) plan(ctx context.Context) error {
 		list = append(list, river.InsertManyParams{Args: lookArgs{plan, part}, InsertOpts: &river.InsertOpts{Queue: looksQueue, MaxAttempts: 3}})
 	}
 	if _, err = n.jobs.InsertManyFast(ctx, list); err != nil {
-		return fmt.Errorf("put looks into the queue: %w", err) // what was reserved is free again soon
+		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), freeingLasts)
+		defer cancel()
+		return errors.Join(fmt.Errorf("put looks into the queue: %w", err), n.e.o.History.Postpone(free, plan, now, names))
 	}
 	return nil
 }
