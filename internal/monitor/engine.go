@@ -46,7 +46,6 @@ type Engine struct {
 	leaseFor time.Duration // 0: the usual time
 	holder   string        // this process, in claims
 	hosts    politeness
-	renewals renewals
 	begun    time.Time
 	lags     lags // by how much looks are late
 	looks    atomic.Int64
