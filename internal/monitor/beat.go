@@ -57,11 +57,16 @@ func orElse(d, other time.Duration) time.Duration {
 // Sweep drops what is older than the configuration wants it kept.
 func (e *Engine) Sweep(ctx context.Context) error {
 	keep, now := e.c.Load().config.Keep, e.o.Now()
-	var changes time.Time
-	if keep.Changes > 0 {
-		changes = now.Add(-keep.Changes)
+	before := func(d, byDefault time.Duration) time.Time {
+		if d == 0 {
+			d = byDefault
+		}
+		if d <= 0 {
+			return time.Time{} // for ever
+		}
+		return now.Add(-d)
 	}
-	return e.o.History.Sweep(ctx, now.Add(-orElse(keep.Checks, keepLooks)), now.Add(-orElse(keep.Rollups, keepDays)), changes, now)
+	return e.o.History.Sweep(ctx, before(keep.Checks, keepLooks), before(keep.Rollups, keepDays), before(keep.Changes, 0), now)
 }
 
 // beat tells somebody else that we are alive, who is to raise the alarm when that stops. It is only told while looks are
@@ -86,7 +91,11 @@ func (e *Engine) beat(ctx context.Context, url string) {
 		e.o.Log.Warn("a sign of life did not arrive", "error", err.Error())
 		return
 	}
-	_ = response.Body.Close() // the answer does not matter
+	_ = response.Body.Close() // the status says enough
+	if response.StatusCode >= 300 {
+		e.o.Log.Warn("a sign of life was not taken", "status", response.StatusCode)
+		return
+	}
 	if err := e.o.History.SetFact(ctx, e.o.Now(), beatFact, ""); err != nil {
 		e.o.Log.Warn("a sign of life could not be noted", "error", err.Error())
 	}
