@@ -1,0 +1,45 @@
+package dashboard
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPagesShowWhatIsKnown(t *testing.T) {
+	l := newLab(t, nil)
+	l.estate()
+	for path, want := range map[string][]string{
+		"/":                                     {"Overview", "7</strong><span>targets", "old.example:443", "Most urgent", "has expired", "the grade A"},
+		"/targets":                              {"1 to 7 of 7", "shop.example:443", "gone.example:443"},
+		"/targets?state=EXPIRED,CRITICAL":       {"1 to 2 of 2", "old.example:443", "soon.example:443"},
+		"/targets?q=MAIL&order=name":            {"1 to 1 of 1", "mail.example:25"},
+		"/target?name=shop.example:443":         {"192.0.2.7:443", "TLS_CHACHA20_POLY1305_SHA256", "CN=Lab CA 1", "team: web", "A&#43;", `data-plot="left"`, "verified path"},
+		"/target?name=%2Fetc%2Fssl%2F%2A.pem":   {"/etc/ssl/shop.pem", "disk"},
+		"/target?name=gone.example:443":         {"connection refused", "cannot be looked at"},
+		"/certificates":                         {"shop.example", "on disk 1", "served 1"},
+		"/certificates?source=disk":             {"1 to 1 of 1"},
+		"/certificates?q=old.example&ended=yes": {"old.example", "1 to 1 of 1"},
+		"/incidents":                            {"emergency", "old.example", "nobody"},
+		"/incidents?all=yes":                    {"old.example"},
+		"/api":                                  {"/api/v1/targets", "openapi.json"},
+		"/help":                                 {"next and previous row"},
+		"/login":                                {"token-file"},
+		"/healthz":                              {"ok"},
+	} {
+		page := l.get(path)
+		for _, w := range want {
+			if !strings.Contains(page, w) {
+				t.Errorf("%s says nothing of %q", path, w)
+			}
+		}
+		if strings.Contains(page, "ZgotmplZ") || strings.Contains(page, "<no value>") || strings.Contains(page, " style=") || strings.Contains(page, "onclick") {
+			t.Errorf("%s has what a template or the policy does not let through", path)
+		}
+	}
+	page := l.get("/incident?id=" + l.incidentOf("old.example:443"))
+	for _, w := range []string{"old.example:443", "opened", "ops: gets it soon", "Nobody has acknowledged it"} {
+		if !strings.Contains(page, w) {
+			t.Errorf("the incident's page says nothing of %q", w)
+		}
+	}
+}
