@@ -1,11 +1,15 @@
 package history
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -39,8 +43,11 @@ func (o Order) clause() string {
 	return `state DESC, leaf_ends, name`
 }
 
-// MaxTrace is how much of a recording is kept, in bytes as it is stored.
-const MaxTrace = 64 << 10
+// Bounds on a recording, in bytes: as it is stored, packed, and as it is read again.
+const (
+	maxTrace    = 64 << 10
+	maxUnpacked = 16 << 20
+)
 
 // Trace is a recorded handshake.
 type Trace struct {
@@ -48,18 +55,46 @@ type Trace struct {
 	Place  string
 	At     time.Time
 	Why    string // it was recorded, for people
-	Body   []byte // as it was given; nil in lists
+	Body   []byte // a recording without secrets, as JSON; nil in lists
+}
+
+func pack(body []byte) (string, error) {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(body); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes()), nil
+}
+
+func unpack(text string) ([]byte, error) {
+	r, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+	if err == nil && len(body) > maxUnpacked {
+		err = fmt.Errorf("it unpacks to more than %d bytes", maxUnpacked)
+	}
+	return body, err
 }
 
 // traces files recordings, the newest of each place; those that are too large are left out. Places that are gone take theirs along.
 func (f *filing) traces(r *Result) error {
 	for i := range r.Traces {
 		t := &r.Traces[i]
-		if len(t.Body) == 0 || len(t.Body) > MaxTrace {
+		body, err := pack(t.Body)
+		if err != nil {
+			return err
+		}
+		if len(t.Body) == 0 || len(body) > maxTrace {
 			continue
 		}
 		if err := f.exec(`INSERT INTO traces (target, place, at, why, body) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (target, place) DO UPDATE SET at = excluded.at, why = excluded.why, body = excluded.body`, r.Target, t.Place, millis(t.At), t.Why, string(t.Body)); err != nil {
+			ON CONFLICT (target, place) DO UPDATE SET at = excluded.at, why = excluded.why, body = excluded.body`, r.Target, t.Place, millis(t.At), t.Why, body); err != nil {
 			return err
 		}
 	}
@@ -91,8 +126,14 @@ func (h *History) Trace(ctx context.Context, target, place string) (Trace, error
 	if errors.Is(err, sql.ErrNoRows) {
 		return t, fmt.Errorf("recording of %s: %w", place, ErrNotFound)
 	}
-	t.At, t.Body = moment(at), []byte(body)
-	return t, err
+	if err != nil {
+		return t, err
+	}
+	t.At = moment(at)
+	if t.Body, err = unpack(body); err != nil {
+		return t, fmt.Errorf("recording of %s: %w", place, err)
+	}
+	return t, nil
 }
 
 // Ends counts targets by how long their certificate is still good, and by grade.

@@ -1,9 +1,9 @@
 package history
 
 import (
+	"crypto/rand"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/watch"
@@ -78,10 +78,12 @@ func theLastHandshake(f *fixture) {
 		f.file("me", r)
 	}
 	const place = "192.0.2.1:443"
+	noise := make([]byte, maxTrace)
+	rand.Read(noise)
 	file(Trace{Place: place, At: f.now, Why: "first", Body: []byte("one")}, Trace{Place: "192.0.2.9:443", At: f.now, Body: []byte("of no place")})
 	file()
 	file(Trace{Place: place, At: f.now, Why: "second", Body: []byte("two")})
-	file(Trace{Place: place, At: f.now, Why: "third", Body: []byte(strings.Repeat("x", MaxTrace+1))}) // too large to be kept
+	file(Trace{Place: place, At: f.now, Why: "third", Body: noise}) // too large to be kept
 	t, err := f.Trace(f.Context(), "a:443", place)
 	f.must(err)
 	if string(t.Body) != "two" || t.Why != "second" {
