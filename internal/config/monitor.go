@@ -8,18 +8,19 @@ import (
 
 // Monitor is the section "monitor" of a file: what is watched, how often, and who is told.
 type Monitor struct {
-	Targets  []Watched
-	Lists    []string     // files with further addresses, one a line
-	Defaults Schedule     // of targets that say nothing else
-	Policy   watch.Policy // of targets that say nothing else
-	Channels []Channel
-	Escalate map[string]time.Duration // by severity: when an incident that nobody acknowledged is told once more
-	Keep     Retention
-	Database string // URL of a PostgreSQL database that several nodes share; "": a file in the home
-	Beat     Beat
-	Metrics  string // address where Prometheus reads; "": none. One without a host is on loopback
-	Parallel int    // looks at the same time; 0: 64
-	PerHost  int    // at one address at the same time; 0: 2
+	Targets   []Watched
+	Lists     []string     // files with further addresses, one a line
+	Defaults  Schedule     // of targets that say nothing else
+	Policy    watch.Policy // of targets that say nothing else
+	Channels  []Channel
+	Escalate  map[string]time.Duration // by severity: when an incident that nobody acknowledged is told once more
+	Keep      Retention
+	Database  string // URL of a PostgreSQL database that several nodes share; "": a file in the home
+	Beat      Beat
+	Dashboard Dashboard
+	Metrics   string // address where Prometheus reads; "": none. One without a host is on loopback
+	Parallel  int    // looks at the same time; 0: 64
+	PerHost   int    // at one address at the same time; 0: 2
 	// AllowPrivate lets what certificates name (issuers, CRLs, OCSP) be fetched from private addresses.
 	AllowPrivate bool
 }

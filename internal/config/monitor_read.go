@@ -79,6 +79,7 @@ func (r *monitorReader) monitor(n node) error {
 		"parallel":      setNumber(&m.Parallel, 10_000),
 		"per-host":      setNumber(&m.PerHost, 1000),
 		"allow-private": setTruth(&m.AllowPrivate),
+		"dashboard":     r.dashboard,
 		"metrics":       func(n node) error { return setLocal(n, &m.Metrics) },
 		"keep": func(n node) error {
 			return eachOf(n, map[string]func(node) error{"looks": setSpan(&m.Keep.Checks), "days": setSpan(&m.Keep.Rollups), "changes": setSpan(&m.Keep.Changes)})
@@ -376,6 +377,8 @@ func (m *Monitor) RelativeTo(dir string) {
 		c := &m.Channels[i]
 		fix(&c.URLFile, &c.Secret, &c.Password, &c.CA)
 	}
+	d := &m.Dashboard
+	fix(&d.Token, &d.Certificate, &d.Key, &d.ClientCA)
 	if m.Database != "" && !strings.Contains(m.Database, "://") {
 		fix(&m.Database)
 	}
