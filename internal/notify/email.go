@@ -48,7 +48,7 @@ func newEmail(c config.Channel, o Options, roots []*x509.Certificate) (*email, e
 		return nil, err
 	}
 	if c.Password != "" {
-		if _, err := secret(c.Password); err != nil {
+		if _, err := Secret(c.Password); err != nil {
 			return nil, err
 		}
 	}
@@ -64,7 +64,7 @@ func (e *email) Send(ctx context.Context, m Message) error {
 	}
 	options := []mail.Option{mail.WithPort(e.port), mail.WithTLSPolicy(mail.NoTLS), mail.WithDialContextFunc(e.dial), mail.WithoutNoop()}
 	if e.User != "" {
-		password, err := secret(e.Password)
+		password, err := Secret(e.Password)
 		if err != nil {
 			return &RefusedError{err}
 		}

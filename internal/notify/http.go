@@ -43,7 +43,7 @@ func (p *poster) address() (*url.URL, error) {
 	text := p.URL
 	if p.URLFile != "" {
 		var err error
-		if text, err = secret(p.URLFile); err != nil {
+		if text, err = Secret(p.URLFile); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +99,7 @@ func newWebhook(c config.Channel, o Options, roots []*x509.Certificate) (*webhoo
 		return nil, err
 	}
 	if c.Secret != "" {
-		if _, err := secret(c.Secret); err != nil {
+		if _, err := Secret(c.Secret); err != nil {
 			return nil, err
 		}
 	}
@@ -154,7 +154,7 @@ func (w *webhook) Send(ctx context.Context, m Message) error {
 	at := w.now().Unix()
 	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"tlswright"}, TimeHeader: {strconv.FormatInt(at, 10)}, IDHeader: {m.ID}}
 	if w.Secret != "" {
-		key, err := secret(w.Secret)
+		key, err := Secret(w.Secret)
 		if err != nil {
 			return &RefusedError{err}
 		}

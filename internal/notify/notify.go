@@ -131,8 +131,8 @@ func rootsOf(file string) ([]*x509.Certificate, error) {
 	return keystore.ReadCertificates(file)
 }
 
-// secret reads a file with one secret, without the line's end, or takes it from the environment.
-func secret(file string) (string, error) {
+// Secret reads a file with one secret, without the line's end, or takes it from the environment.
+func Secret(file string) (string, error) {
 	if name, ok := strings.CutPrefix(file, config.FromEnvironment); ok {
 		text := os.Getenv(name)
 		if text == "" {
