@@ -1,6 +1,7 @@
 package history
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -104,4 +105,49 @@ func nodesThatStartTogether(t *testing.T, address string) {
 		})
 	}
 	wg.Wait()
+}
+
+// nodesThatFileTheSame has two nodes file results that share certificates and incidents, in opposite orders.
+func nodesThatFileTheSame(t *testing.T, address string) {
+	f := &fixture{T: t, now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	f.History = openIn(t, address)
+	const targets, certificates = 60, 6
+	subject := func(i, round int) string {
+		if n := (i + round) % certificates; i < targets/2 {
+			return fmt.Sprint("c", n)
+		} else {
+			return fmt.Sprint("c", certificates-1-n)
+		}
+	}
+	var names []string
+	for i := range targets {
+		names = append(names, fmt.Sprintf("t%03d", i))
+	}
+	f.watchAll(names...)
+	results := func(from, to, round int) (list []Result) {
+		for i := from; i < to; i++ {
+			name := subject(i, round)
+			list = append(list, result(observation(names[i], name), f.now, finding(name, "30d")))
+		}
+		return list
+	}
+	f.claim("first")
+	f.file("first", results(0, targets, 0)...) // opens the incidents
+	for round := 1; round < 8; round++ {
+		f.now = f.now.Add(2 * time.Hour)
+		for n, holder := range []string{"a", "b"} {
+			_, err := f.ForceAll(f.Context(), f.now, f.now.Add(time.Hour), holder, names[n*targets/2:][:targets/2])
+			f.must(err)
+		}
+		var wg sync.WaitGroup
+		for _, holder := range []string{"a", "b"} {
+			wg.Go(func() {
+				if _, err := f.File(f.Context(), holder, results(0, targets, round), f.rules()); err != nil { // each files its own half
+					f.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	f.must(f.Close())
 }

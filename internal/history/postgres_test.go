@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/pkitest"
 )
@@ -22,6 +23,26 @@ func TestPostgresConforms(t *testing.T) {
 			t.Fatal(err)
 		}
 		nodesThatStartTogether(t, address+"&search_path=together")
+	})
+	t.Run("nodes that file the same", func(t *testing.T) {
+		if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA same"); err != nil {
+			t.Fatal(err)
+		}
+		nodesThatFileTheSame(t, address+"&search_path=same")
+		// A backend that has ended has told what it counted.
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+			var others, deadlocks int
+			if err := db.QueryRowContext(t.Context(), `SELECT (SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), deadlocks
+				FROM pg_stat_database WHERE datname = current_database()`).Scan(&others, &deadlocks); err != nil || time.Now().After(deadline) {
+				t.Fatal(err, others)
+			}
+			if deadlocks > 0 {
+				t.Fatalf("nodes locked each other out %d times: each time costs a second", deadlocks)
+			}
+			if others == 0 {
+				break
+			}
+		}
 	})
 	n := 0
 	conformance(t, func(t *testing.T) *History {

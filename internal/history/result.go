@@ -52,16 +52,42 @@ func (h *History) File(ctx context.Context, holder string, results []Result, rul
 	results = slices.SortedFunc(slices.Values(results), func(a, b Result) int { return strings.Compare(a.Target, b.Target) })
 	err = h.update(ctx, func(c *change) error {
 		notices = nil
-		f := &filing{change: c, rules: rules}
+		f := &filing{change: c, rules: rules, shown: make(map[string]sight)}
+		if err := f.lockIncidents(results); err != nil {
+			return err
+		}
 		for i := range results {
 			if err := f.file(holder, &results[i]); err != nil {
 				return fmt.Errorf("file what %s showed: %w", results[i].Target, err)
 			}
 		}
 		notices = f.notices
+		for _, fingerprint := range slices.Sorted(maps.Keys(f.shown)) { // in one order, see above
+			if err := f.certificate(f.shown[fingerprint]); err != nil {
+				return fmt.Errorf("file a certificate: %w", err)
+			}
+		}
 		return nil
 	})
 	return notices, err
+}
+
+// lockIncidents locks all incidents that results are about, in one order, before anything is changed: two nodes that file
+// results of the same certificates would else hold what the other one wants. SQLite has one writer anyway.
+func (f *filing) lockIncidents(results []Result) error {
+	if !f.isPostgres {
+		return nil
+	}
+	var targets, kinds, subjects []string
+	for i := range results {
+		targets = append(targets, results[i].Target)
+		for _, x := range results[i].Findings {
+			kinds, subjects = append(kinds, x.Kind), append(subjects, x.Subject)
+		}
+	}
+	return each(f.ctx, f, func(func(...any) error) error { return nil }, `SELECT row_id FROM incidents WHERE open = 1 AND
+		(row_id IN (SELECT incident FROM affected WHERE target = ANY($1)) OR (kind, subject) IN (SELECT * FROM UNNEST($2::text[], $3::text[]))) ORDER BY row_id FOR UPDATE`,
+		targets, kinds, subjects)
 }
 
 // filing is a transaction that files results.
@@ -71,6 +97,13 @@ type filing struct {
 	silences []*incident.Silence
 	isRead   bool // silences were
 	notices  []incident.Notice
+	shown    map[string]sight // certificates by fingerprint
+}
+
+// sight is a certificate that was seen, with when.
+type sight struct {
+	certificate *watch.Certificate
+	at          time.Time
 }
 
 func (f *filing) file(holder string, r *Result) error {
@@ -247,21 +280,7 @@ func (f *filing) certificates(r *Result, o *watch.Observation) error {
 		if c == nil {
 			continue
 		}
-		n, err := f.affected(`UPDATE certificates SET last_seen = $1 WHERE fingerprint = $2`, millis(r.At), c.Fingerprint)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			body, err := json.Marshal(c)
-			if err != nil {
-				return err
-			}
-			if err := f.exec(`INSERT INTO certificates (fingerprint, subject, names, not_after, first_seen, last_seen, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
-				ON CONFLICT (fingerprint) DO UPDATE SET last_seen = excluded.last_seen`,
-				c.Fingerprint, c.Subject, " "+strings.ToLower(strings.Join(c.Names, " "))+" ", millis(c.NotAfter), millis(r.At), millis(r.At), string(body)); err != nil {
-				return err
-			}
-		}
+		f.shown[c.Fingerprint] = sight{c, r.At}
 		if err := f.exec(`INSERT INTO sightings (fingerprint, target, place, source, first_seen, last_seen) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (fingerprint, target, place) DO UPDATE SET last_seen = excluded.last_seen`,
 			c.Fingerprint, r.Target, o.Place, string(o.Source), millis(r.At), millis(r.At)); err != nil {
@@ -269,6 +288,32 @@ func (f *filing) certificates(r *Result, o *watch.Observation) error {
 		}
 	}
 	return nil
+}
+
+// seenAgain is how exactly it is kept when a certificate was last seen. One that a thousand places show would else be written a
+// thousand times, and nodes that file beside each other would wait for each other to do so.
+const seenAgain = time.Hour
+
+// certificate notes that a certificate was seen.
+func (f *filing) certificate(s sight) error {
+	c, at := s.certificate, s.at
+	var last int64
+	err := f.QueryRowContext(f.ctx, `SELECT last_seen FROM certificates WHERE fingerprint = $1`, c.Fingerprint).Scan(&last)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return err
+	case at.Sub(moment(last)) < seenAgain:
+		return nil
+	default:
+		return f.exec(`UPDATE certificates SET last_seen = $1 WHERE fingerprint = $2 AND last_seen < $3`, millis(at), c.Fingerprint, millis(at))
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return f.exec(`INSERT INTO certificates (fingerprint, subject, names, not_after, first_seen, last_seen, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (fingerprint) DO NOTHING`,
+		c.Fingerprint, c.Subject, " "+strings.ToLower(strings.Join(c.Names, " "))+" ", millis(c.NotAfter), millis(at), millis(at), string(body))
 }
 
 // look files that somebody looked, and sums the day up.
