@@ -135,13 +135,13 @@ func got[T any](l *lab, w *httptest.ResponseRecorder, status int) (v T) {
 // refused checks that an answer is a problem document of a kind.
 func (l *lab) refused(w *httptest.ResponseRecorder, kind string) {
 	l.Helper()
-	status, title := problemKind(kind)
+	want := problem(kind, "")
 	var p Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Header().Get("Content-Type") != "application/problem+json" {
 		l.Errorf("no problem document: %d %s", w.Code, w.Body)
 		return
 	}
-	if w.Code != status || p.Status != status || p.Type != problemPrefix+kind || p.Title != title || p.Detail == "" || p.Instance == "" {
+	if w.Code != want.Status || p.Status != want.Status || p.Type != problemPrefix+kind || p.Title != want.Title || p.Detail == "" || p.Instance == "" {
 		l.Errorf("%d %+v, want %s", w.Code, p, kind)
 	}
 }

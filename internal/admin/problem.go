@@ -28,41 +28,33 @@ type Problem struct {
 // Error gives title and detail.
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
-// problemKind gives status and title of a kind of problem; one that is not listed is trouble of our own.
-func problemKind(kind string) (status int, title string) {
-	switch kind {
-	case "malformed":
-		return http.StatusBadRequest, "the request cannot be understood"
-	case "unauthenticated":
-		return http.StatusForbidden, "the certificate is not that of an admin"
-	case "forbidden":
-		return http.StatusForbidden, "the admin lacks the role"
-	case "cross-origin":
-		return http.StatusForbidden, "requests of web pages are not taken"
-	case "not-found":
-		return http.StatusNotFound, "there is no such thing"
-	case "method":
-		return http.StatusMethodNotAllowed, "that cannot be done here"
-	case "ambiguous", "conflict":
-		return http.StatusConflict, "it does not go together with what is on file"
-	case "too-large":
-		return http.StatusRequestEntityTooLarge, "the request is too large"
-	case "media-type":
-		return http.StatusUnsupportedMediaType, "requests are JSON"
-	case "host":
-		return http.StatusMisdirectedRequest, "this service is not known by that name"
-	case "refused":
-		return http.StatusUnprocessableEntity, "the CA refuses that"
-	case "busy":
-		return http.StatusServiceUnavailable, "too many requests at a time"
+// problemKinds gives status and title of each kind of problem.
+func problemKinds() map[string]Problem {
+	return map[string]Problem{
+		"malformed":       {Status: http.StatusBadRequest, Title: "the request cannot be understood"},
+		"unauthenticated": {Status: http.StatusForbidden, Title: "the certificate is not that of an admin"},
+		"forbidden":       {Status: http.StatusForbidden, Title: "the admin lacks the role"},
+		"cross-origin":    {Status: http.StatusForbidden, Title: "requests of web pages are not taken"},
+		"not-found":       {Status: http.StatusNotFound, Title: "there is no such thing"},
+		"method":          {Status: http.StatusMethodNotAllowed, Title: "that cannot be done here"},
+		"ambiguous":       {Status: http.StatusConflict, Title: "it does not go together with what is on file"},
+		"conflict":        {Status: http.StatusConflict, Title: "it does not go together with what is on file"},
+		"too-large":       {Status: http.StatusRequestEntityTooLarge, Title: "the request is too large"},
+		"media-type":      {Status: http.StatusUnsupportedMediaType, Title: "requests are JSON"},
+		"host":            {Status: http.StatusMisdirectedRequest, Title: "this service is not known by that name"},
+		"refused":         {Status: http.StatusUnprocessableEntity, Title: "the CA refuses that"},
+		"busy":            {Status: http.StatusServiceUnavailable, Title: "too many requests at a time"},
 	}
-	return http.StatusInternalServerError, "the service could not do it"
 }
 
-// problem makes a problem of a kind.
+// problem makes a problem of a kind; one that is not listed is trouble of our own.
 func problem(kind, detail string) *Problem {
-	status, title := problemKind(kind)
-	return &Problem{Type: problemPrefix + kind, Title: title, Status: status, Detail: detail}
+	p, ok := problemKinds()[kind]
+	if !ok {
+		p = Problem{Status: http.StatusInternalServerError, Title: "the service could not do it"}
+	}
+	p.Type, p.Detail = problemPrefix+kind, detail
+	return &p
 }
 
 // problemOf turns an error into a problem. What is no refusal is trouble of our own, of which the admin learns the text:

@@ -136,6 +136,29 @@ func caFailure(err error, doing string) error {
 	return cannotRun(err, "%s", doing)
 }
 
+// withAuthority opens the CA for one command.
+func (a *app) withAuthority(ctx context.Context, work func(*authority.Authority) error) (err error) {
+	au, err := a.openAuthority(ctx, &caFlags{}, false)
+	if err != nil {
+		return err
+	}
+	defer closing(au, &err)
+	return work(au)
+}
+
+// tellList prints reports as JSON, or as a table whose first row is its head; where there is nothing else, a note.
+func (a *app) tellList(asJSON bool, reports any, cells [][]string, empty string) error {
+	switch {
+	case asJSON:
+		return a.ui.printJSON(reports)
+	case len(cells) < 2:
+		a.ui.notef("%s", empty)
+	default:
+		a.ui.write(&a.ui.out, a.ui.out.grid(cells, func(int, int) style { return plain }))
+	}
+	return nil
+}
+
 // closing joins the error of closing to that of the command.
 func closing(au *authority.Authority, err *error) {
 	if closeErr := au.Close(); closeErr != nil && *err == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/admin"
+	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
@@ -244,37 +245,26 @@ func newCAAdminList(a *app) *cobra.Command {
 		Short:   "List the admins, and what each may do",
 		Example: "  tlswright ca admin list\n  tlswright ca admin list --all --json",
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			au, err := a.openAuthority(cmd.Context(), &caFlags{}, false)
-			if err != nil {
-				return err
-			}
-			defer closing(au, &err)
-			all, err := au.Store.Admins(cmd.Context())
-			if err != nil {
-				return caFailure(err, "listing the admins")
-			}
-			now := a.now()
-			views := []admin.Identity{}
-			cells := [][]string{{"name", "may", "until", "sha256", "state"}}
-			for i := range all {
-				state := adminState(&all[i], now)
-				if state != "active" && !isAll {
-					continue
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withAuthority(cmd.Context(), func(au *authority.Authority) error {
+				all, err := au.Store.Admins(cmd.Context())
+				if err != nil {
+					return caFailure(err, "listing the admins")
 				}
-				v := admin.NewIdentity(&all[i])
-				views = append(views, v)
-				cells = append(cells, []string{pki.Printable(v.Name), strings.Join(v.Roles, ", "), dateOf(v.NotAfter), v.SHA256[:16], state})
-			}
-			if asJSON {
-				return a.ui.printJSON(views)
-			}
-			if len(views) == 0 {
-				a.ui.notef("there is no admin; \"tlswright ca admin issue NAME --role read\" certifies one")
-				return nil
-			}
-			a.ui.write(&a.ui.out, a.ui.out.grid(cells, func(int, int) style { return plain }))
-			return nil
+				now := a.now()
+				views := []admin.Identity{}
+				cells := [][]string{{"name", "may", "until", "sha256", "state"}}
+				for i := range all {
+					state := adminState(&all[i], now)
+					if state != "active" && !isAll {
+						continue
+					}
+					v := admin.NewIdentity(&all[i])
+					views = append(views, v)
+					cells = append(cells, []string{pki.Printable(v.Name), strings.Join(v.Roles, ", "), dateOf(v.NotAfter), v.SHA256[:16], state})
+				}
+				return a.tellList(asJSON, views, cells, "there is no admin; \"tlswright ca admin issue NAME --role read\" certifies one")
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&isAll, "all", false, "also those who were removed, and certificates that have expired")
@@ -300,25 +290,22 @@ func newCAAdminRemove(a *app) *cobra.Command {
 		Long:    "Take an admin off the list, with all certificates of that name. It counts from\nthe next request on, on every node.",
 		Example: "  tlswright ca admin remove alice",
 		Args:    oneArg("the NAME of the admin"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			au, err := a.openAuthority(cmd.Context(), &caFlags{}, false)
-			if err != nil {
-				return err
-			}
-			defer closing(au, &err)
-			n, err := au.Store.RemoveAdmin(cmd.Context(), args[0], store.By{Actor: actor(), At: a.now()})
-			if errors.Is(err, store.ErrNotFound) {
-				f := usagef(cmd, "no admin is called %s", pki.Printable(args[0]))
-				f.hint = "see: tlswright ca admin list"
-				return f
-			}
-			if err != nil {
-				return caFailure(err, "removing the admin")
-			}
-			if !asJSON {
-				a.ui.printf("removed %s, with %s", pki.Printable(args[0]), countOf(int(n), "certificate"))
-			}
-			return a.tellDone(asJSON, args[0], "removed")
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withAuthority(cmd.Context(), func(au *authority.Authority) error {
+				n, err := au.Store.RemoveAdmin(cmd.Context(), args[0], store.By{Actor: actor(), At: a.now()})
+				if errors.Is(err, store.ErrNotFound) {
+					f := usagef(cmd, "no admin is called %s", pki.Printable(args[0]))
+					f.hint = "see: tlswright ca admin list"
+					return f
+				}
+				if err != nil {
+					return caFailure(err, "removing the admin")
+				}
+				if !asJSON {
+					a.ui.printf("removed %s, with %s", pki.Printable(args[0]), countOf(int(n), "certificate"))
+				}
+				return a.tellDone(asJSON, args[0], "removed")
+			})
 		},
 	}
 	cmd.ValidArgsFunction = a.completeAdmins

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/acmeserver"
+	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
 )
@@ -109,32 +110,21 @@ func newCABindingList(a *app) *cobra.Command {
 		Short:   "List the keys, and which were used",
 		Example: "  tlswright ca binding list",
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			au, err := a.openAuthority(cmd.Context(), &caFlags{}, false)
-			if err != nil {
-				return err
-			}
-			defer closing(au, &err)
-			all, err := au.Store.ACMEBindings(cmd.Context())
-			if err != nil {
-				return caFailure(err, "listing the keys")
-			}
-			reports := make([]bindingReport, 0, len(all))
-			cells := [][]string{{"key id", "account", "names", "made"}}
-			for _, b := range all {
-				r := newBindingReport(b)
-				reports = append(reports, r)
-				cells = append(cells, []string{pki.Printable(r.KID), orWord(r.Account, "not used yet"), orWord(listed(append(r.Names, r.Networks...)), "all"), dateOf(r.CreatedAt)})
-			}
-			if asJSON {
-				return a.ui.printJSON(reports)
-			}
-			if len(all) == 0 {
-				a.ui.notef("there is no key; \"tlswright ca binding add NAME\" makes one")
-				return nil
-			}
-			a.ui.write(&a.ui.out, a.ui.out.grid(cells, func(int, int) style { return plain }))
-			return nil
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withAuthority(cmd.Context(), func(au *authority.Authority) error {
+				all, err := au.Store.ACMEBindings(cmd.Context())
+				if err != nil {
+					return caFailure(err, "listing the keys")
+				}
+				reports := make([]bindingReport, 0, len(all))
+				cells := [][]string{{"key id", "account", "names", "made"}}
+				for _, b := range all {
+					r := newBindingReport(b)
+					reports = append(reports, r)
+					cells = append(cells, []string{pki.Printable(r.KID), orWord(r.Account, "not used yet"), orWord(listed(append(r.Names, r.Networks...)), "all"), dateOf(r.CreatedAt)})
+				}
+				return a.tellList(asJSON, reports, cells, "there is no key; \"tlswright ca binding add NAME\" makes one")
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -149,22 +139,19 @@ func newCABindingRemove(a *app) *cobra.Command {
 		Example:           "  tlswright ca binding remove alice",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			au, err := a.openAuthority(cmd.Context(), &caFlags{}, false)
-			if err != nil {
-				return err
-			}
-			defer closing(au, &err)
-			err = au.Store.RemoveACMEBinding(cmd.Context(), args[0], store.By{Actor: actor(), At: a.now()})
-			if errors.Is(err, store.ErrNotFound) {
-				f := usagef(cmd, "there is no key called %s", pki.Printable(args[0]))
-				f.hint = "see: tlswright ca binding list"
-				return f
-			}
-			if err != nil {
-				return caFailure(err, "taking the key back")
-			}
-			return a.tellDone(asJSON, args[0], "removed")
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withAuthority(cmd.Context(), func(au *authority.Authority) error {
+				err := au.Store.RemoveACMEBinding(cmd.Context(), args[0], store.By{Actor: actor(), At: a.now()})
+				if errors.Is(err, store.ErrNotFound) {
+					f := usagef(cmd, "there is no key called %s", pki.Printable(args[0]))
+					f.hint = "see: tlswright ca binding list"
+					return f
+				}
+				if err != nil {
+					return caFailure(err, "taking the key back")
+				}
+				return a.tellDone(asJSON, args[0], "removed")
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

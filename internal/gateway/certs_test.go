@@ -148,7 +148,7 @@ func TestTicketKeysAreShared(t *testing.T) {
 	second.ca, second.config.Sites = first.ca, first.config.Sites
 	second.config.Tickets = file
 	second.start()
-	sessions := &confused{}
+	sessions := &oneSession{}
 	connect := func(w *world) bool {
 		c := w.client("app.test", nil)
 		c.Sessions = sessions

@@ -216,7 +216,7 @@ func TestTicketsOfOneSiteDoNotOpenAnother(t *testing.T) {
 	w.config.Sites = append(w.config.Sites, two)
 	w.mutual(&w.config.Sites[1])
 	w.start()
-	sessions := &confused{}
+	sessions := &oneSession{}
 	c := w.client("app.test", nil)
 	c.Sessions = sessions
 	c.Core.ALPN = []string{tlsnet.ProtocolHTTP1}

@@ -18,7 +18,6 @@ import (
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/pki"
-	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 )
 
@@ -238,26 +237,6 @@ func readAll(t testing.TB, resp *http.Response) string {
 	}
 	return string(b)
 }
-
-// confused is a store of sessions that gives the last session for any server.
-type confused struct {
-	mu   sync.Mutex
-	last *tlscore.Session
-}
-
-func (c *confused) Put(_ string, s *tlscore.Session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last = s
-}
-
-func (c *confused) Take(string) *tlscore.Session {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.last
-}
-
-func (c *confused) Remove(string, *tlscore.Session) {}
 
 // tlsClient makes a TLS connection to the site app over a connection that is there.
 func tlsClient(nc net.Conn, w *world) (*tlsnet.Conn, error) {

@@ -306,7 +306,7 @@ func TestRevokedClientDoesNotResumeOnAnotherNode(t *testing.T) {
 	w.options.DenialsFile = filepath.Join(w.dir, "second.jsonl")
 	w.start()
 	two := w.addr()
-	sessions := &confused{}
+	sessions := &oneSession{}
 	at := func(addr string) (resumed bool, err error) {
 		c := w.http1(alice)
 		c.Sessions = sessions
