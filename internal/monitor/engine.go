@@ -32,6 +32,8 @@ type Options struct {
 	Renew func(ctx context.Context, name string) error
 	// Link makes the address where an incident can be read about; nil: there is none.
 	Link func(incident string) string
+	// Record has a handshake with each server recorded when it is graded or has changed, for a dashboard.
+	Record bool
 	// Looked is told of every look that was filed; nil: nobody is.
 	Looked func(target string, v watch.Verdict, took time.Duration)
 }
@@ -211,13 +213,15 @@ func (e *Engine) look(ctx context.Context, d *history.Due) (r history.Result, ok
 func (e *Engine) lookAt(ctx context.Context, d *history.Due, s *spec) (r history.Result, ok bool) {
 	begin := e.o.Now()
 	r = history.Result{Target: d.Name}
-	all := e.see(ctx, s, s.wantsGrade(&d.Target, begin), d.Before)
+	withGrade := s.wantsGrade(&d.Target, begin)
+	all := e.see(ctx, s, withGrade, d.Before)
 	if ctx.Err() != nil {
 		return r, false
 	}
 	r.At, r.Grade = e.o.Now(), all.grade
 	r.Took = r.At.Sub(begin)
 	r.Next = s.next(r.At, mathrand.Float64())
+	r.Traces = e.record(ctx, s, withGrade, d.Before, all.observations)
 	e.judge(ctx, &r, s, d, all.observations)
 	e.renew(ctx, s, &r)
 	return r, true
