@@ -39,6 +39,7 @@ func kinds() map[string]kind {
 	return map[string]kind{
 		"openssl":  {program: "openssl", command: opensslServer},
 		"postfix":  {program: "/usr/lib/postfix/sbin/master", needsRoot: true, prepare: preparePostfix, command: postfixMaster},
+		"mailbox":  {program: "/usr/lib/postfix/sbin/master", needsRoot: true, prepare: prepareMailbox, command: postfixMaster},
 		"dovecot":  {program: "dovecot", needsRoot: true, prepare: prepareDovecot, command: dovecot},
 		"vsftpd":   {program: "vsftpd", needsRoot: true, talksOnStdin: true, prepare: prepareVsftpd, command: vsftpd},
 		"inn":      {program: "nnrpd", needsRoot: true, prepare: prepareINN, command: nnrpd},
