@@ -2,14 +2,10 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +14,6 @@ import (
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/monitor"
-	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/internal/watch"
 	"github.com/tlswright/tlswright/pki"
 )
@@ -134,7 +129,7 @@ func (a *app) openMonitor(ctx context.Context, file *monitorFile, looked func(st
 		return nil, errors.Join(err, os.RemoveAll(m.remove))
 	}
 	m.engine, err = monitor.New(file.monitor, monitor.Options{History: m.history, Now: a.now, Looked: looked, Log: log,
-		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, Known: a.knownCertificates(), Renew: a.renewLive})
+		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, CAs: a.monitorCAs, Renew: a.renewLive})
 	if err != nil {
 		return nil, errors.Join(a.monitorFailure(file, err), m.close())
 	}
@@ -153,25 +148,6 @@ func (a *app) monitorFailure(file *monitorFile, err error) error {
 		return &failure{kind: kindUsage, text: err.Error(), err: err, hint: "write it as www.example.com:443"}
 	}
 	return cannotRun(err, "%s", pki.Printable(file.name))
-}
-
-// knownCertificates lists what our own CA has issued, where a target says that nothing else may be served there.
-func (a *app) knownCertificates() func(context.Context) (map[string]bool, error) {
-	var mu sync.Mutex
-	var known map[string]bool
-	var read time.Time
-	return func(ctx context.Context) (map[string]bool, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if known != nil && a.now().Sub(read) < issuedFor {
-			return known, nil
-		}
-		list, err := a.issuedFingerprints(ctx)
-		if err == nil {
-			known, read = list, a.now()
-		}
-		return list, err
-	}
 }
 
 // renewLive renews a certificate of the tree that "acme obtain" keeps, whatever its age: the monitor says that it is time.
@@ -193,29 +169,4 @@ func (a *app) renewLive(ctx context.Context, name string) error {
 		}
 	}
 	return nil
-}
-
-// endedFor is how long after its end a certificate of the own CA is known.
-const endedFor = 400 * day
-
-// issuedFor is how long the list of issued certificates is good: a certificate is served a little after it was issued.
-const issuedFor = 5 * time.Second
-
-// issuedFingerprints are those of the certificates that the own CA has issued and that have not ended long since. One that
-// has run out or is revoked, and is served all the same, is no stranger.
-func (a *app) issuedFingerprints(ctx context.Context) (known map[string]bool, err error) {
-	ca, err := a.openAuthority(ctx, &caFlags{}, false)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, ca.Close()) }()
-	known = make(map[string]bool)
-	for c, err := range ca.Store.All(ctx, store.Query{States: []store.State{store.StateIssued, store.StateRevoked, store.StateOnHold}, EndsFrom: a.now().Add(-endedFor)}) {
-		if err != nil {
-			return nil, fmt.Errorf("list what the CA has issued: %w", err)
-		}
-		sum := sha256.Sum256(c.DER)
-		known[hex.EncodeToString(sum[:])] = true
-	}
-	return known, nil
 }

@@ -8,6 +8,7 @@ import (
 
 // Monitor is the section "monitor" of a file: what is watched, how often, and who is told.
 type Monitor struct {
+<<<<<<< Updated upstream
 	Targets   []Watched
 	Lists     []string     // files with further addresses, one a line
 	Defaults  Schedule     // of targets that say nothing else
@@ -18,12 +19,29 @@ type Monitor struct {
 	Database  string // URL of a PostgreSQL database that several nodes share; "": a file in the home
 	Beat      Beat
 	Dashboard Dashboard
+=======
+	Targets  []Watched
+	Lists    []string     // files with further addresses, one a line
+	Defaults Schedule     // of targets that say nothing else
+	Policy   watch.Policy // of targets that say nothing else
+	Channels []Channel
+	Escalate map[string]time.Duration // by severity: when an incident that nobody acknowledged is told once more
+	Keep     Retention
+	Database string // URL of a PostgreSQL database that several nodes share; "": a file in the home
+	// Inventory is where our own CAs keep what they have issued: [OwnCA], the home of another CA, the URL of a PostgreSQL
+	// database.
+	Inventory []string
+	Beat      Beat
+>>>>>>> Stashed changes
 	Metrics   string // address where Prometheus reads; "": none. One without a host is on loopback
 	Parallel  int    // looks at the same time; 0: 64
 	PerHost   int    // at one address at the same time; 0: 2
 	// AllowPrivate lets what certificates name (issuers, CRLs, OCSP) be fetched from private addresses.
 	AllowPrivate bool
 }
+
+// OwnCA is what an inventory calls the CA of the home that the monitor itself uses.
+const OwnCA = "own"
 
 // Watched is one thing that is watched: an address with everything behind it, files, or both, which are then compared.
 type Watched struct {

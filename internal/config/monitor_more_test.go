@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // wholeMonitor reads the file that shows every key.
@@ -33,6 +34,19 @@ func refusedMonitors(t *testing.T, list map[string]string) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+}
+
+func TestInventoriesAreRead(t *testing.T) {
+	m := wholeMonitor(t)
+	if len(m.Inventory) != 2 || m.Inventory[0] != OwnCA || m.Inventory[1] != "/etc/other-ca" || m.Policy.Deploy != 24*time.Hour {
+		t.Errorf("%q, %v", m.Inventory, m.Policy.Deploy)
+	}
+	refusedMonitors(t, map[string]string{
+		"monitor:\n  targets: [a:443]\n  inventory: []":            "line 3, column 14: monitor.inventory is empty",
+		"monitor:\n  targets: [a:443]\n  inventory: [own, own]":    "line 3, column 20",
+		"monitor:\n  targets: [a:443]\n  inventory: ['mysql://x']": "is no PostgreSQL database",
+		"monitor:\n  targets: [a:443]\n  deploy: soon":             "is no time",
+	})
 }
 
 func TestMetricsAreOnLoopbackUnlessToldOtherwise(t *testing.T) {

@@ -76,6 +76,7 @@ func (r *monitorReader) monitor(n node) error {
 		"channels":      r.channels,
 		"escalate":      r.escalate,
 		"database":      setText(&m.Database),
+		"inventory":     func(n node) error { return setInventory(n, &m.Inventory) },
 		"parallel":      setNumber(&m.Parallel, 10_000),
 		"per-host":      setNumber(&m.PerHost, 1000),
 		"allow-private": setTruth(&m.AllowPrivate),
@@ -127,6 +128,7 @@ func policyReaders(p *watch.Policy) map[string]func(node) error {
 		"patience":     setNumber(&p.Patience, 1000),
 		"stores":       setTexts(&p.Stores),
 		"reload":       setTime(&p.Reload),
+		"deploy":       setTime(&p.Deploy),
 		"issuers":      setTexts(&p.Issuers),
 	}
 }
@@ -270,6 +272,20 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 	return w, contradictions(n, &w.Schedule, &w.Policy)
 }
 
+// setInventory reads where CAs keep their records.
+func setInventory(n node, to *[]string) error {
+	if err := setTexts(to)(n); err != nil {
+		return err
+	}
+	for _, place := range *to {
+		scheme, _, isURL := strings.Cut(place, "://")
+		if isURL && scheme != "postgres" && scheme != "postgresql" {
+			return fail(n.ast, "write own, the folder of a CA, or postgres://user@host/name", "%s: %s://… is no PostgreSQL database", n.label(), scheme)
+		}
+	}
+	return nil
+}
+
 // setLocal reads an address to listen on. One without a host is on loopback: what is to be reached by others says so.
 func setLocal(n node, to *string) error {
 	text, err := plainText(n)
@@ -367,6 +383,11 @@ func (m *Monitor) RelativeTo(dir string) {
 		}
 	}
 	all(m.Lists)
+	for i, ca := range m.Inventory {
+		if ca != OwnCA && !strings.Contains(ca, "://") {
+			fix(&m.Inventory[i])
+		}
+	}
 	for i := range m.Targets {
 		w := &m.Targets[i]
 		all(w.Files)

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -43,5 +44,65 @@ func anEstateIsRead(f *fixture) {
 	f.must(err)
 	if !slices.Equal(names, []string{"a", "b"}) || len(kinds) != 1 || kinds["expiry"] != 1 {
 		f.Errorf("%q, %v", names, kinds)
+	}
+}
+
+// issued is a certificate of a CA, as observation shows it.
+func issued(name string, at time.Time) Issued {
+	c := observation("", name).Leaves[0].Leaf()
+	c.Serial = "5e" + name
+	return Issued{Certificate: *c, Profile: "server", State: "issued", At: at}
+}
+
+func whatWasIssued(f *fixture) {
+	f.watchAll("web", "files")
+	list := []Issued{issued("served", f.now), issued("disk", f.now), issued("unused", f.now), issued("revoked", f.now), issued("bad", f.now), issued("held", f.now), issued("old", f.now)}
+	list[6].NotAfter = f.now.Add(-time.Hour)
+	list[2].Names = append(list[2].Names, "Also.Unused.example")
+	f.must(f.NoteIssued(f.Context(), "own", list))
+	list[3].State, list[3].Revoked = "revoked", f.now
+	list[4].State, list[5].State = "revoked", "on hold"
+	f.must(f.NoteIssued(f.Context(), "own", list))
+	o := observation("web", "served")
+	o.Leaves = append(o.Leaves, observation("", "bad").Leaves...)
+	f.look(o)
+	d := observation("files", "disk")
+	d.Source, d.Place = watch.Disk, "/etc/x.pem"
+	f.look(d)
+	stands := func(when string, want map[Standing]int) {
+		f.Helper()
+		got, err := f.IssuedStandings(f.Context(), f.now)
+		f.must(err)
+		if !maps.Equal(got, want) {
+			f.Errorf("%s: %v, want %v", when, got, want)
+		}
+	}
+	stands("at first", map[Standing]int{StandsServed: 1, StandsOnDisk: 1, StandsUnused: 1, StandsRevoked: 2, StandsRevokedServed: 1, StandsExpired: 1})
+	f.must(f.Released(f.Context(), "own", nil))
+	stands("off hold", map[Standing]int{StandsServed: 1, StandsOnDisk: 1, StandsUnused: 2, StandsRevoked: 1, StandsRevokedServed: 1, StandsExpired: 1})
+	f.look(observation("web", "another"))
+	stands("replaced", map[Standing]int{StandsReplaced: 1, StandsOnDisk: 1, StandsUnused: 2, StandsRevoked: 2, StandsExpired: 1})
+
+	found, err := f.IssuedFor(f.Context(), f.now, []string{"f-revoked", "f-nobody"}, []string{"also.unused.example", "served.example", "bad.example"})
+	f.must(err)
+	if len(found) != 3 || found["f-revoked"].State != "revoked" || found["f-unused"].Seen || !found["f-served"].Seen || found["f-served"].CA != "own" {
+		f.Errorf("%+v", found)
+	}
+	rows, total, err := f.Issued(f.Context(), f.now, IssuedQuery{Standing: StandsOnDisk})
+	f.must(err)
+	if total != 1 || rows[0].Fingerprint != "f-disk" || len(rows[0].Where) != 1 || rows[0].Where[0].Place != "/etc/x.pem" || rows[0].Profile != "server" {
+		f.Errorf("%d %+v", total, rows)
+	}
+	for text, want := range map[string]int{"UNUSED.example": 1, "f-re": 1, "5eserved": 1, "%": 0, "": 7} {
+		rows, total, err := f.Issued(f.Context(), f.now, IssuedQuery{Text: text, Page: Page{Limit: 3}})
+		f.must(err)
+		if total != want || len(rows) != min(want, 3) {
+			f.Errorf("%q: %d of %d, want %d", text, len(rows), total, want)
+		}
+	}
+	later := f.now.Add(400 * 24 * time.Hour)
+	f.must(f.Sweep(f.Context(), time.Time{}, time.Time{}, time.Time{}, later))
+	if _, total, err := f.Issued(f.Context(), later, IssuedQuery{}); err != nil || total != 6 {
+		f.Errorf("%d are left, %v", total, err)
 	}
 }

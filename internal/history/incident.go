@@ -317,7 +317,7 @@ func (c *change) orphans() (list []string, err error) {
 		list = append(list, name)
 		return err
 	}, `SELECT DISTINCT a.target FROM affected a JOIN incidents i ON i.row_id = a.incident WHERE i.open = 1 AND NOT EXISTS (SELECT 1 FROM targets t WHERE t.name = a.target)
-		AND a.target NOT LIKE 'channel %' ORDER BY a.target`)
+		AND a.target NOT LIKE 'channel %' AND a.target NOT LIKE 'inventory %' ORDER BY a.target`)
 	return list, err
 }
 

@@ -25,9 +25,9 @@ type Options struct {
 	Look    LookOptions
 	Log     *slog.Logger // nil: nothing is logged
 	Now     func() time.Time
-	// Known lists the fingerprints of certificates that are ours, wherever they lie: those that our CA has issued. Nil: we
-	// cannot know, and no certificate is called a stranger.
-	Known func(ctx context.Context) (map[string]bool, error)
+	// CAs gives our own CAs, as a configuration names them. Without one nobody can know, and no certificate is called a
+	// stranger. Nil: there are none.
+	CAs func(*config.Monitor) []CA
 	// Renew renews a certificate of the live/ tree and returns when it lies there; nil: nobody can.
 	Renew func(ctx context.Context, name string) error
 	// Link makes the address where an incident can be read about; nil: there is none.
@@ -59,6 +59,7 @@ type setup struct {
 	config   *config.Monitor
 	channels map[string]channel
 	rules    history.Rules
+	issued   *inventory
 }
 
 type channel struct {
@@ -107,7 +108,10 @@ func New(c *config.Monitor, o Options) (*Engine, error) {
 }
 
 func (e *Engine) compile(c *config.Monitor) (*setup, error) {
-	s := &setup{config: c, channels: make(map[string]channel)}
+	s := &setup{config: c, channels: make(map[string]channel), issued: newInventory(e, nil)}
+	if e.o.CAs != nil {
+		s.issued = newInventory(e, e.o.CAs(c))
+	}
 	if _, err := Wanted(c, e.o.Now()); err != nil {
 		return nil, err
 	}
@@ -221,14 +225,19 @@ func (e *Engine) lookAt(ctx context.Context, d *history.Due, s *spec) (r history
 	r.At, r.Grade = e.o.Now(), all.grade
 	r.Took = r.At.Sub(begin)
 	r.Next = s.next(r.At, mathrand.Float64())
+<<<<<<< Updated upstream
 	r.Traces = e.record(ctx, s, withGrade, d.Before, all.observations)
 	e.judge(ctx, &r, s, d, all.observations)
+=======
+	observations, estate := e.c.Load().issued.about(ctx, s, all.observations)
+	e.judge(&r, s, d, observations, estate)
+>>>>>>> Stashed changes
 	e.renew(ctx, s, &r)
 	return r, true
 }
 
 // judge draws the conclusions of what a look brought.
-func (e *Engine) judge(ctx context.Context, r *history.Result, s *spec, d *history.Due, all []*watch.Observation) {
+func (e *Engine) judge(r *history.Result, s *spec, d *history.Due, all []*watch.Observation, estate estateOf) {
 	last := make(map[string]*watch.Observation)
 	for _, o := range append(d.Known, d.Before...) {
 		if o.Outcome == watch.Answered {
@@ -241,15 +250,8 @@ func (e *Engine) judge(ctx context.Context, r *history.Result, s *spec, d *histo
 		r.Findings = append(r.Findings, v.Findings...)
 		merge(&r.Verdict, v, len(r.Places) == 1)
 	}
-	var known map[string]bool
-	if s.OnlyOwn && e.o.Known != nil {
-		var err error
-		if known, err = e.o.Known(ctx); err != nil {
-			e.o.Log.Warn("the own certificates cannot be listed", "error", err.Error())
-			known = nil
-		}
-	}
-	agreed := watch.Agree(s.Name, all, known, d.Since, s.Policy, r.At)
+	agreed := watch.Agree(s.Name, all, estate.known, d.Since, s.Policy, r.At)
+	agreed = append(agreed, watch.AgreeIssued(s.Name, all, estate.records, s.Policy, r.At)...)
 	r.Findings = append(r.Findings, agreed...)
 	for _, f := range agreed {
 		state := watch.Warning

@@ -2,9 +2,7 @@ package monitor
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -400,28 +398,6 @@ func TestTheLoopCloses(t *testing.T) {
 	if got := kinds(); got != "" {
 		t.Errorf("after it was seen: %q", got)
 	}
-}
-
-// What our CA has not issued, and lies in no file of ours, is a stranger where only own certificates may be served.
-func TestStrangersAreTold(t *testing.T) {
-	l := newLab(t)
-	ours, theirs := l.leaf(pkitest.P256, 60*day), l.leaf(pkitest.P256, 60*day)
-	l.watched("ours", l.server(ours).address).OnlyOwn = true
-	l.watched("theirs", l.server(theirs).address).OnlyOwn = true
-	l.watched("anybody's", l.server(theirs).address)
-	sum := sha256.Sum256(ours.Chain[0])
-	e, err := New(l.c, Options{History: l.h, Now: func() time.Time { return l.now }, Look: LookOptions{Stores: []scan.Store{{Name: "lab", Own: true, Roots: l.ca.Roots()}}},
-		Known: func(context.Context) (map[string]bool, error) {
-			return map[string]bool{hex.EncodeToString(sum[:]): true}, nil
-		}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.e = e
-	all := l.check(0)
-	l.state(all, "ours", watch.OK, "")
-	l.state(all, "theirs", watch.Critical, "not known here")
-	l.state(all, "anybody's", watch.OK, "")
 }
 
 func TestTheDaemonLooksAndEnds(t *testing.T) {

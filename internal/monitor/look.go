@@ -109,6 +109,7 @@ type seen struct {
 // was seen last.
 func (l *looker) look(ctx context.Context, s *spec, withGrade bool, before []*watch.Observation) seen {
 	var all seen
+	before = slices.DeleteFunc(slices.Clone(before), func(o *watch.Observation) bool { return o.Source != watch.Served }) // files and lists tell nothing of servers
 	if s.Address != "" {
 		all.observations = l.servers(ctx, s, withGrade || s.Schedule.Grade < 0 || mayHaveTwo(before))
 		if withGrade && slices.ContainsFunc(all.observations, func(o *watch.Observation) bool { return o.Outcome == watch.Answered }) {

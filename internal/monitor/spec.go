@@ -226,6 +226,9 @@ func withDefaults(w config.Watched, c *config.Monitor) config.Watched {
 	if p.Reload == 0 {
 		p.Reload = d.Reload
 	}
+	if p.Deploy == 0 {
+		p.Deploy = d.Deploy
+	}
 	if len(p.Issuers) == 0 {
 		p.Issuers = d.Issuers
 	}

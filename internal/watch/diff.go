@@ -25,6 +25,9 @@ func Diff(before, after *Observation) []Change {
 	if before.Outcome != Answered || after.Outcome != Answered {
 		return list
 	}
+	if after.Source == Issued || after.Source == Logged {
+		return append(list, diffListed(before, after)...)
+	}
 	kinds := kindsOf(before, after)
 	for _, kind := range kinds {
 		a, b := leafOf(before, kind), leafOf(after, kind)
@@ -42,6 +45,26 @@ func Diff(before, after *Observation) []Change {
 	}
 	return list
 }
+
+// diffListed tells which certificates have been added to a list. That old ones leave it is no news.
+func diffListed(before, after *Observation) []Change {
+	known := make(map[string]bool)
+	for i := range before.Leaves {
+		if c := before.Leaves[i].Leaf(); c != nil {
+			known[listed(c)] = true
+		}
+	}
+	var list []Change
+	for i := range after.Leaves {
+		if l := &after.Leaves[i]; l.Leaf() != nil && !known[listed(l.Leaf())] {
+			list = append(list, Change{Field: string(after.Source), After: describe(l) + ", issued by " + l.Leaf().Issuer})
+		}
+	}
+	return list
+}
+
+// listed is what a certificate is in a list: the precertificate of one that is there already is no other one.
+func listed(c *Certificate) string { return c.Issuer + " " + c.Serial }
 
 // diffLeaf compares what is known of one kind of key; nil: there is none.
 func diffLeaf(prefix string, a, b *Leaf) []Change {

@@ -85,6 +85,8 @@ type Policy struct {
 	Stores []string
 	// Reload is how long what lies on disk may be newer than what is served; 0: ten minutes.
 	Reload time.Duration
+	// Deploy is how long a certificate of our own CA may be issued before it is served; 0: a day.
+	Deploy time.Duration
 	// Issuers that may issue for the target, as parts of the issuer's name; empty: any.
 	Issuers []string
 }
