@@ -139,16 +139,11 @@ func (o *monitorCheckFlags) checkDays(cmd *cobra.Command) error {
 	return nil
 }
 
-// deliverAfterCheck sends what the look has brought about; what cannot be sent stays in the queue.
+// deliverAfterCheck does what a daemon would do beside looking, and sends what there is to send; what cannot be sent stays in
+// the queue.
 func (a *app) deliverAfterCheck(cmd *cobra.Command, m *openedMonitor) error {
-	for {
-		n, err := m.engine.Deliver(cmd.Context())
-		if err != nil {
-			return cannotRun(err, "")
-		}
-		if n == 0 {
-			break
-		}
+	if err := m.engine.AfterCheck(cmd.Context()); err != nil {
+		return cannotRun(err, "")
 	}
 	waiting, err := m.history.Waiting(cmd.Context())
 	if err != nil {

@@ -136,9 +136,9 @@ func policyReaders(p *watch.Policy) map[string]func(node) error {
 // setTime reads a time that cannot be none.
 func setTime(to *time.Duration) func(node) error {
 	return func(n node) error {
-		text, err := plainText(n)
-		if err == nil {
-			*to, err = span(n, text)
+		err := setSpan(to)(n)
+		if err == nil && *to < 0 {
+			return fail(n.ast, "write it as 10s, 5m, 1h or 365d", "%s: none is no time here", n.label())
 		}
 		return err
 	}
@@ -147,15 +147,9 @@ func setTime(to *time.Duration) func(node) error {
 // setNumber reads a number that cannot be none.
 func setNumber(to *int, most int) func(node) error {
 	return func(n node) error {
-		text, err := plainText(n)
-		if err != nil {
-			return err
+		if err := setCount(to)(n); err != nil || *to < 0 || *to > most {
+			return fail(n.ast, fmt.Sprintf("write a number from 1 to %d", most), "%s is no number of that kind", n.label())
 		}
-		number, err := strconv.Atoi(text)
-		if err != nil || number < 1 || number > most {
-			return fail(n.ast, fmt.Sprintf("write a number from 1 to %d", most), "%s is %q", n.label(), text)
-		}
-		*to = number
 		return nil
 	}
 }

@@ -38,6 +38,19 @@ func (e *Engine) tick(ctx context.Context) error {
 	return errors.Join(err, onceErr)
 }
 
+// AfterCheck does what else is due, for who looks from cron and runs no daemon: escalations and the end of silences, the sign
+// of life, the end of what is old; and it delivers what is to be told. What cannot be delivered now stays in the queue.
+func (e *Engine) AfterCheck(ctx context.Context) error {
+	err := errors.Join(e.tick(ctx), e.sweepOnce(ctx))
+	for err == nil {
+		var n int
+		if n, err = e.Deliver(ctx); n == 0 {
+			break
+		}
+	}
+	return err
+}
+
 // sweepOnce drops what is old, if nobody has done so lately.
 func (e *Engine) sweepOnce(ctx context.Context) error {
 	isOurs, err := e.o.History.Once(ctx, "sweep", e.o.Now(), sweepPeriod)
