@@ -8,18 +8,6 @@ import (
 
 // Monitor is the section "monitor" of a file: what is watched, how often, and who is told.
 type Monitor struct {
-<<<<<<< Updated upstream
-	Targets   []Watched
-	Lists     []string     // files with further addresses, one a line
-	Defaults  Schedule     // of targets that say nothing else
-	Policy    watch.Policy // of targets that say nothing else
-	Channels  []Channel
-	Escalate  map[string]time.Duration // by severity: when an incident that nobody acknowledged is told once more
-	Keep      Retention
-	Database  string // URL of a PostgreSQL database that several nodes share; "": a file in the home
-	Beat      Beat
-	Dashboard Dashboard
-=======
 	Targets  []Watched
 	Lists    []string     // files with further addresses, one a line
 	Defaults Schedule     // of targets that say nothing else
@@ -32,7 +20,7 @@ type Monitor struct {
 	// database.
 	Inventory []string
 	Beat      Beat
->>>>>>> Stashed changes
+	Dashboard Dashboard
 	Metrics   string // address where Prometheus reads; "": none. One without a host is on loopback
 	Parallel  int    // looks at the same time; 0: 64
 	PerHost   int    // at one address at the same time; 0: 2

@@ -280,25 +280,7 @@ func (f *filing) certificates(r *Result, o *watch.Observation) error {
 		if c == nil {
 			continue
 		}
-<<<<<<< Updated upstream
 		f.shown[c.Fingerprint] = sight{c, r.At}
-=======
-		n, err := f.affected(`UPDATE certificates SET last_seen = $1 WHERE fingerprint = $2`, millis(r.At), c.Fingerprint)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			body, err := json.Marshal(c)
-			if err != nil {
-				return err
-			}
-			if err := f.exec(`INSERT INTO certificates (fingerprint, subject, names, not_after, first_seen, last_seen, body, serial) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-				ON CONFLICT (fingerprint) DO UPDATE SET last_seen = excluded.last_seen`,
-				c.Fingerprint, c.Subject, " "+strings.ToLower(strings.Join(c.Names, " "))+" ", millis(c.NotAfter), millis(r.At), millis(r.At), string(body), c.Serial); err != nil {
-				return err
-			}
-		}
->>>>>>> Stashed changes
 		if err := f.exec(`INSERT INTO sightings (fingerprint, target, place, source, first_seen, last_seen) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (fingerprint, target, place) DO UPDATE SET last_seen = excluded.last_seen`,
 			c.Fingerprint, r.Target, o.Place, string(o.Source), millis(r.At), millis(r.At)); err != nil {
@@ -330,8 +312,8 @@ func (f *filing) certificate(s sight) error {
 	if err != nil {
 		return err
 	}
-	return f.exec(`INSERT INTO certificates (fingerprint, subject, names, not_after, first_seen, last_seen, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (fingerprint) DO NOTHING`,
-		c.Fingerprint, c.Subject, " "+strings.ToLower(strings.Join(c.Names, " "))+" ", millis(c.NotAfter), millis(at), millis(at), string(body))
+	return f.exec(`INSERT INTO certificates (fingerprint, subject, names, not_after, first_seen, last_seen, body, serial) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (fingerprint) DO NOTHING`,
+		c.Fingerprint, c.Subject, " "+strings.ToLower(strings.Join(c.Names, " "))+" ", millis(c.NotAfter), millis(at), millis(at), string(body), c.Serial)
 }
 
 // look files that somebody looked, and sums the day up.

@@ -225,13 +225,9 @@ func (e *Engine) lookAt(ctx context.Context, d *history.Due, s *spec) (r history
 	r.At, r.Grade = e.o.Now(), all.grade
 	r.Took = r.At.Sub(begin)
 	r.Next = s.next(r.At, mathrand.Float64())
-<<<<<<< Updated upstream
 	r.Traces = e.record(ctx, s, withGrade, d.Before, all.observations)
-	e.judge(ctx, &r, s, d, all.observations)
-=======
 	observations, estate := e.c.Load().issued.about(ctx, s, all.observations)
 	e.judge(&r, s, d, observations, estate)
->>>>>>> Stashed changes
 	e.renew(ctx, s, &r)
 	return r, true
 }
