@@ -218,6 +218,7 @@ type IncidentQuery struct {
 	Page
 	Open   bool      // open ones only
 	Target string    // "": of all
+	Kind   string    // "": all
 	Since  time.Time // opened, or resolved, since then
 }
 
@@ -230,6 +231,10 @@ func (h *History) Incidents(ctx context.Context, q IncidentQuery) (list []*incid
 	if !q.Since.IsZero() {
 		args = append(args, millis(q.Since), millis(q.Since))
 		where += ` AND (i.opened >= $1 OR i.resolved >= $2)`
+	}
+	if q.Kind != "" {
+		args = append(args, q.Kind)
+		where += fmt.Sprintf(` AND i.kind = $%d`, len(args))
 	}
 	if q.Target != "" {
 		args = append(args, q.Target)

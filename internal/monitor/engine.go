@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	mathrand "math/rand/v2"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -147,6 +149,9 @@ func (s *setup) rulesOf() (history.Rules, error) {
 func (s *setup) route(n *incident.Notice) []string {
 	var names []string
 	for _, c := range s.config.Channels {
+		if n.Key.Kind == KindChannel {
+			c.Targets = nil // a channel that fails concerns everybody
+		}
 		if notify.Wants(&c, n) && !(n.Key.Kind == KindChannel && n.Key.Subject == c.Name) {
 			names = append(names, c.Name)
 		}
@@ -165,12 +170,27 @@ func (e *Engine) Synchronize(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range gone {
+	stray, err := e.strayChannels(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(gone, stray...) {
 		if _, err := e.o.History.Forget(ctx, e.o.Now(), name, s.rules); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// strayChannels names, as incidents do, the channels of open incidents that the configuration has no more.
+func (e *Engine) strayChannels(ctx context.Context, s *setup) (names []string, err error) {
+	open, _, err := e.o.History.Incidents(ctx, history.IncidentQuery{Open: true, Kind: KindChannel, Page: history.Page{Limit: 1000}})
+	for _, i := range open {
+		if _, known := s.channels[i.Key.Subject]; !known {
+			names = append(names, i.Affected()...)
+		}
+	}
+	return names, err
 }
 
 // Reload takes another configuration; on error nothing changes.
@@ -246,8 +266,15 @@ func (e *Engine) judge(r *history.Result, s *spec, d *history.Due, all []*watch.
 		r.Findings = append(r.Findings, v.Findings...)
 		merge(&r.Verdict, v, len(r.Places) == 1)
 	}
-	agreed := watch.Agree(s.Name, all, estate.known, d.Since, s.Policy, r.At)
-	agreed = append(agreed, watch.AgreeIssued(s.Name, all, estate.records, s.Policy, r.At)...)
+	// What did not answer goes on showing what it showed, for else a restart would end what does not agree, and begin it anew.
+	shown := slices.Clone(all)
+	for i, o := range shown {
+		if before := last[o.Place]; o.Outcome != watch.Answered && before != nil {
+			shown[i] = before
+		}
+	}
+	agreed := watch.Agree(s.Name, shown, estate.known, since(all, d, r.At), s.Policy, r.At)
+	agreed = append(agreed, watch.AgreeIssued(s.Name, shown, estate.records, s.Policy, r.At)...)
 	r.Findings = append(r.Findings, agreed...)
 	for _, f := range agreed {
 		state := watch.Warning
@@ -258,6 +285,27 @@ func (e *Engine) judge(r *history.Result, s *spec, d *history.Due, all []*watch.
 			r.Verdict.State, r.Verdict.Reason = state, f.Title+": "+f.Text
 		}
 	}
+}
+
+// since is since when places show what they show: of those that are new, or show another leaf than last time, now.
+func since(all []*watch.Observation, d *history.Due, now time.Time) map[string]time.Time {
+	times := maps.Clone(d.Since)
+	for _, o := range all {
+		i := slices.IndexFunc(d.Before, func(before *watch.Observation) bool { return before.Place == o.Place })
+		if len(d.Before) > 0 && (i < 0 || !slices.Equal(leavesOf(d.Before[i]), leavesOf(o))) {
+			times[o.Place] = now
+		}
+	}
+	return times
+}
+
+func leavesOf(o *watch.Observation) (prints []string) {
+	for i := range o.Leaves {
+		if c := o.Leaves[i].Leaf(); c != nil {
+			prints = append(prints, c.Fingerprint)
+		}
+	}
+	return prints
 }
 
 // merge lets the worst of the places stand for the target.

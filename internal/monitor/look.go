@@ -111,7 +111,7 @@ func (l *looker) look(ctx context.Context, s *spec, withGrade bool, before []*wa
 	var all seen
 	before = slices.DeleteFunc(slices.Clone(before), func(o *watch.Observation) bool { return o.Source != watch.Served }) // files and lists tell nothing of servers
 	if s.Address != "" {
-		all.observations = l.servers(ctx, s, withGrade || s.Schedule.Grade < 0 || mayHaveTwo(before))
+		all.observations = l.servers(ctx, s, withGrade || s.Schedule.Grade < 0 || mayHaveTwo(before), before)
 		if withGrade && slices.ContainsFunc(all.observations, func(o *watch.Observation) bool { return o.Outcome == watch.Answered }) {
 			all.grade = l.grade(ctx, s, all.observations)
 		} else {
@@ -133,8 +133,9 @@ func mayHaveTwo(before []*watch.Observation) bool {
 	return len(before) == 0 || slices.ContainsFunc(before, func(o *watch.Observation) bool { return len(o.Leaves) > 1 || o.Outcome != watch.Answered })
 }
 
-// servers looks at the addresses of a target with as few connections as tell what is served.
-func (l *looker) servers(ctx context.Context, s *spec, allKeys bool) []*watch.Observation {
+// servers looks at the addresses of a target with as few connections as tell what is served. Where the name has none now, the
+// addresses it had cannot be looked at: what they showed must not be forgotten because the DNS is out of order.
+func (l *looker) servers(ctx context.Context, s *spec, allKeys bool, before []*watch.Observation) []*watch.Observation {
 	facts, err := l.scan(ctx, s, true, allKeys)
 	if err != nil {
 		o := &watch.Observation{Place: net.JoinHostPort(s.target.Host, strconv.Itoa(s.target.Port)), Source: watch.Served, At: l.o.Now(), Outcome: watch.Unresolved, Error: pki.Printable(err.Error())}
@@ -142,7 +143,16 @@ func (l *looker) servers(ctx context.Context, s *spec, allKeys bool) []*watch.Ob
 		if !errors.As(err, &dns) && !errors.Is(err, scan.ErrNoAddress) {
 			o.Outcome = watch.Unreachable
 		}
-		return []*watch.Observation{o}
+		var list []*watch.Observation
+		for _, b := range before {
+			same := *o
+			same.Place = b.Place
+			list = append(list, &same)
+		}
+		if len(list) == 0 {
+			list = append(list, o)
+		}
+		return list
 	}
 	list := make([]*watch.Observation, 0, len(facts))
 	for _, f := range facts {

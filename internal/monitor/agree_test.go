@@ -1,0 +1,132 @@
+package monitor
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/history"
+	"github.com/tlswright/tlswright/internal/pkitest"
+	"github.com/tlswright/tlswright/internal/watch"
+	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/scan"
+)
+
+// paired watches a server with a file, into which write puts a certificate.
+func (l *lab) paired(leaf *pkitest.Leaf) (s *server, write func(*pkitest.Leaf)) {
+	l.Helper()
+	s = l.server(leaf)
+	path := filepath.Join(l.TempDir(), "cert.pem")
+	write = func(leaf *pkitest.Leaf) {
+		var text []byte
+		for _, der := range leaf.Chain {
+			text = pki.AppendCertificatePEM(text, der)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			l.Fatal(err)
+		}
+	}
+	write(leaf)
+	l.watched("web", s.address).Files = []string{path}
+	return s, write
+}
+
+// A file is new from the look on that sees it, however long the one before lay there.
+func TestANewFileIsGivenTime(t *testing.T) {
+	l := newLab(t)
+	_, write := l.paired(l.leaf(pkitest.P256, 20*day))
+	l.check(0)
+	l.check(6 * time.Hour)
+	write(l.leaf(pkitest.P256, 89*day))
+	l.state(l.check(6*time.Hour), "web", watch.Warning, "runs out")
+	l.state(l.check(5*time.Minute), "web", watch.Warning, "runs out")
+	l.state(l.check(6*time.Minute), "web", watch.Critical, "not reloaded")
+}
+
+func TestAnOutageEndsNoDisagreement(t *testing.T) {
+	l := newLab(t)
+	h := newHook(t)
+	l.c.Channels = []config.Channel{{Name: "hook", Kind: "webhook", URL: h.URL}}
+	s, write := l.paired(l.leaf(pkitest.P256, 60*day))
+	write(l.leaf(pkitest.P256, 89*day))
+	l.check(0)
+	l.check(time.Hour)
+	var works *tls.Config
+	s.set(func(c *tls.Config) {
+		works = c.Clone()
+		c.Certificates, c.MinVersion, c.MaxVersion = nil, tls.VersionTLS13, tls.VersionTLS10
+	})
+	l.check(time.Hour)
+	s.set(func(c *tls.Config) { *c = *works.Clone() })
+	l.check(time.Hour)
+	l.deliver()
+	l.deliver()
+	if got := h.said(watch.KindNotReloaded); got != "opened critical" {
+		t.Errorf("told %q", got)
+	}
+}
+
+// While the DNS is out of order, what was known of a name's addresses goes on running out.
+func TestAnOutageOfTheDNSHidesNothing(t *testing.T) {
+	l := newLab(t)
+	s := l.server(l.leaf(pkitest.P256, 2*day))
+	_, port, _ := net.SplitHostPort(s.address)
+	l.watched("web", "localhost:"+port)
+	isDown := false
+	look := func(context.Context, string) ([]netip.Addr, error) {
+		if isDown {
+			return nil, &net.DNSError{Err: "server misbehaving", Name: "localhost", IsTemporary: true}
+		}
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	}
+	l.trust(LookOptions{Stores: []scan.Store{{Name: "lab", Own: true, Roots: l.ca.Roots()}}, LookUp: look})
+	l.state(l.check(0), "web", watch.Critical, "runs out")
+	isDown = true
+	for range 3 {
+		l.state(l.check(time.Hour), "web", watch.Critical, "runs out")
+	}
+	l.state(l.check(3*day), "web", watch.Expired, "has expired")
+	open, _, err := l.h.Incidents(t.Context(), history.IncidentQuery{Open: true, Target: "web"})
+	if err != nil || len(open) != 2 {
+		t.Errorf("%d incidents are open, %v", len(open), err)
+	}
+}
+
+// What is told of a channel that fails goes to the others, whatever targets they are for; and it is over when the channel
+// is taken out of the file.
+func TestChannelsAreNoTargets(t *testing.T) {
+	l := newLab(t)
+	first, second := newHook(t), newHook(t)
+	first.set(true)
+	l.c.Channels = []config.Channel{{Name: "first", Kind: "webhook", URL: first.URL}, {Name: "second", Kind: "webhook", URL: second.URL, Targets: []string{"none*"}}}
+	l.watched("web", l.server(l.leaf(pkitest.P256, 20*day)).address)
+	l.check(0)
+	for range 30 {
+		l.now = l.now.Add(time.Minute)
+		l.deliver()
+	}
+	if got := second.said(KindChannel); got != "opened critical" {
+		t.Errorf("of the failing channel the other one tells %q", got)
+	}
+	c := *l.c
+	c.Channels = c.Channels[1:]
+	if err := l.e.Reload(t.Context(), &c); err != nil {
+		t.Fatal(err)
+	}
+	l.deliver()
+	l.deliver()
+	if got := second.said(KindChannel); !strings.HasSuffix(got, "resolved critical") {
+		t.Errorf("of a channel that is gone the other one tells %q", got)
+	}
+	open, _, err := l.h.Incidents(t.Context(), history.IncidentQuery{Open: true})
+	if err != nil || len(open) != 1 {
+		t.Errorf("%d incidents are open, %v", len(open), err)
+	}
+}
