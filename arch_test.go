@@ -34,7 +34,7 @@ var groups = []group{
 	{name: "3b core", pure: true, packages: []string{"grade/report", "internal/watch"}},
 	{name: "4a edge", packages: []string{"tlsnet", "internal/keystore", "internal/store", "internal/config", "internal/starttls", "internal/resolve", "internal/history", "internal/openapi"}},
 	{name: "4b edge", packages: []string{"internal/fetch", "internal/trust", "internal/authority", "internal/notify", "internal/zlint", "internal/relay", "trace"}},
-	{name: "4c edge", packages: []string{"acmeclient", "internal/challenge", "internal/acmecheck", "internal/revoked", "internal/staple"}},
+	{name: "4c edge", packages: []string{"acmeclient", "internal/challenge", "internal/acmecheck", "internal/revoked", "internal/staple", "internal/follow"}},
 	{name: "5a services", packages: []string{"scan"}},
 	{name: "5b services", packages: []string{"internal/admin", "internal/acmeserver", "internal/publish", "internal/monitor", "internal/gateway", "internal/dashboard"}},
 	{name: "6 estate", packages: []string{"internal/estate"}},

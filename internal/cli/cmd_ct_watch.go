@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	outside "github.com/tlswright/tlswright/internal/fetch"
+	"github.com/tlswright/tlswright/internal/follow"
 	"github.com/tlswright/tlswright/pki/ct"
 )
 
@@ -73,7 +73,7 @@ func newCTWatch(a *app) *cobra.Command {
 type logWatch struct {
 	app     *app
 	flags   *ctWatchFlags
-	domains []string
+	domains follow.Domains
 	state   *watchState
 	fetcher *outside.Fetcher
 }
@@ -81,9 +81,9 @@ type logWatch struct {
 func (a *app) ctWatch(cmd *cobra.Command, o *ctWatchFlags, args []string) (err error) {
 	w := &logWatch{app: a, flags: o}
 	for _, text := range args {
-		domain := strings.ToLower(strings.Trim(strings.TrimPrefix(text, "*."), "."))
-		if domain == "" || len(domain) > 253 || strings.ContainsAny(domain, " /:@*") {
-			return usagef(cmd, "%q is no domain", text)
+		domain, err := follow.ParseDomain(text)
+		if err != nil {
+			return usagef(cmd, "%v", err)
 		}
 		w.domains = append(w.domains, domain)
 	}
@@ -93,7 +93,7 @@ func (a *app) ctWatch(cmd *cobra.Command, o *ctWatchFlags, args []string) (err e
 	case o.interval < time.Second:
 		return usagef(cmd, "--interval %v is shorter than a second", o.interval)
 	}
-	_, logs, err := o.chosen(cmd, a, func(l *ct.Log) bool { return countsToday(l) || l.State == ct.ReadOnly })
+	_, logs, err := o.chosen(cmd, a, follow.IsGrowing)
 	if err != nil {
 		return err
 	}
@@ -183,88 +183,20 @@ func (w *logWatch) round(ctx context.Context, logs []*ct.Log) (failures []*failu
 
 // follow reads one log up to its newest head.
 func (w *logWatch) follow(ctx context.Context, l *outside.Log) *failure {
-	head, err := l.Head(ctx)
-	if err != nil {
-		return w.trouble(l, err, nil, nil)
-	}
-	known := w.state.position(l.Log)
-	if known == nil {
-		return w.begin(ctx, l, head)
-	}
-	before, frontier, err := known.resume()
-	if err != nil {
-		return cannotRun(err, "%s", w.flags.state)
-	}
-	if head.Size < before.Size && head.Timestamp <= before.Timestamp {
-		// An older head from another of the log's servers: nothing new, but it must be of the same tree.
-		if err := l.Consistency(ctx, head, before); err != nil {
-			return w.trouble(l, err, &before, &head)
-		}
+	f := &follow.Log{Log: l, From: w.state.position(l.Log), Backlog: w.flags.backlog,
+		Look:  func(index uint64, e ct.LogEntry) int { return w.look(l, index, e) },
+		Keep:  func(p *follow.Position) error { return w.state.save(l.Log, p, w.app.now()) },
+		Begun: func(first uint64) { w.app.ui.notef("%s: read from its end on, %s", logName(l.Log), placeText(first)) }}
+	err := f.Read(ctx)
+	var trouble *follow.Trouble
+	var known *failure
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &trouble):
+		return w.trouble(l, trouble.Err, trouble.Before, trouble.Shown)
+	case errors.As(err, &known):
+		return known
 	}
-	if err := l.Consistency(ctx, before, head); err != nil {
-		return w.trouble(l, err, &before, &head)
-	}
-	return w.read(ctx, l, head, frontier)
-}
-
-// begin takes up a log that was never read.
-func (w *logWatch) begin(ctx context.Context, l *outside.Log, head ct.TreeHead) *failure {
-	first := uint64(0)
-	if w.flags.backlog >= 0 && uint64(w.flags.backlog) < head.Size {
-		first = head.Size - uint64(w.flags.backlog)
-	}
-	frontier, err := l.Frontier(ctx, first, head)
-	if err != nil {
-		return w.trouble(l, err, nil, &head)
-	}
-	if first == head.Size {
-		w.app.ui.notef("%s: read from its end on, %s", logName(l.Log), placeText(first))
-	}
-	return w.read(ctx, l, head, frontier)
-}
-
-// saveEvery is after how many entries the position is kept, where nothing was found.
-const saveEvery = 64 * ct.TileWidth
-
-// read reads from a frontier up to a head.
-func (w *logWatch) read(ctx context.Context, l *outside.Log, head ct.TreeHead, frontier ct.Frontier) *failure {
-	unsaved := uint64(0)
-	for frontier.Size < head.Size {
-		entries, err := l.Entries(ctx, frontier.Size, head.Size, head)
-		if err != nil {
-			return w.trouble(l, err, nil, &head)
-		}
-		found := 0
-		for _, e := range entries {
-			hash, err := e.Hash()
-			if err != nil {
-				return w.trouble(l, err, nil, &head)
-			}
-			found += w.look(l, frontier.Size, e)
-			frontier.Add(hash)
-		}
-		unsaved += uint64(len(entries))
-		if frontier.Size == head.Size {
-			break
-		}
-		if found > 0 || unsaved >= saveEvery {
-			if fail := w.keep(l, head, frontier); fail != nil {
-				return fail
-			}
-			unsaved = 0
-		}
-	}
-	if frontier.Root() != head.Root {
-		return w.trouble(l, fmt.Errorf("the entries that it gave out are not those of its tree of %d: %w", head.Size, outside.ErrLog), nil, &head)
-	}
-	return w.keep(l, head, frontier)
-}
-
-// keep puts the position on disk.
-func (w *logWatch) keep(l *outside.Log, head ct.TreeHead, frontier ct.Frontier) *failure {
-	if err := w.state.save(l.Log, newPosition(l.Log, head, frontier), w.app.now()); err != nil {
-		return asFailure(err)
-	}
-	return nil
+	return cannotRun(err, "%s", w.flags.state)
 }

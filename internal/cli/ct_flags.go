@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/authority"
 	outside "github.com/tlswright/tlswright/internal/fetch"
+	"github.com/tlswright/tlswright/internal/follow"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/ct"
@@ -80,12 +81,7 @@ func isLogCalled(l *ct.Log, name string) bool {
 }
 
 // logName is how a log is shown.
-func logName(l *ct.Log) string {
-	if l.Description != "" {
-		return pki.Printable(l.Description)
-	}
-	return pki.Printable(l.URL)
-}
+func logName(l *ct.Log) string { return follow.Name(l) }
 
 // logFetcher makes who asks logs. A person has named the list, so its addresses may be private ones: no certificate and no
 // log can name others, for redirects are not followed.

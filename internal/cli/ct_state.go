@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,8 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/follow"
 	"github.com/tlswright/tlswright/internal/keystore"
-	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/ct"
 )
 
@@ -27,54 +26,14 @@ const (
 // watchState is what `ct watch` remembers between runs, as a file. It is replaced whole, so that after a crash there is the
 // old or the new one.
 type watchState struct {
-	Version int                       `json:"version"`
-	Logs    map[string]*watchPosition `json:"logs"` // by identifier, hexadecimal
-	Seen    map[string]time.Time      `json:"seen"` // what was told, with the end of its validity
+	Version int                         `json:"version"`
+	Logs    map[string]*follow.Position `json:"logs"` // by identifier, hexadecimal
+	Seen    map[string]time.Time        `json:"seen"` // what was told, with the end of its validity
 
 	mu   sync.Mutex
 	path string
 	told *toldFile
 	err  error // of told
-}
-
-// watchPosition is how far a log has been read. What was read up to there has given the hashes; the head is the newest one
-// that was proven to have grown from those before.
-type watchPosition struct {
-	Log       string   `json:"log"`
-	Size      uint64   `json:"tree_size"`
-	Timestamp uint64   `json:"timestamp"`
-	Root      []byte   `json:"root"`
-	Signature []byte   `json:"signature"`
-	Read      uint64   `json:"read"`
-	Hashes    [][]byte `json:"hashes"`
-}
-
-func newPosition(l *ct.Log, head ct.TreeHead, f ct.Frontier) *watchPosition {
-	p := &watchPosition{Log: logName(l), Size: head.Size, Timestamp: head.Timestamp, Root: head.Root[:], Signature: head.AppendSignature(nil), Read: f.Size, Hashes: [][]byte{}}
-	for _, h := range f.Hashes {
-		p.Hashes = append(p.Hashes, h[:])
-	}
-	return p
-}
-
-// resume gives head and frontier back.
-func (p *watchPosition) resume() (head ct.TreeHead, f ct.Frontier, err error) {
-	broken := errors.New("the position in a log cannot be read")
-	if len(p.Root) != 32 || p.Read > p.Size {
-		return head, f, broken
-	}
-	head = ct.TreeHead{Size: p.Size, Timestamp: p.Timestamp, Root: [32]byte(p.Root)}
-	if err := head.SetSignature(p.Signature); err != nil {
-		return head, f, err
-	}
-	f = ct.Frontier{Size: p.Read}
-	for _, h := range p.Hashes {
-		if len(h) != 32 {
-			return head, f, broken
-		}
-		f.Hashes = append(f.Hashes, [32]byte(h))
-	}
-	return head, f, f.Check()
 }
 
 // parseWatchState reads the file's content.
@@ -90,7 +49,7 @@ func parseWatchState(data []byte) (*watchState, error) {
 		if p == nil {
 			return nil, errors.New("a log without a position")
 		}
-		if _, _, err := p.resume(); err != nil {
+		if _, _, err := p.Resume(); err != nil {
 			return nil, err
 		}
 	}
@@ -101,7 +60,7 @@ func parseWatchState(data []byte) (*watchState, error) {
 func (s *watchState) fill() {
 	s.Version = 1
 	if s.Logs == nil {
-		s.Logs = make(map[string]*watchPosition)
+		s.Logs = make(map[string]*follow.Position)
 	}
 	if s.Seen == nil {
 		s.Seen = make(map[string]time.Time)
@@ -147,14 +106,14 @@ func (s *watchState) openTold() (err error) {
 func (s *watchState) close() error { return s.told.file.Close() }
 
 // position is where a log was left; nil if it was never read.
-func (s *watchState) position(l *ct.Log) *watchPosition {
+func (s *watchState) position(l *ct.Log) *follow.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.Logs[hex.EncodeToString(l.ID[:])]
 }
 
 // save puts a position on disk. Several logs share the file.
-func (s *watchState) save(l *ct.Log, p *watchPosition, now time.Time) error {
+func (s *watchState) save(l *ct.Log, p *follow.Position, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Logs[hex.EncodeToString(l.ID[:])] = p
@@ -179,19 +138,14 @@ func (s *watchState) save(l *ct.Log, p *watchPosition, now time.Time) error {
 // once has a certificate told if it was not told yet. A precertificate and its certificate share issuer and serial number,
 // in whatever logs they are. Nothing is saved before it was told: else a crash could have it remembered and never told. It
 // is noted at once then, so that a crash has the last one at most told again.
-func (s *watchState) once(c *cert.Certificate, tell func()) bool {
-	sum := sha256.New()
-	sum.Write(c.RawIssuer)
-	sum.Write([]byte{0})
-	sum.Write(c.Serial)
-	key := hex.EncodeToString(sum.Sum(nil)[:16])
+func (s *watchState) once(key string, ends time.Time, tell func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.Seen[key]; ok {
 		return false
 	}
 	tell()
-	s.Seen[key] = c.NotAfter
-	s.err = errors.Join(s.err, s.told.add(key, c.NotAfter))
+	s.Seen[key] = ends
+	s.err = errors.Join(s.err, s.told.add(key, ends))
 	return true
 }

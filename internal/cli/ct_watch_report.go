@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -49,73 +48,22 @@ func newWatchHead(h *ct.TreeHead) *watchHead {
 
 // look tells of an entry if it is for one of the domains and was not told before; 1 if it has.
 func (w *logWatch) look(l *outside.Log, index uint64, e ct.LogEntry) int {
-	if !w.mayMatter(e.Data) {
+	f, ok := w.domains.Find(index, e)
+	if !ok {
 		return 0
 	}
-	var c *cert.Certificate
-	der, err := e.Unsigned()
-	if err == nil {
-		c, err = cert.Parse(der)
-	}
-	if err != nil {
-		w.tellUnreadable(l, index, e)
+	event := watchEvent{Event: "certificate", Log: logName(l.Log), Index: &index, Timestamp: f.Logged, Precertificate: f.Precertificate, SHA256: f.SHA256}
+	c := f.Certificate
+	if c == nil {
+		event.Text = "it holds the domain, but cannot be read"
+		w.tell(event)
 		return 1
 	}
-	names := certNames(c)
-	if !slices.ContainsFunc(names, w.isWatched) {
-		return 0
-	}
-	event := watchEvent{Event: "certificate", Log: logName(l.Log), Index: &index, Timestamp: ct.SCT{Timestamp: e.Timestamp}.Time(), Precertificate: e.Precertificate,
-		Names: names, Serial: hex.EncodeToString(bytes.TrimLeft(c.Serial, "\x00")), NotBefore: c.NotBefore, NotAfter: c.NotAfter, SHA256: entryDigest(e)}
-	event.Issuer = issuerText(c.RawIssuer)
-	if !w.state.once(c, func() { w.tell(event) }) {
+	event.Names, event.Serial, event.NotBefore, event.NotAfter, event.Issuer = f.Names, hex.EncodeToString(bytes.TrimLeft(c.Serial, "\x00")), c.NotBefore, c.NotAfter, issuerText(c.RawIssuer)
+	if !w.state.once(f.Identity(), c.NotAfter, func() { w.tell(event) }) {
 		return 0
 	}
 	return 1
-}
-
-// entryDigest is the fingerprint by which others know the certificate.
-func entryDigest(e ct.LogEntry) string {
-	data := e.Data
-	if e.Precertificate {
-		if !e.SameEntry() {
-			return "" // what the log gave out beside the entry may be anything
-		}
-		data = e.Submitted
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
-}
-
-// mayMatter passes over the mass of entries without taking them apart: a name stands in a certificate as its letters.
-func (w *logWatch) mayMatter(data []byte) bool {
-	lower := bytes.ToLower(data)
-	return slices.ContainsFunc(w.domains, func(d string) bool { return bytes.Contains(lower, []byte(d)) })
-}
-
-// isWatched tells whether a name is a domain that is watched, or below it.
-func (w *logWatch) isWatched(name string) bool {
-	name = strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(name), "*."), ".")
-	return slices.ContainsFunc(w.domains, func(d string) bool { return name == d || strings.HasSuffix(name, "."+d) })
-}
-
-// certNames are the names for which clients may take a certificate: alternative names and, as old ones did, the common
-// name.
-func certNames(c *cert.Certificate) []string {
-	var names []string
-	if alt, err := c.AltNames(); err == nil {
-		names = alt.DNS
-	}
-	subject, err := cert.ParseName(c.RawSubject)
-	if err != nil {
-		return names
-	}
-	for _, at := range subject {
-		if at.Type == "2.5.4.3" && at.Value != "" && !slices.Contains(names, at.Value) {
-			names = append(names, at.Value)
-		}
-	}
-	return names
 }
 
 // issuerText is a distinguished name for people: its common name and organisation, or what there is.
@@ -135,11 +83,6 @@ func issuerText(der []byte) string {
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, ", ")
-}
-
-func (w *logWatch) tellUnreadable(l *outside.Log, index uint64, e ct.LogEntry) {
-	w.tell(watchEvent{Event: "certificate", Log: logName(l.Log), Index: &index, Timestamp: ct.SCT{Timestamp: e.Timestamp}.Time(), Precertificate: e.Precertificate,
-		Text: "it holds the domain, but cannot be read", SHA256: entryDigest(e)})
 }
 
 // tell writes an event, whole, whatever others write at the same time.
