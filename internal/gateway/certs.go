@@ -346,7 +346,8 @@ func (g *Gateway) renew(ctx context.Context, st *state) {
 			fails[s] = 0
 			next = earlier(next, now.Add(time.Second))
 		}
-		if !pause(ctx, max(next.Sub(g.o.Now()), 100*time.Millisecond)) {
+		// No longer than a minute at a time: timers stand still while a machine sleeps, and certificates run out.
+		if !pause(ctx, min(max(next.Sub(g.o.Now()), 100*time.Millisecond), time.Minute)) {
 			return
 		}
 	}

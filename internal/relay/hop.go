@@ -268,6 +268,7 @@ func (x *hop) fail(err error) {
 	switch {
 	case e.Status == 0, x.begun && (x.front == nil || !x.front.takeBack()):
 		x.breakOff()
+	case x.up.o.Unanswered != nil && x.up.o.Unanswered(x.w, x.r, e):
 	default:
 		h := x.w.Header()
 		h.Set("Content-Type", "text/plain; charset=utf-8")

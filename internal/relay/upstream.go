@@ -44,6 +44,9 @@ type UpstreamOptions struct {
 	Client func(*http.Request) Client
 	// Failed is told of every request that the upstream did not answer, or not to the end. err is a *[Error].
 	Failed func(r *http.Request, err error)
+	// Unanswered may answer a request in the upstream's place, where nothing has been sent to the client yet. It reports
+	// whether it did; nil, or false: a line of plain text with err.Status does.
+	Unanswered func(w http.ResponseWriter, r *http.Request, err *Error) bool
 	// Dial makes the connections beneath; nil: a net.Dialer does.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
