@@ -18,16 +18,21 @@ type nss struct {
 }
 
 // findNSS finds the databases of a user. Chromium's is made when Chromium first needs it: where its folder is missing,
-// there is nothing to install into yet.
+// there is nothing to install into yet. Since Chromium 146 that is the one in the XDG data folder, unless the other is there.
 func findNSS(home string) []string {
 	var found []string
 	for _, pattern := range []string{
 		".pki/nssdb",
+		".local/share/pki/nssdb",
 		".mozilla/firefox/*",
-		"snap/chromium/current/.pki/nssdb",
+		".config/mozilla/firefox/*",
+		"snap/*/current/.pki/nssdb",
+		"snap/*/current/.local/share/pki/nssdb",
 		"snap/firefox/common/.mozilla/firefox/*",
 		".var/app/org.mozilla.firefox/.mozilla/firefox/*",
-		".var/app/org.chromium.Chromium/.pki/nssdb",
+		".var/app/org.mozilla.firefox/config/mozilla/firefox/*",
+		".var/app/*/.pki/nssdb",
+		".var/app/*/data/pki/nssdb",
 	} {
 		// A pattern that is written wrong finds nothing, and this test of the package finds it.
 		dirs, _ := filepath.Glob(filepath.Join(home, filepath.FromSlash(pattern)))
@@ -62,6 +67,26 @@ func (n *nss) Install(ctx context.Context, root *x509.Certificate) error {
 	defer remove()
 	_, err = n.certutil(ctx, "-A", "-t", "C,,", "-n", nameOf(root), "-i", path)
 	return err
+}
+
+// IsEmpty reports whether an NSS database of [MakeNSS] holds neither certificates nor keys.
+func IsEmpty(ctx context.Context, s Store) (bool, error) {
+	n, ok := s.(*nss)
+	if !ok {
+		return false, nil
+	}
+	list, err := n.certutil(ctx, "-L")
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(string(list)) {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.Count(fields[len(fields)-1], ",") == 2 {
+			return false, nil
+		}
+	}
+	// Without keys certutil fails, and says so.
+	keys, err := n.certutil(ctx, "-K")
+	return err != nil && strings.Contains(string(keys), "no keys found"), nil
 }
 
 // Remove implements Store.
@@ -115,6 +140,9 @@ func trustedNicknames(list string) []string {
 	return names
 }
 
+// NSS is the database in a folder, whether it is there already or not.
+func NSS(dir string) Store { return &nss{dir: dir} }
+
 // MakeNSS makes an empty NSS database at dir, as Chromium does with ~/.pki/nssdb when it first needs one.
 func MakeNSS(ctx context.Context, dir string) (Store, error) {
 	n := &nss{dir: dir}
@@ -130,5 +158,6 @@ func MakeNSS(ctx context.Context, dir string) (Store, error) {
 	return n, err
 }
 
-// ChromiumDatabase is where Chromium keeps a user's own roots.
+// ChromiumDatabase is where every version of Chromium finds a user's own roots, if it is there; since version 146 it makes
+// one elsewhere, see findNSS.
 func ChromiumDatabase(home string) string { return filepath.Join(home, ".pki", "nssdb") }

@@ -25,6 +25,11 @@ func Prove(ctx context.Context, s Store, issuer pki.Issuer, chain [][]byte, now 
 	if err != nil {
 		return err
 	}
+	return ProveWith(ctx, s, roots, issuer, chain, now)
+}
+
+// ProveWith is [Prove] for what a store is known to hold.
+func ProveWith(ctx context.Context, s Store, roots []*x509.Certificate, issuer pki.Issuer, chain [][]byte, now time.Time) error {
 	if len(roots) == 0 {
 		return &Error{Store: s.Kind() + " store " + s.Where(), Text: "trusts nobody"}
 	}

@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +39,9 @@ type Options struct {
 	Home     string // of the user, for NSS; "": the user's
 	JavaHome string // "": $JAVA_HOME, or what java on the path belongs to
 	System   *System
+	// Elevate is a command in front of those that need root, such as sudo; none: they are tried without, and say what is
+	// missing. It may ask at the terminal.
+	Elevate []string
 }
 
 // Error is what a store had to say. Its strings can be shown as they are.
@@ -72,15 +77,68 @@ func Stores(o Options) ([]Store, error) {
 		system = findSystem()
 	}
 	if system != nil {
+		if NeedsRoot(system) {
+			system.elevate = o.Elevate
+		}
 		stores = append(stores, system)
 	}
 	for _, dir := range findNSS(o.Home) {
 		stores = append(stores, &nss{dir: dir})
 	}
 	if java := findJava(o.JavaHome); java != nil {
+		if NeedsRoot(java) {
+			java.elevate = o.Elevate
+		}
 		stores = append(stores, java)
 	}
 	return stores, nil
+}
+
+// NeedsRoot reports whether this process may not change a store, and root may.
+func NeedsRoot(s Store) bool {
+	if os.Geteuid() <= 0 { // root, or a system that has none
+		return false
+	}
+	switch s := s.(type) {
+	case *System:
+		probe, err := os.CreateTemp(s.Anchors, ".tlswright-probe-*")
+		if err != nil {
+			return errors.Is(err, fs.ErrPermission)
+		}
+		return errors.Join(probe.Close(), os.Remove(probe.Name())) != nil
+	case *java:
+		f, err := os.OpenFile(s.cacerts, os.O_RDWR, 0)
+		if err != nil {
+			return errors.Is(err, fs.ErrPermission)
+		}
+		return f.Close() != nil
+	}
+	return false
+}
+
+// CanWork says what is missing on this machine to change a store; nil: nothing.
+func CanWork(s Store) error {
+	name := ""
+	switch s := s.(type) {
+	case *System:
+		name = s.Update[0]
+	case *nss:
+		name = "certutil"
+	case *java:
+		name = s.keytool
+	}
+	if _, err := exec.LookPath(name); name != "" && err != nil {
+		return &Error{Store: s.Kind() + " store " + s.Where(), Text: "needs the program " + filepath.Base(name), Hint: toolHint(name), Err: ErrNoTool}
+	}
+	return nil
+}
+
+// SystemBundle is the file of roots that programs of this system read; "": it is not known.
+func SystemBundle() string {
+	if s := findSystem(); s != nil {
+		return s.Bundle
+	}
+	return ""
 }
 
 // nameOf is the name a root goes by in a store: the same for the same root for ever, another one for another.
@@ -98,16 +156,31 @@ func nameOf(root *x509.Certificate) string {
 	return strings.Trim(fmt.Sprintf("%.40s", b.String()), "-") + "-" + print256[:16]
 }
 
-// toolTimeout bounds one call of a store's program.
-const toolTimeout = time.Minute
+// toolTimeout bounds one call of a store's program, passwordTimeout one that a person may have to permit first.
+const (
+	toolTimeout     = time.Minute
+	passwordTimeout = 5 * time.Minute
+)
+
+// runAs is run with a command in front that gives it the rights of root; none: it is run as it is.
+func runAs(ctx context.Context, elevate []string, store, name string, args ...string) ([]byte, error) {
+	if len(elevate) == 0 {
+		return run(ctx, store, name, args...)
+	}
+	return runWithin(ctx, passwordTimeout, store, elevate[0], append(append(slices.Clone(elevate[1:]), name), args...)...)
+}
 
 // run calls a store's program and returns what it wrote.
 func run(ctx context.Context, store, name string, args ...string) ([]byte, error) {
+	return runWithin(ctx, toolTimeout, store, name, args...)
+}
+
+func runWithin(ctx context.Context, limit time.Duration, store, name string, args ...string) ([]byte, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		return nil, &Error{Store: store, Text: "needs the program " + filepath.Base(name), Hint: toolHint(name), Err: ErrNoTool}
 	}
-	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
 	if err != nil {

@@ -20,16 +20,19 @@ type System struct {
 	Update  []string // the command after a root was added
 	Clean   []string // the command after a root was removed; nil: the same
 	Bundle  string   // what programs read, PEM
+
+	elevate []string // in front of what needs root; none: nothing is
 }
 
 // layouts are the ways in which distributions lay it out.
 func layouts() []System {
 	return []System{
-		{"/etc/pki/ca-trust/source/anchors", ".pem", []string{"update-ca-trust", "extract"}, nil, "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"},
-		{"/usr/local/share/ca-certificates", ".crt", []string{"update-ca-certificates"},
-			[]string{"update-ca-certificates", "--fresh"}, "/etc/ssl/certs/ca-certificates.crt"},
-		{"/usr/share/pki/trust/anchors", ".pem", []string{"update-ca-certificates"}, nil, "/etc/ssl/ca-bundle.pem"},
-		{"/etc/ca-certificates/trust-source/anchors", ".crt", []string{"trust", "extract-compat"}, nil, "/etc/ssl/cert.pem"},
+		{Anchors: "/etc/pki/ca-trust/source/anchors", Suffix: ".pem", Update: []string{"update-ca-trust", "extract"},
+			Bundle: "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"},
+		{Anchors: "/usr/local/share/ca-certificates", Suffix: ".crt", Update: []string{"update-ca-certificates"},
+			Clean: []string{"update-ca-certificates", "--fresh"}, Bundle: "/etc/ssl/certs/ca-certificates.crt"},
+		{Anchors: "/usr/share/pki/trust/anchors", Suffix: ".pem", Update: []string{"update-ca-certificates"}, Bundle: "/etc/ssl/ca-bundle.pem"},
+		{Anchors: "/etc/ca-certificates/trust-source/anchors", Suffix: ".crt", Update: []string{"trust", "extract-compat"}, Bundle: "/etc/ssl/cert.pem"},
 	}
 }
 
@@ -59,28 +62,52 @@ func fileName(root *x509.Certificate) string { return "tlswright-" + nameOf(root
 
 // Install implements Store.
 func (s *System) Install(ctx context.Context, root *x509.Certificate) error {
-	if err := keystore.WriteFile(s.file(root), pki.AppendCertificatePEM(nil, root.Raw), 0o644); err != nil {
-		return s.failed(err)
+	if err := s.put(ctx, root); err != nil {
+		return err
 	}
-	_, err := run(ctx, s.label(), s.Update[0], s.Update[1:]...)
+	_, err := runAs(ctx, s.elevate, s.label(), s.Update[0], s.Update[1:]...)
+	return err
+}
+
+func (s *System) put(ctx context.Context, root *x509.Certificate) error {
+	if len(s.elevate) == 0 {
+		if err := keystore.WriteFile(s.file(root), pki.AppendCertificatePEM(nil, root.Raw), 0o644); err != nil {
+			return s.failed(err)
+		}
+		return nil
+	}
+	path, remove, err := writeTemp(root)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	_, err = runAs(ctx, s.elevate, s.label(), "install", "-m", "0644", path, s.file(root))
 	return err
 }
 
 // Remove implements Store.
 func (s *System) Remove(ctx context.Context, root *x509.Certificate) error {
-	err := os.Remove(s.file(root))
+	_, err := os.Lstat(s.file(root))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		// Where somebody was interrupted in between, only the bundle still has it.
+		roots, err := s.Roots(ctx)
+		if err != nil || !holds(roots, root) {
+			return err
+		}
+	} else if len(s.elevate) > 0 {
+		_, err = runAs(ctx, s.elevate, s.label(), "rm", "-f", s.file(root))
+	} else if err = os.Remove(s.file(root)); err != nil {
+		err = s.failed(err)
 	}
-	if err != nil {
-		return s.failed(err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	clean := s.Clean
 	if clean == nil {
 		clean = s.Update
 	}
 	// Debian leaves the links of what is gone in place unless it is told to begin afresh.
-	_, err = run(ctx, s.label(), clean[0], clean[1:]...)
+	_, err = runAs(ctx, s.elevate, s.label(), clean[0], clean[1:]...)
 	return err
 }
 
