@@ -36,7 +36,7 @@ var groups = []group{
 	{name: "4b edge", packages: []string{"internal/fetch", "internal/trust", "internal/authority", "internal/notify", "internal/zlint", "internal/relay", "trace"}},
 	{name: "4c edge", packages: []string{"acmeclient", "internal/challenge", "internal/acmecheck", "internal/revoked", "internal/staple", "internal/follow"}},
 	{name: "5a services", packages: []string{"scan"}},
-	{name: "5b services", packages: []string{"internal/admin", "internal/acmeserver", "internal/publish", "internal/monitor", "internal/gateway", "internal/dashboard"}},
+	{name: "5b services", packages: []string{"internal/admin", "internal/acmeserver", "internal/publish", "internal/monitor", "internal/gateway", "internal/dashboard", "internal/devhttps"}},
 	{name: "6 estate", packages: []string{"internal/estate"}},
 	{name: "7 command line", packages: []string{"internal/cli"}},
 	{name: "8 program", packages: []string{"cmd/tlswright"}},

@@ -25,6 +25,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		newTour(a),
 		newConnect(a),
+		newDev(a),
 		newServe(a),
 		newGateway(a),
 		newMonitor(a),
