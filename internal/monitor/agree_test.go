@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/history"
+	"github.com/tlswright/tlswright/internal/notify"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/internal/watch"
 	"github.com/tlswright/tlswright/pki"
@@ -128,5 +130,33 @@ func TestChannelsAreNoTargets(t *testing.T) {
 	open, _, err := l.h.Incidents(t.Context(), history.IncidentQuery{Open: true})
 	if err != nil || len(open) != 1 {
 		t.Errorf("%d incidents are open, %v", len(open), err)
+	}
+}
+
+// halfDeaf is a channel that reaches only some of its people.
+type halfDeaf struct{ sent int }
+
+// Send implements notify.Channel.
+func (h *halfDeaf) Send(context.Context, notify.Message) error {
+	h.sent++
+	return &notify.PartialError{Err: errors.New("gone@a.example: no such user")}
+}
+
+// What reached some is not sent to them again; that it did not reach the others is told.
+func TestAChannelThatReachesOnlySome(t *testing.T) {
+	l := newLab(t)
+	h := newHook(t)
+	l.c.Channels = []config.Channel{{Name: "mail", Kind: "command", Command: []string{"true"}}, {Name: "hook", Kind: "webhook", URL: h.URL}}
+	l.watched("web", l.server(l.leaf(pkitest.P256, 20*day)).address)
+	l.start()
+	deaf := &halfDeaf{}
+	l.e.c.Load().channels["mail"] = channel{Channel: deaf}
+	l.check(0)
+	for range 5 {
+		l.now = l.now.Add(time.Hour)
+		l.deliver()
+	}
+	if got := h.said(KindChannel); deaf.sent != 1 || got != "opened critical" {
+		t.Errorf("sent %d times, and the other channel tells %q", deaf.sent, got)
 	}
 }

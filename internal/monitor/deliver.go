@@ -146,11 +146,12 @@ func (e *Engine) deliver(asked context.Context, d history.Delivery) error {
 	}
 	sendErr := ch.Send(ctx, m)
 	now := e.o.Now()
-	if sendErr == nil {
+	var partial *notify.PartialError
+	if sendErr == nil || errors.As(sendErr, &partial) {
 		if err := e.o.History.Delivered(ctx, now, d.Notice.ID, d.Channel); err != nil {
 			return err
 		}
-		return e.channelState(ctx, now, d.Channel, nil, 0)
+		return e.channelState(ctx, now, d.Channel, sendErr, troubleAfter)
 	}
 	if asked.Err() != nil { // it was perhaps broken off by us: that is no failure of the channel
 		return e.o.History.Release(context.WithoutCancel(ctx), d.Notice.ID, d.Channel)

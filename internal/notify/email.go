@@ -21,10 +21,11 @@ import (
 // email sends by a mail server. TLS is our own: the library is given a connection that is protected already.
 type email struct {
 	config.Channel
-	host   string
-	port   int
-	dialer *tlsnet.Dialer
-	now    func() time.Time
+	host    string
+	port    int
+	dialer  *tlsnet.Dialer
+	now     func() time.Time
+	timeout time.Duration
 }
 
 func newEmail(c config.Channel, o Options, roots []*x509.Certificate) (*email, error) {
@@ -38,7 +39,7 @@ func newEmail(c config.Channel, o Options, roots []*x509.Certificate) (*email, e
 	case c.User != "" && c.Security == "none":
 		return nil, errors.New("a password is not sent without TLS: take security starttls or tls")
 	}
-	e := &email{Channel: c, host: host, port: int(number), now: o.Now}
+	e := &email{Channel: c, host: host, port: int(number), now: o.Now, timeout: o.Timeout}
 	switch c.Security {
 	case "", "starttls", "tls", "none":
 	default:
@@ -52,17 +53,39 @@ func newEmail(c config.Channel, o Options, roots []*x509.Certificate) (*email, e
 			return nil, err
 		}
 	}
-	_, err = e.compose(&Message{Test: true})
+	_, err = e.compose(&Message{Test: true}, e.To)
 	return e, err
 }
 
-// Send implements Channel.
+// Send implements Channel. Where a server knows one of the recipients and not another, each gets a message of his own.
 func (e *email) Send(ctx context.Context, m Message) error {
-	message, err := e.compose(&m)
+	err := e.send(ctx, &m, e.To)
+	var refused *mail.SendError
+	if len(e.To) < 2 || !errors.As(err, &refused) || refused.Reason != mail.ErrSMTPRcptTo || refused.IsTemp() {
+		return err
+	}
+	var failed []error
+	for _, to := range e.To {
+		if err := e.send(ctx, &m, []string{to}); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", to, err))
+		}
+	}
+	switch len(failed) {
+	case 0:
+		return nil
+	case len(e.To):
+		return err
+	}
+	return &PartialError{errors.Join(failed...)}
+}
+
+// send brings a message to some of the recipients, to all of them or to none.
+func (e *email) send(ctx context.Context, m *Message, to []string) error {
+	message, err := e.compose(m, to)
 	if err != nil {
 		return &RefusedError{err}
 	}
-	options := []mail.Option{mail.WithPort(e.port), mail.WithTLSPolicy(mail.NoTLS), mail.WithDialContextFunc(e.dial), mail.WithoutNoop()}
+	options := []mail.Option{mail.WithPort(e.port), mail.WithTLSPolicy(mail.NoTLS), mail.WithDialContextFunc(e.dial), mail.WithoutNoop(), mail.WithTimeout(e.timeout)}
 	if e.User != "" {
 		password, err := Secret(e.Password)
 		if err != nil {
@@ -91,12 +114,12 @@ func (e *email) explain(err error) error {
 }
 
 // compose writes the message.
-func (e *email) compose(m *Message) (*mail.Msg, error) {
+func (e *email) compose(m *Message, to []string) (*mail.Msg, error) {
 	message := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := message.From(e.From); err != nil {
 		return nil, fmt.Errorf("from: %w", err)
 	}
-	if err := message.To(e.To...); err != nil {
+	if err := message.To(to...); err != nil {
 		return nil, fmt.Errorf("to: %w", err)
 	}
 	message.Subject(Subject(m))

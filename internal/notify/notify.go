@@ -28,7 +28,7 @@ type Message struct {
 // Channel is one way to people. It may be used concurrently.
 type Channel interface {
 	// Send delivers a message. The error says why it did not arrive, in words that may be shown; a [*RefusedError] will not
-	// go away by itself.
+	// go away by itself, and after a [*PartialError] it need not be sent again.
 	Send(ctx context.Context, m Message) error
 }
 
@@ -41,6 +41,16 @@ func (e *RefusedError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the reason.
 func (e *RefusedError) Unwrap() error { return e.Err }
+
+// PartialError says that a message has reached some of those who were to get it, and why it has not reached the others. Sending
+// it again would tell the former twice.
+type PartialError struct{ Err error }
+
+// Error returns the reason.
+func (e *PartialError) Error() string { return "not everybody got it: " + e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *PartialError) Unwrap() error { return e.Err }
 
 // Options are what channels share.
 type Options struct {

@@ -56,6 +56,7 @@ type mailServer struct {
 	security string
 	config   *tls.Config
 	answer   string // to DATA's end; "": 250
+	refuse   string // recipients with this in them are unknown; "": none is
 	got      chan string
 	login    chan string
 }
@@ -132,6 +133,12 @@ func (s *mailServer) serve(c net.Conn) {
 			}
 			s.got <- fmt.Sprintf("secure=%v\r\n%s", isSecure, text.String())
 			say("250 taken")
+		case "RCPT":
+			if s.refuse != "" && strings.Contains(rest, s.refuse) {
+				say("550 no such user")
+				continue
+			}
+			say("250 ok")
 		case "QUIT":
 			say("221 bye")
 			return
