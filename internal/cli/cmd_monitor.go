@@ -40,7 +40,7 @@ func newMonitor(a *app) *cobra.Command {
   tlswright monitor ack 1d9c2f80a1b2c3d4 --note "renewal is under way"`,
 	}
 	return group(cmd, newMonitorCheck(a), newMonitorRun(a), newMonitorReport(a), newMonitorHistory(a), newMonitorDiff(a), newMonitorIncidents(a),
-		newMonitorAdd(a), newMonitorRemove(a), newMonitorAck(a), newMonitorSilence(a), newMonitorTestAlert(a))
+		newMonitorAdd(a), newMonitorRemove(a), newMonitorAck(a), newMonitorSilence(a), newMonitorTestAlert(a), newMonitorDashboard(a))
 }
 
 const monitorRunLong = `Watch until SIGINT or SIGTERM. Each target is looked at when its time comes:
@@ -54,13 +54,15 @@ another a little later.
 
 Each change of a target's state is one line on standard output; incidents are
 told on the channels of the file. --metrics ADDRESS tells Prometheus how
-everything stands, at /metrics; an address without a host is on loopback.`
+everything stands, at /metrics; --dashboard ADDRESS serves pages for browsers.
+An address without a host is on loopback.`
 
 // monitorRunFlags are the flags of `monitor run`.
 type monitorRunFlags struct {
 	monitorFlags
-	isQuiet bool
-	metrics string
+	isQuiet   bool
+	metrics   string
+	dashboard string
 }
 
 func newMonitorRun(a *app) *cobra.Command {
@@ -76,6 +78,7 @@ func newMonitorRun(a *app) *cobra.Command {
 	o.register(cmd)
 	cmd.Flags().BoolVarP(&o.isQuiet, "quiet", "q", false, "tell trouble of the monitor's own only")
 	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`ADDRESS` where Prometheus reads, such as 127.0.0.1:9465 (default: as the file says, or none)")
+	cmd.Flags().StringVar(&o.dashboard, "dashboard", "", "`ADDRESS` of pages for browsers, such as 127.0.0.1:9780 (default: as the file says, or none)")
 	cmd.Flags().Lookup("json").Usage = "tell what happens as JSON, a line each"
 	return cmd
 }
@@ -90,6 +93,12 @@ func (a *app) monitorRun(cmd *cobra.Command, o *monitorRunFlags) (err error) {
 		return err
 	}
 	defer metrics.close()
+	site, err := a.openMonitorSite(&file.monitor.Dashboard, o.dashboard)
+	if err != nil {
+		return err
+	}
+	defer site.close()
+	file.link = site.link()
 	told := &monitorLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet, states: make(map[string]string)}
 	looked := func(target string, v watch.Verdict, took time.Duration) {
 		metrics.looked(target, v, took)
@@ -104,6 +113,13 @@ func (a *app) monitorRun(cmd *cobra.Command, o *monitorRunFlags) (err error) {
 	if metrics != nil {
 		metrics.begin(a, m, told)
 		services = append(services, metrics.serve)
+	}
+	if site != nil {
+		if err := site.begin(m.history, file.monitor, m.engine.Rules, pulseOf(m.engine), slog.New(told)); err != nil {
+			return err
+		}
+		told.listening("dashboard", site.site.URL()+"/")
+		services = append(services, site.serve)
 	}
 	told.begun(file.monitor, m.history.Where())
 	stop := a.monitorReloads(cmd.Context(), m, o.file)

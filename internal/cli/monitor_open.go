@@ -35,6 +35,7 @@ type monitorFile struct {
 	name    string
 	text    []byte
 	monitor *config.Monitor
+	link    func(incident string) string // where an incident can be read about; nil: nowhere
 }
 
 // readMonitor reads a file. What is wrong in it is shown where it stands.
@@ -129,7 +130,7 @@ func (a *app) openMonitor(ctx context.Context, file *monitorFile, looked func(st
 		return nil, errors.Join(err, os.RemoveAll(m.remove))
 	}
 	m.engine, err = monitor.New(file.monitor, monitor.Options{History: m.history, Now: a.now, Looked: looked, Log: log,
-		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, CAs: a.monitorCAs, Renew: a.renewLive})
+		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate}, CAs: a.monitorCAs, Renew: a.renewLive, Link: file.link, Record: file.monitor.Dashboard.Listen != ""})
 	if err != nil {
 		return nil, errors.Join(a.monitorFailure(file, err), m.close())
 	}

@@ -29,3 +29,12 @@ func startWatcher(ts *testscript.TestScript, neg bool, args []string) {
 	s := launch(ts, args[0], append([]string{"monitor", "run"}, args[1:]...))
 	ts.Value(serversKey{}).(map[string]*server)[args[0]] = s
 }
+
+// startViewer is `viewer NAME ARG...`: runs `tlswright monitor dashboard ARG...`; its output is in NAME.out and NAME.err.
+func startViewer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: viewer NAME ARG...")
+	}
+	s := launch(ts, args[0], append([]string{"monitor", "dashboard"}, args[1:]...))
+	ts.Value(serversKey{}).(map[string]*server)[args[0]] = s
+}

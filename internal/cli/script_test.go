@@ -90,6 +90,7 @@ func TestScripts(t *testing.T) {
 			"flip":       flipLast,
 			"take":       takeFrom,
 			"watcher":    startWatcher,
+			"viewer":     startViewer,
 			"expand":     expandFile,
 			"lines":      countLines,
 			"shorten":    shortenFile,

@@ -73,7 +73,8 @@ func apiRoutes() []*route {
 		{method: get, path: apiPath + "silences", summary: "Silences that are not over", answer: []SilenceView{}, run: (*call).apiSilences},
 		{method: post, path: apiPath + "silences", summary: "Keep messages back for a while", body: SilenceOrder{}, answer: SilenceView{}, isWrite: true, run: (*call).apiSilence},
 		{method: http.MethodDelete, path: apiPath + "silences/{id}", summary: "End a silence", isWrite: true, run: (*call).apiEndSilence},
-		{method: get, path: apiPath + "inventory", summary: "What the own CA has issued, and where it was seen", query: paged(text), answer: list[IssuedView]{}, run: (*call).apiInventory},
+		{method: get, path: apiPath + "inventory", summary: "What our own CAs have issued, and where it was seen", answer: list[history.Issued]{}, run: (*call).apiInventory,
+			query: paged(text, parameter{name: "standing", kind: "string", about: "what has become of it", words: standings()})},
 		{method: get, path: apiPath + "openapi.json", summary: "This description", answer: json.RawMessage{}, run: func(c *call) (any, error) { return json.RawMessage(c.s.spec), nil }},
 	}
 }

@@ -206,7 +206,7 @@ func (c *call) apiIncident() (any, error) {
 	}
 	told, err := c.s.o.Source.Notices(ctx, id)
 	v.Told = view(told, func(n history.Told) ToldView {
-		return ToldView{ID: n.ID, Event: string(n.Event), At: n.At, Severity: n.Severity, Text: n.Text, Silenced: n.Silenced,
+		return ToldView{ID: n.ID, Event: string(n.Event), At: n.At, Severity: n.Severity, Step: n.Step, Text: n.Text, Affected: n.Affected, Silenced: n.Silenced,
 			Channels: view(n.Channels, func(r history.Receipt) ReceiptView { return ReceiptView(r) })}
 	})
 	return v, err
@@ -276,16 +276,14 @@ func (c *call) apiEndSilence() (any, error) {
 func (c *call) apiInventory() (any, error) {
 	ctx, cancel := c.reading()
 	defer cancel()
-	n, p, err := c.sized()
+	_, p, err := c.sized()
 	if err != nil {
 		return nil, err
 	}
-	text, err := search(c.query)
+	n, q, err := c.issuedQuery(p.Limit)
 	if err != nil {
 		return nil, err
 	}
-	rows, total, err := c.s.readInventory(ctx, IssuedQuery{Text: text, Limit: p.Limit, Offset: p.Offset})
-	return list[IssuedView]{Items: view(rows, func(r issuedRow) IssuedView {
-		return IssuedView{Issued: r.Issued, Where: append([]history.Where{}, r.Where...)}
-	}), Total: total, Page: n}, err
+	issued, total, err := c.s.o.Source.Issued(ctx, c.now, q)
+	return list[history.Issued]{Items: append([]history.Issued{}, issued...), Total: total, Page: n}, err
 }

@@ -108,12 +108,6 @@ type CertificateView struct {
 	Where []history.Where `json:"where"`
 }
 
-// IssuedView is a certificate of the own CA with where it was seen.
-type IssuedView struct {
-	Issued
-	Where []history.Where `json:"where"`
-}
-
 // IncidentView is an incident.
 type IncidentView struct {
 	ID           string            `json:"id"`
@@ -151,9 +145,11 @@ type ToldView struct {
 	Event    string            `json:"event"`
 	At       time.Time         `json:"at"`
 	Severity incident.Severity `json:"severity"`
+	Step     string            `json:"step,omitempty"` // threshold that was crossed
 	Text     string            `json:"text,omitempty"`
-	Silenced string            `json:"silenced,omitempty"`
-	Channels []ReceiptView     `json:"channels,omitempty"`
+	Affected int               `json:"affected"`
+	Silenced string            `json:"silenced,omitempty"` // the silence that keeps it back
+	Channels []ReceiptView     `json:"channels"`
 }
 
 // ReceiptView is what became of a notice at one channel.

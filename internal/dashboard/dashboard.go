@@ -28,9 +28,9 @@ const (
 
 // Options say what a dashboard shows, and to whom. Source is needed, and Names.
 type Options struct {
-	Source    Source
-	Keeper    Keeper    // nil: nothing can be changed
-	Inventory Inventory // nil: there is no CA here
+	Source Source
+	Keeper Keeper // nil: nothing can be changed
+	HasCA  bool   // there is a CA of our own, whose inventory is shown
 	// Pulse tells how the monitor keeps time; nil: it runs elsewhere.
 	Pulse func() Pulse
 	// Names are the names and addresses by which requests may call the dashboard, without port: a page elsewhere cannot have a
@@ -126,7 +126,7 @@ func browserPages() []*page {
 		{method: get, path: "/certificate", query: []string{"sha256"}, run: (*call).certificate},
 		{method: get, path: "/incidents", query: []string{"all", "page"}, run: (*call).incidents},
 		{method: get, path: "/incident", query: []string{"id"}, run: (*call).incident},
-		{method: get, path: "/inventory", query: []string{"q", "page"}, run: (*call).inventory},
+		{method: get, path: "/inventory", query: []string{"q", "standing", "page"}, run: (*call).inventory},
 		{method: get, path: "/api", run: (*call).apiPage},
 		{method: get, path: "/help", run: (*call).help},
 		{method: get, path: "/login", query: []string{"to"}, run: (*call).loginPage},

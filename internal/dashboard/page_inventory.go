@@ -2,66 +2,78 @@ package dashboard
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/tlswright/tlswright/internal/history"
 )
 
-// inventoryList is the page of what the own CA has issued.
+// inventoryList is the page of what our own CAs have issued.
 type inventoryList struct {
-	Text  string
-	List  []issuedRow
-	Pager pager
+	Query     history.IssuedQuery
+	List      []history.Issued
+	Pager     pager
+	Standings []standingChoice
 }
 
-// issuedRow is an issued certificate with where it was seen.
-type issuedRow struct {
-	Issued
-	certificateRow
-	IsSeen bool
+// standingChoice is one way to stand, with how many do.
+type standingChoice struct {
+	Standing history.Standing
+	Count    int
+	IsOn     bool
+	Link     string
 }
 
-// readInventory reads a page of what was issued, and where each of it was seen.
-func (s *Server) readInventory(ctx context.Context, q IssuedQuery) (rows []issuedRow, total int, err error) {
-	if s.o.Inventory == nil {
-		return nil, 0, refusal(http.StatusNotFound, "there is no CA of our own here", "\"tlswright ca init\" makes one")
+// issuedQuery reads which issued certificates are wanted.
+func (c *call) issuedQuery(size int) (n int, q history.IssuedQuery, err error) {
+	if !c.s.o.HasCA {
+		return 0, q, refusal(http.StatusNotFound, "no CA of our own is known here", "\"tlswright ca init\" makes one; inventory: of the monitor's settings names others")
 	}
-	list, total, err := s.o.Inventory.Issued(ctx, q)
+	if q.Text, err = search(c.query); err != nil {
+		return 0, q, err
+	}
+	standing, err := word(c.query, "standing", standings())
 	if err != nil {
-		return nil, 0, err
+		return 0, q, err
 	}
-	for _, i := range list {
-		row := issuedRow{Issued: i}
-		k, err := s.o.Source.Certificate(ctx, i.Fingerprint)
-		if err != nil && !errors.Is(err, history.ErrNotFound) {
-			return nil, 0, err
-		}
-		if row.IsSeen = err == nil; row.IsSeen {
-			row.certificateRow = newCertificateRow(k)
-		}
-		rows = append(rows, row)
-	}
-	return rows, total, nil
+	q.Standing = history.Standing(standing)
+	n, q.Page, err = pageOf(c.query, size)
+	return n, q, err
 }
 
-// inventory lists what the own CA has issued.
+func standings() []string {
+	return view(history.Standings(), func(s history.Standing) string { return string(s) })
+}
+
+// inventory lists what our own CAs have issued.
 func (c *call) inventory() error {
 	ctx, cancel := c.reading()
 	defer cancel()
-	text, err := search(c.query)
+	n, q, err := c.issuedQuery(rowsOfPage)
 	if err != nil {
 		return err
 	}
-	n, p, err := pageOf(c.query, rowsOfPage)
+	list, total, err := c.s.o.Source.Issued(ctx, c.now, q)
 	if err != nil {
 		return err
 	}
-	rows, total, err := c.s.readInventory(ctx, IssuedQuery{Text: text, Limit: p.Limit, Offset: p.Offset})
-	if err != nil {
+	v := &inventoryList{Query: q, List: list, Pager: newPager(c.URL, n, rowsOfPage, len(list), total)}
+	if v.Standings, err = c.s.standings(ctx, c, q); err != nil {
 		return err
 	}
-	return c.show(http.StatusOK, "inventory", "inventory", "Inventory of the CA", &inventoryList{Text: text, List: rows, Pager: newPager(c.URL, n, rowsOfPage, len(rows), total)})
+	return c.show(http.StatusOK, "inventory", "inventory", "Inventory of the CA", v)
+}
+
+// standings counts what was issued by how it stands.
+func (s *Server) standings(ctx context.Context, c *call, q history.IssuedQuery) (list []standingChoice, err error) {
+	count, err := s.o.Source.IssuedStandings(ctx, c.now)
+	for _, standing := range history.Standings() {
+		to := standing
+		if q.Standing == standing {
+			to = "" // once more takes the filter away
+		}
+		list = append(list, standingChoice{Standing: standing, Count: count[standing], IsOn: q.Standing == standing, Link: link("/inventory", "q", q.Text, "standing", to)})
+	}
+	return list, err
 }
 
 // help is the page of keys and words.

@@ -26,6 +26,8 @@ type Source interface {
 	Incident(ctx context.Context, id string) (*incident.Incident, error)
 	Notices(ctx context.Context, id string) ([]history.Told, error)
 	Silences(ctx context.Context) ([]incident.Silence, error)
+	Issued(ctx context.Context, now time.Time, q history.IssuedQuery) ([]history.Issued, int, error)
+	IssuedStandings(ctx context.Context, now time.Time) (map[history.Standing]int, error)
 }
 
 // Keeper is what a dashboard changes. Errors that are [history.ErrNotFound] are told as such.
@@ -33,30 +35,6 @@ type Keeper interface {
 	Acknowledge(ctx context.Context, id, by, note string) error
 	Silence(ctx context.Context, s incident.Silence) (id string, err error)
 	EndSilence(ctx context.Context, id string) error
-}
-
-// Inventory lists what the own CA has issued.
-type Inventory interface {
-	Issued(ctx context.Context, q IssuedQuery) (list []Issued, total int, err error)
-}
-
-// IssuedQuery says which issued certificates are wanted.
-type IssuedQuery struct {
-	Text          string // part of a name, the subject or the serial number, in any case; "": all
-	Limit, Offset int
-}
-
-// Issued is a certificate of the own CA.
-type Issued struct {
-	Fingerprint string    `json:"sha256"` // of the DER, lower-case hexadecimal
-	Serial      string    `json:"serial"` // hexadecimal
-	Subject     string    `json:"subject"`
-	Names       []string  `json:"names,omitempty"`
-	Issuer      string    `json:"issuer"` // name of the intermediate
-	Profile     string    `json:"profile,omitempty"`
-	State       string    `json:"state"` // "issued", "revoked", …
-	NotBefore   time.Time `json:"not_before"`
-	NotAfter    time.Time `json:"not_after"`
 }
 
 // Pulse is how a monitor in the same process keeps time.
