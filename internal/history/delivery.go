@@ -96,6 +96,7 @@ func (h *History) Release(ctx context.Context, notice, channel string) error {
 
 // Failed notes that a delivery was tried in vain, and when it is tried again; the zero time gives it up.
 func (h *History) Failed(ctx context.Context, again time.Time, notice, channel, trouble string) error {
+	asText(&trouble)
 	return h.update(ctx, func(c *change) error {
 		return c.exec(`UPDATE deliveries SET due_at = $1, held_until = 0, tries = tries + 1, trouble = $2 WHERE notice = $3 AND channel = $4`, millis(again), trouble, notice, channel)
 	})

@@ -274,6 +274,7 @@ func (h *History) openIncidents(ctx context.Context, now time.Time, rules Rules)
 // Report lets findings about something that is no target - a channel that fails, the monitor itself - have their
 // consequences, as File does for a look.
 func (h *History) Report(ctx context.Context, now time.Time, subject string, findings []incident.Finding, rules Rules) (notices []incident.Notice, err error) {
+	findingsAsText(findings)
 	err = h.update(ctx, func(c *change) error {
 		f := &filing{change: c, rules: rules}
 		err := f.incidents(now, subject, findings)

@@ -50,6 +50,9 @@ type Rules struct {
 func (h *History) File(ctx context.Context, holder string, results []Result, rules Rules) (notices []incident.Notice, err error) {
 	// Transactions on PostgreSQL that lock in one order do not lock each other out.
 	results = slices.SortedFunc(slices.Values(results), func(a, b Result) int { return strings.Compare(a.Target, b.Target) })
+	for i := range results {
+		results[i].asText()
+	}
 	err = h.update(ctx, func(c *change) error {
 		notices = nil
 		f := &filing{change: c, rules: rules, shown: make(map[string]sight)}

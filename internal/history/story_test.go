@@ -22,6 +22,7 @@ func stories() []conformanceCase {
 		{"where an incident was is found again", whereItWas},
 		{"what changes is told where addresses change", addressesChange},
 		{"changes are found by target and time", changesAreFound},
+		{"what is no text is kept as far as it can be", whatIsNoText},
 	}
 }
 
@@ -249,5 +250,31 @@ func TestChangesOfATargetAreReadByAnIndex(t *testing.T) {
 		if err != nil || strings.Contains(plan.String(), "TEMP B-TREE") || !strings.Contains(plan.String(), "USING INDEX") {
 			t.Errorf("changes of %q are read so, %v:\n%s", target, err, plan.String())
 		}
+	}
+}
+
+// What a server says, and what a file is called, may be no text; a look is kept all the same.
+func whatIsNoText(f *fixture) {
+	f.watchAll("a")
+	o := observation("a", "x")
+	o.Place, o.Error = "/etc/ssl/\xff\x00.pem", "421 \xfe\x00 busy"
+	bad := finding("x", "7d")
+	bad.Title, bad.Text, bad.Subject = "421 \xff\x00", "\x00", "s\xff\x00"
+	f.now = f.now.Add(time.Hour)
+	f.claim("me")
+	r := result(o, f.now, bad)
+	r.Verdict.Reason, r.Places[0].Reason = "it says \xff\x00", "\x00\xff"
+	f.file("me", r)
+	places, err := f.Places(f.Context(), "a")
+	f.must(err)
+	target, err := f.Target(f.Context(), "a")
+	f.must(err)
+	open, _, err := f.Incidents(f.Context(), IncidentQuery{Open: true})
+	f.must(err)
+	list, err := f.ClaimDeliveries(f.Context(), f.now, f.now.Add(time.Minute), "", 1)
+	f.must(err)
+	f.must(f.Failed(f.Context(), f.now.Add(time.Hour), list[0].Notice.ID, list[0].Channel, "550 \xff\x00"))
+	if len(places) != 1 || !strings.HasPrefix(target.Reason, "it says ") || len(open) != 1 {
+		f.Errorf("kept are %+v, %+v, %+v", target, places, open)
 	}
 }
