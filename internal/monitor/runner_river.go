@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -126,7 +127,7 @@ func (n *node) run(ctx context.Context, c *crew, p *post) error {
 		Queues:     map[string]river.QueueConfig{looksQueue: {MaxWorkers: 2}, choresQueue: {MaxWorkers: 4}, sweepsQueue: {MaxWorkers: 1}},
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter,
 		CompletedJobRetentionPeriod: keepJobs, CancelledJobRetentionPeriod: keepJobs, DiscardedJobRetentionPeriod: keepJobs,
-		Logger: slog.New(&quieter{n.e.o.Log.Handler()}),
+		Logger: slog.New(&quieter{to: n.e.o.Log}),
 		PeriodicJobs: []*river.PeriodicJob{periodic(planArgs{}, choresQueue, planPeriod), periodic(postArgs{}, choresQueue, postPeriod),
 			periodic(tickArgs{}, choresQueue, tickPeriod), periodic(sweepArgs{}, sweepsQueue, sweepTries)},
 	})
@@ -195,18 +196,40 @@ func (n *node) look(ctx context.Context, args lookArgs) error {
 	return nil
 }
 
-// quieter is a log that is told of trouble only: the queue's doings are nobody's business as long as it works.
-type quieter struct{ slog.Handler }
+// quieter is the log that the queue gets: its doings are nobody's business as long as it works, and a database that is gone
+// is worth a line a minute, not ten a second.
+type quieter struct {
+	to   *slog.Logger
+	mu   sync.Mutex
+	last time.Time
+}
 
 // Enabled implements slog.Handler.
 func (q *quieter) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelError && q.Handler.Enabled(ctx, level)
+	return level >= slog.LevelError && q.to.Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (q *quieter) Handle(_ context.Context, r slog.Record) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if r.Time.Sub(q.last) < time.Minute {
+		return nil
+	}
+	q.last = r.Time
+	reason := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "err" || a.Key == "error" {
+			reason = a.Value.String()
+		}
+		return true
+	})
+	q.to.Error("the queue in the database does not work just now, it is tried again", "error", reason)
+	return nil
 }
 
 // WithAttrs implements slog.Handler.
-func (q *quieter) WithAttrs(list []slog.Attr) slog.Handler {
-	return &quieter{q.Handler.WithAttrs(list)}
-}
+func (q *quieter) WithAttrs([]slog.Attr) slog.Handler { return q }
 
 // WithGroup implements slog.Handler.
-func (q *quieter) WithGroup(name string) slog.Handler { return &quieter{q.Handler.WithGroup(name)} }
+func (q *quieter) WithGroup(string) slog.Handler { return q }
