@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -191,7 +192,7 @@ func (h *History) Ends(ctx context.Context, now time.Time, spans []time.Duration
 // CertificateQuery says which certificates are wanted.
 type CertificateQuery struct {
 	Page
-	Text   string       // part of the subject, a name or the fingerprint, in any case; "": all
+	Text   string       // part of the subject or of a name, or the beginning of the fingerprint, in any case; "": all
 	Source watch.Source // seen there; "": anywhere
 	Ends   time.Time    // not before then; zero: whenever
 	Since  time.Time    // last seen since then; zero: whenever
@@ -201,8 +202,7 @@ type CertificateQuery struct {
 func (h *History) Certificates(ctx context.Context, q CertificateQuery) (list []Known, total int, err error) {
 	var w filter
 	if q.Text != "" {
-		text := pattern(q.Text)
-		w.add(`(LOWER(subject) LIKE ? ESCAPE '\' OR names LIKE ? ESCAPE '\' OR fingerprint LIKE ? ESCAPE '\')`, text, text, text)
+		w.addWords(q.Text)
 	}
 	if q.Source != "" {
 		w.add(`EXISTS (SELECT 1 FROM sightings s WHERE s.fingerprint = certificates.fingerprint AND s.source = ?)`, string(q.Source))
@@ -213,12 +213,24 @@ func (h *History) Certificates(ctx context.Context, q CertificateQuery) (list []
 	if !q.Since.IsZero() {
 		w.add(`last_seen >= ?`, millis(q.Since))
 	}
-	if err := h.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM certificates`+w.where(), w.args...).Scan(&total); err != nil {
+	count, args := `SELECT COUNT(*) FROM certificates`+w.where(), slices.Clone(w.args)
+	query := `SELECT body, first_seen, last_seen FROM certificates` + w.where() + ` ORDER BY not_after, fingerprint` + w.page(q.Page)
+	if list, err = h.known(ctx, query, w.args...); err != nil {
 		return nil, 0, err
 	}
-	query := `SELECT body, first_seen, last_seen FROM certificates` + w.where() + ` ORDER BY not_after, fingerprint` + w.page(q.Page)
-	list, err = h.known(ctx, query, w.args...)
+	total, err = h.total(ctx, q.Page, len(list), count, args)
 	return list, total, err
+}
+
+// addWords looks for part of a certificate's subject or names, or for the beginning of its fingerprint.
+func (w *filter) addWords(text string) {
+	text = strings.ToLower(text)
+	const words = `fingerprint IN (SELECT fingerprint FROM certificate_words WHERE words LIKE ? ESCAPE '\')`
+	if strings.Trim(text, "0123456789abcdef") != "" {
+		w.add(words, pattern(text))
+		return
+	}
+	w.add(`(`+words+` OR fingerprint >= ? AND fingerprint < ?)`, pattern(text), text, text+"g") // g comes behind all digits
 }
 
 // filter is the condition of a query, with its arguments.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +40,10 @@ type TargetQuery struct {
 func (h *History) Targets(ctx context.Context, q TargetQuery) (list []Target, total int, err error) {
 	var w filter
 	if q.Text != "" {
+		// What is said of a target where all is well is nothing to search for.
+		like := h.like()
 		text := pattern(q.Text)
-		w.add(`(LOWER(name) LIKE ? ESCAPE '\' OR LOWER(reason) LIKE ? ESCAPE '\')`, text, text)
+		w.add(`(name `+like+` ? ESCAPE '\' OR (state <> 0 AND reason `+like+` ? ESCAPE '\'))`, text, text)
 	}
 	if len(q.States) > 0 {
 		marks, values := make([]string, len(q.States)), make([]any, len(q.States))
@@ -49,20 +52,39 @@ func (h *History) Targets(ctx context.Context, q TargetQuery) (list []Target, to
 		}
 		w.add(`state IN (`+strings.Join(marks, ", ")+`)`, values...)
 	}
-	if err := h.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM targets`+w.where(), w.args...).Scan(&total); err != nil {
-		return nil, 0, err
-	}
 	order := q.Order
 	if q.ByName {
 		order = ByName
 	}
+	count, args := `SELECT COUNT(*) FROM targets`+w.where(), slices.Clone(w.args)
 	query := `SELECT ` + targetColumns + ` FROM targets` + w.where() + ` ORDER BY ` + order.clause() + w.page(q.Page)
 	err = each(ctx, h.readers, func(scan func(...any) error) error {
 		t, err := scanTarget(scan)
 		list = append(list, t)
 		return err
 	}, query, w.args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	total, err = h.total(ctx, q.Page, len(list), count, args)
 	return list, total, err
+}
+
+// total counts what a query finds in all, unless its page shows that: then nothing is searched twice.
+func (h *History) total(ctx context.Context, p Page, listed int, count string, args []any) (n int, err error) {
+	if listed < p.limit() && (listed > 0 || p.Offset == 0) {
+		return p.Offset + listed, nil
+	}
+	err = h.readers.QueryRowContext(ctx, count, args...).Scan(&n)
+	return n, err
+}
+
+// like compares texts with a pattern in whatever case. That of SQLite does so by itself.
+func (h *History) like() string {
+	if h.isPostgres {
+		return "ILIKE"
+	}
+	return "LIKE"
 }
 
 // pattern is a text anywhere in another, for LIKE.
@@ -348,6 +370,7 @@ func (h *History) Sweep(ctx context.Context, looks, days, changes, now time.Time
 		{`DELETE FROM looks WHERE at < $1`, looks},
 		{`DELETE FROM days WHERE day < $1`, days},
 		{`DELETE FROM changes WHERE at < $1`, changes},
+		{`DELETE FROM certificate_words WHERE fingerprint IN (SELECT fingerprint FROM certificates WHERE last_seen < $1)`, days},
 		{`DELETE FROM certificates WHERE last_seen < $1`, days},
 		{`DELETE FROM sightings WHERE last_seen < $1`, days},
 		{`DELETE FROM issued_names WHERE fingerprint IN (SELECT fingerprint FROM issued WHERE not_after < $1)`, now.Add(-keepIssued)},

@@ -315,8 +315,12 @@ func (f *filing) certificate(s sight) error {
 	if err != nil {
 		return err
 	}
-	return f.exec(`INSERT INTO certificates (fingerprint, subject, names, not_after, first_seen, last_seen, body, serial) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (fingerprint) DO NOTHING`,
-		c.Fingerprint, c.Subject, " "+strings.ToLower(strings.Join(c.Names, " "))+" ", millis(c.NotAfter), millis(at), millis(at), string(body), c.Serial)
+	names := " " + strings.ToLower(strings.Join(c.Names, " ")) + " "
+	if err := f.exec(`INSERT INTO certificates (fingerprint, subject, names, not_after, first_seen, last_seen, body, serial) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (fingerprint) DO NOTHING`,
+		c.Fingerprint, c.Subject, names, millis(c.NotAfter), millis(at), millis(at), string(body), c.Serial); err != nil {
+		return err
+	}
+	return f.exec(`INSERT INTO certificate_words (fingerprint, words) VALUES ($1, $2) ON CONFLICT (fingerprint) DO NOTHING`, c.Fingerprint, strings.ToLower(c.Subject)+names)
 }
 
 // look files that somebody looked, and sums the day up.
