@@ -80,7 +80,7 @@ func (o *monitorCheckFlags) adHoc(args []string) *monitorFile {
 
 func (a *app) monitorCheck(cmd *cobra.Command, o *monitorCheckFlags, args []string) (err error) {
 	var worst watch.State
-	if err := worst.UnmarshalText([]byte(o.failOn)); err != nil {
+	if err := worst.UnmarshalText([]byte(o.failOn)); err != nil || worst < watch.Warning {
 		return usagef(cmd, "--fail-on %q is none of WARNING, ERROR, CRITICAL and EXPIRED", o.failOn)
 	}
 	if err := o.checkDays(cmd); err != nil {

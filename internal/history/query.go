@@ -260,7 +260,7 @@ func (h *History) Incidents(ctx context.Context, q IncidentQuery) (list []*incid
 	}
 	if q.Target != "" {
 		args = append(args, q.Target)
-		where += fmt.Sprintf(` AND EXISTS (SELECT 1 FROM affected a WHERE a.incident = i.row_id AND a.target = $%d)`, len(args))
+		where += fmt.Sprintf(` AND EXISTS (SELECT 1 FROM affected a WHERE a.incident = i.row_id AND a.target = $%d AND (i.open = 0 OR a.active > 0))`, len(args))
 	}
 	if err := h.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM incidents i WHERE `+where, args...).Scan(&total); err != nil {
 		return nil, 0, err

@@ -172,6 +172,9 @@ func whereItWas(f *fixture) {
 	f.look(observation("a", "x"), finding("x", "30d"))
 	f.look(observation("b", "x"), finding("x", "30d"))
 	f.look(observation("a", "y"))
+	if _, total, err := f.Incidents(f.Context(), IncidentQuery{Target: "a", Open: true}); err != nil || total != 0 {
+		f.Errorf("%d incidents of a are open, which are over there: %v", total, err)
+	}
 	f.look(observation("b", "y"))
 	list, total, err := f.Incidents(f.Context(), IncidentQuery{Target: "a"})
 	f.must(err)
