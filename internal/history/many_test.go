@@ -3,7 +3,10 @@ package history
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
+	"testing"
 	"time"
 )
 
@@ -72,5 +75,27 @@ func manyAreTaken(f *fixture) {
 	}
 	if due, err = f.ForceAll(f.Context(), f.now.Add(2*time.Minute), f.now.Add(time.Hour), "another", names); err != nil || len(due) != all {
 		f.Errorf("when the claims have ended %d of %d were taken: %v", len(due), all, err)
+	}
+}
+
+// What is asked at every look must not grow with the number of targets and incidents: SQLite begins with what is asked for.
+func TestSQLiteUsesItsIndexes(t *testing.T) {
+	h := openIn(t, filepath.Join(t.TempDir(), "history.db"))
+	for query, index := range map[string]string{
+		openOfTarget:                      "affected_by_target",
+		new(change).due("$1", "$2", "$3"): "targets_due",
+	} {
+		args := []any{1, 2, 3}
+		var plan []string
+		err := each(t.Context(), h.readers, func(scan func(...any) error) error {
+			var id, parent, unused int
+			var text string
+			err := scan(&id, &parent, &unused, &text)
+			plan = append(plan, text)
+			return err
+		}, "EXPLAIN QUERY PLAN "+query, args[:strings.Count(query, "$")]...)
+		if text := strings.Join(plan, "; "); err != nil || !strings.Contains(plan[0], index) || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {
+			t.Errorf("%s\nis answered by %s, %v", query, text, err)
+		}
 	}
 }

@@ -367,6 +367,10 @@ func (f *filing) incidents(now time.Time, target string, findings []incident.Fin
 	return nil
 }
 
+// openOfTarget lists the open incidents of a target. A CROSS JOIN is how SQLite is told to begin with the target: by itself it
+// goes through all open incidents, for every look.
+const openOfTarget = `SELECT a.incident FROM affected a CROSS JOIN incidents i WHERE i.row_id = a.incident AND a.target = $1 AND i.open = 1`
+
 // book reads the open incidents that a look at a target is about.
 func (f *filing) book(target string, findings []incident.Finding) (*book, error) {
 	b := f.newBook()
@@ -380,7 +384,7 @@ func (f *filing) book(target string, findings []incident.Finding) (*book, error)
 		err := scan(&id)
 		ids[id] = true
 		return err
-	}, `SELECT a.incident FROM affected a JOIN incidents i ON i.row_id = a.incident WHERE a.target = $1 AND i.open = 1`, target)
+	}, openOfTarget, target)
 	if err != nil {
 		return nil, err
 	}
