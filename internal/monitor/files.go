@@ -8,7 +8,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,19 +53,45 @@ func (l *looker) files(s *spec) []*watch.Observation {
 			unreadable(pattern, err)
 			continue
 		}
+		// A pattern takes in what lies beside; a name means that file.
+		isPattern, found := len(paths) != 1 || paths[0] != filepath.Clean(pattern), false
 		for _, path := range paths {
+			if slices.ContainsFunc(list, func(o *watch.Observation) bool { return o.Place == path }) {
+				found = true // another pattern fits it, too
+				continue
+			}
 			if len(list) >= maxFilesOf {
 				unreadable(pattern, fmt.Errorf("more than %d files: name fewer", maxFilesOf))
 				return list
 			}
 			o := &watch.Observation{Place: path, Source: watch.Disk, At: l.o.Now(), Outcome: watch.Answered}
-			if err := readFile(o, path, passwords); err != nil {
+			err := readFile(o, path, passwords)
+			if isPattern && isBeside(path, err) {
+				continue
+			}
+			found = true
+			if err != nil {
 				o.Outcome, o.Error = watch.Unreadable, pki.Printable(err.Error())
 			}
 			list = append(list, o)
 		}
+		if !found {
+			unreadable(pattern, errNothing)
+		}
 	}
 	return list
+}
+
+// What a file may hold beside certificates.
+var (
+	errNothing = errors.New("it holds no certificate and no CRL")
+	errOther   = errors.New("it holds a key or the like, and no certificate")
+)
+
+// isBeside reports whether a file that could not be read is none that was meant: a key lies in most folders with certificates,
+// and often only its owner may read it.
+func isBeside(path string, err error) bool {
+	return errors.Is(err, errOther) || errors.Is(err, fs.ErrPermission) && strings.Contains(strings.ToLower(filepath.Base(path)), "key")
 }
 
 // readPasswords reads a file with one password a line. The empty password and Java's usual one are always tried.
@@ -90,6 +118,8 @@ func readFile(o *watch.Observation, path string, passwords [][]byte) error {
 	switch {
 	case err != nil:
 		return err
+	case !info.Mode().IsRegular():
+		return errors.New("it is no file")
 	case info.Size() > maxFile:
 		return fmt.Errorf("it has %d bytes, more than the %d that are read", info.Size(), maxFile)
 	}
@@ -125,7 +155,10 @@ func parseFile(o *watch.Observation, data []byte, passwords [][]byte) error {
 		}
 	}
 	if len(o.Leaves) == 0 && len(o.Lists) == 0 {
-		return errors.New("it holds no certificate and no CRL")
+		if block, _ := pem.Decode(data); block != nil {
+			return errOther
+		}
+		return errNothing
 	}
 	return nil
 }
