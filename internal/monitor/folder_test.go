@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/pkitest"
@@ -52,4 +53,28 @@ func TestAFolderHoldsMoreThanCertificates(t *testing.T) {
 	if got := strings.Join(places, " "); got != "broken.pem cert.pem" {
 		t.Errorf("looked at %s", got)
 	}
+}
+
+// Roots that are put into the place of others count from the next look on.
+func TestRootsAreReadAgain(t *testing.T) {
+	l := newLab(t)
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	write := func(ca *pkitest.CA) {
+		var text []byte
+		for _, root := range ca.Roots() {
+			text = pki.AppendCertificatePEM(text, root.Raw)
+		}
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(pkitest.New(t, pkitest.RSA2048))
+	l.watched("web", l.server(l.leaf(pkitest.P256, 60*day)).address).CA = []string{file}
+	l.state(l.check(0), "web", watch.Critical, "unknown authority")
+	write(l.ca)
+	l.state(l.check(time.Hour), "web", watch.OK, "")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	l.state(l.check(time.Hour), "web", watch.Error, "roots.pem")
 }

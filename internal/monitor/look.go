@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,14 @@ const maxScanners = 64
 
 // scanner gives one for a target.
 func (l *looker) scanner(s *spec, isQuick, allKeys bool) (*scan.Scanner, error) {
-	key := fmt.Sprintf("%v|%v|%v|%v|%v|%q", isQuick, allKeys, s.first, s.System, s.timeout(), s.CA)
+	key := fmt.Sprintf("%v|%v|%v|%v|%v", isQuick, allKeys, s.first, s.System, s.timeout())
+	for _, file := range s.CA {
+		info, err := os.Stat(file) // roots that were put into the place of others count at once
+		if err != nil {
+			return nil, err
+		}
+		key += fmt.Sprintf("|%q|%d|%d", file, info.Size(), info.ModTime().UnixNano())
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if known := l.scanners[key]; known != nil {
