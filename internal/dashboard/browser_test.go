@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tlswright/tlswright/internal/pkitest"
 )
 
 // browser is Chromium with a profile of its own, which notes what is said on its console and what it asks for.
@@ -35,14 +36,7 @@ type browser struct {
 // browse starts Chromium on a lab. A machine without it skips the test; in CI it is there.
 func (l *lab) browse(t *testing.T) *browser {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("chromium is missing: scripts/peers.sh installs it")
-		}
-		t.Skip("chromium is not installed: scripts/peers.sh says what needs it")
-	}
-	home := t.TempDir()
+	path, home := pkitest.Program(t, "chromium"), t.TempDir()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(filepath.Join(home, "profile")),
 		chromedp.Env("HOME="+home), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("no-proxy-server", true), chromedp.Flag("disable-dev-shm-usage", true))
@@ -59,7 +53,7 @@ func (l *lab) browse(t *testing.T) *browser {
 		_, err := chromedp.Call(ctx, domain, cdp.Empty{})
 		b.must(err)
 	}
-	_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
 	b.must(err)
 	return b
 }

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -68,7 +69,7 @@ func (s *Server) silences(ctx context.Context, now time.Time) ([]incident.Silenc
 type oneIncident struct {
 	*incident.Incident
 	Story    []history.Told
-	Places   []string // affected targets
+	Places   []string // affected targets; of an incident that is over, those that were
 	Lengths  []length
 	Silences []incident.Silence // that may keep its messages back
 }
@@ -86,6 +87,9 @@ func (c *call) incident() error {
 		return err
 	}
 	v := &oneIncident{Incident: i, Places: i.Affected(), Lengths: lengths()}
+	if !i.IsOpen() {
+		v.Places = slices.Sorted(maps.Keys(i.Targets))
+	}
 	if v.Story, err = c.s.o.Source.Notices(ctx, id); err != nil {
 		return err
 	}

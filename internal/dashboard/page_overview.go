@@ -20,6 +20,8 @@ const (
 	incidentsShown = 8
 	changesFor     = 7 * day
 	overdueAfter   = 5 * time.Minute // by then somebody should be told that nobody looks
+	barsWidth      = 400.0
+	barsHeight     = 168.0
 )
 
 // estate is everything at a glance.
@@ -108,7 +110,7 @@ func endBars(e *history.Ends) []bar {
 	if e.None > 0 {
 		list = append(list, bar{Label: "none", Title: "show no certificate", Class: "unknown", Count: e.None})
 	}
-	return bars(list, 400, 90)
+	return bars(list, barsWidth, barsHeight)
 }
 
 // gradeBars draws how many targets have which grade.
@@ -125,7 +127,7 @@ func gradeBars(e *history.Ends) []bar {
 		}
 	}
 	if slices.ContainsFunc(list, func(b bar) bool { return b.Count > 0 }) {
-		return bars(list, 400, 90)
+		return bars(list, barsWidth, barsHeight)
 	}
 	return nil
 }

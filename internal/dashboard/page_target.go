@@ -18,7 +18,7 @@ import (
 
 // How much of a target its page shows.
 const (
-	targetChanges   = 100
+	targetChanges   = 40
 	targetIncidents = 50
 	stripWidth      = 600.0
 )

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,9 +76,15 @@ func functions() template.FuncMap {
 		"half":     func(print string) string { return cut(print, 16) },
 		"kind":     func(s string) string { return strings.ReplaceAll(s, "-", " ") },
 		"word":     func(s any) string { return fmt.Sprint(s) },
+		"trusted":  trusted,
 		"with2":    func(list any, now time.Time) part { return part{List: list, Now: now} },
 		"with3":    func(list any, now time.Time, withTarget bool) part { return part{list, now, withTarget} },
 	}
+}
+
+// trusted reports whether a trust store knows a chain. One that others know need not be known to all: private CAs are not.
+func trusted(l watch.Leaf) bool {
+	return slices.ContainsFunc(l.Trust, func(t watch.Trust) bool { return t.Trusted })
 }
 
 // part is what a part of a page gets.

@@ -57,7 +57,8 @@ func (h *History) Targets(ctx context.Context, q TargetQuery) (list []Target, to
 		order = ByName
 	}
 	count, args := `SELECT COUNT(*) FROM targets`+w.where(), slices.Clone(w.args)
-	query := `SELECT ` + targetColumns + ` FROM targets` + w.where() + ` ORDER BY ` + order.clause() + w.page(q.Page)
+	// The page is found in an index, and only its rows are read whole.
+	query := `SELECT ` + targetColumns + ` FROM targets WHERE name IN (SELECT name FROM targets` + w.where() + ` ORDER BY ` + order.clause() + w.page(q.Page) + `) ORDER BY ` + order.clause()
 	err = each(ctx, h.readers, func(scan func(...any) error) error {
 		t, err := scanTarget(scan)
 		list = append(list, t)

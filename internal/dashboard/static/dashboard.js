@@ -67,12 +67,13 @@
   const draw = (figure, days) => {
     const kind = kinds[figure.dataset.plot];
     const axis = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") }, font: "11px system-ui, sans-serif" };
+    const to = Date.now() / 1000; // the span is always the one that was asked for, however little is known of it
     const old = drawn.get(figure);
     if (old) old.destroy();
     drawn.set(figure, new uPlot({
       width: Math.max(200, figure.clientWidth), height: 190,
       tzDate: (ts) => uPlot.tzDate(new Date(ts * 1e3), "Etc/UTC"),
-      scales: { y: { range: (u, min, max) => [Math.min(0, min), Math.max(1, max * 1.1)] } },
+      scales: { x: { range: () => [to - Number(figure.dataset.days) * 86400, to] }, y: { range: (u, min, max) => [Math.min(0, min), Math.max(1, max * 1.1)] } },
       axes: [axis, { ...axis, size: 48 }],
       series: [{ value: "{YYYY}-{MM}-{DD}" }, { label: kind.label, stroke: colour(kind.stroke), width: 2, spanGaps: false, points: { show: days.length < 60, size: 5 } }],
     }, [days.map((d) => Date.parse(d.day) / 1000), days.map(kind.value)], figure));
