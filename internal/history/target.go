@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/watch"
@@ -166,16 +165,11 @@ func (h *History) Claim(ctx context.Context, now, until time.Time, holder string
 	var due []Due
 	err := h.update(ctx, func(c *change) error {
 		due = nil
-		skip := ""
-		if c.isPostgres {
-			skip = " FOR UPDATE SKIP LOCKED"
-		}
 		return each(ctx, c, func(scan func(...any) error) error {
 			t, err := scanTarget(scan)
 			due = append(due, Due{Target: t})
 			return err
-		}, `UPDATE targets SET held_until = $1, holder = $2 WHERE name IN (SELECT name FROM targets WHERE next_at <= $3 AND held_until <= $4 ORDER BY next_at LIMIT $5`+skip+`)
-			RETURNING `+targetColumns, millis(until), holder, millis(now), millis(now), limit)
+		}, `UPDATE targets SET held_until = $1, holder = $2 WHERE name IN (`+c.due("$3", "$4", "$5")+`) RETURNING `+targetColumns, millis(until), holder, millis(now), millis(now), limit)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim targets: %w", err)
@@ -200,16 +194,13 @@ func (h *History) ForceAll(ctx context.Context, now, until time.Time, holder str
 	var due []Due
 	err := h.update(ctx, func(c *change) error {
 		due = nil
-		for part := range slices.Chunk(slices.Sorted(slices.Values(names)), 400) {
-			marks, args := make([]string, len(part)), []any{millis(until), holder, millis(now)}
-			for i, name := range part {
-				marks[i], args = fmt.Sprintf("$%d", i+4), append(args, name)
-			}
+		for part := range slices.Chunk(slices.Sorted(slices.Values(names)), together) {
+			list, args := marks(part, 4)
 			err := each(ctx, c, func(scan func(...any) error) error {
 				t, err := scanTarget(scan)
 				due = append(due, Due{Target: t})
 				return err
-			}, `UPDATE targets SET held_until = $1, holder = $2 WHERE held_until <= $3 AND name IN (`+strings.Join(marks, ", ")+`) RETURNING `+targetColumns, args...)
+			}, `UPDATE targets SET held_until = $1, holder = $2 WHERE held_until <= $3 AND name IN (`+list+`) RETURNING `+targetColumns, append([]any{millis(until), holder, millis(now)}, args...)...)
 			if err != nil {
 				return err
 			}
@@ -224,16 +215,12 @@ func (h *History) ForceAll(ctx context.Context, now, until time.Time, holder str
 
 // fillBefore reads what places showed last.
 func (h *History) fillBefore(ctx context.Context, due []Due) error {
-	const together = 400 // names in one query
-	index := make(map[string]int, len(due))
+	index, names := make(map[string]int, len(due)), make([]string, len(due))
 	for i, d := range due {
-		index[d.Name] = i
+		index[d.Name], names[i] = i, d.Name
 	}
-	for part := range slices.Chunk(due, together) {
-		marks, args := make([]string, len(part)), make([]any, len(part))
-		for i, d := range part {
-			marks[i], args[i] = fmt.Sprintf("$%d", i+1), d.Name
-		}
+	for part := range slices.Chunk(names, together) {
+		list, args := marks(part, 1)
 		err := each(ctx, h.readers, func(scan func(...any) error) error {
 			var target, place, body, answered string
 			var since int64
@@ -246,7 +233,7 @@ func (h *History) fillBefore(ctx context.Context, due []Due) error {
 			}
 			d.Since[place] = moment(since)
 			return errors.Join(appendObservation(&d.Before, body), appendObservation(&d.Known, answered))
-		}, `SELECT target, place, since, body, answered FROM places WHERE target IN (`+strings.Join(marks, ", ")+`) ORDER BY target, place`, args...)
+		}, `SELECT target, place, since, body, answered FROM places WHERE target IN (`+list+`) ORDER BY target, place`, args...)
 		if err != nil {
 			return fmt.Errorf("read what was seen before: %w", err)
 		}
