@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,7 +76,7 @@ func (a *app) devServe(cmd *cobra.Command, o *devFlags, t *devTarget) (err error
 		list, err = a.devTrust(ctx, o, ca)
 	}
 	if err != nil {
-		return errors.Join(err, g.Close())
+		return errors.Join(err, g.Close(), phone.close())
 	}
 	s.isDown = t.url != "" && !s.answers()
 	s.tellStart(made, list, phone)
@@ -355,12 +354,6 @@ func (s *devServer) answered(l gateway.AccessLine) {
 		return
 	}
 	s.app.ui.printf("%s %s %s %d, %s", pki.Printable(l.Method), pki.Printable(l.Path), l.Protocol, l.Status, byteCount(l.Sent))
-}
-
-// hostName is the name of this machine, as far as it can be part of a host name.
-func hostName() string {
-	name, _ := os.Hostname()
-	return devhttps.Label(strings.Split(name, ".")[0])
 }
 
 // tell writes a line of JSON: an event holds nothing that cannot be encoded.

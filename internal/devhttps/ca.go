@@ -2,8 +2,10 @@ package devhttps
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -30,7 +32,7 @@ const NamePrefix = "tlswright dev "
 // CA is the local root with its intermediate. Both are confined to [Constraints].
 type CA struct {
 	*keystore.CA
-	Dir string // its folder: keys, and what was noted about stores
+	Dir string // its folder: the key, and what was noted about stores
 }
 
 // Dir is the folder of the local root below the home folder.
@@ -85,27 +87,76 @@ func OpenOrMake(ctx context.Context, home string, now time.Time) (ca *CA, made b
 	}
 }
 
-func create(home string, now time.Time) (*CA, error) {
+// create makes root and intermediate. The root's key signs the intermediate and is never written: what is on disk can
+// certify no more than the intermediate may, whatever a program thinks of constraints in roots. The folder appears whole, or
+// not at all.
+func create(home string, now time.Time) (ca *CA, err error) {
+	dir := Dir(home)
+	release, err := keystore.HoldVacant(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	root, inter, key, err := newCA(now)
+	if err != nil {
+		return nil, err
+	}
+	temp, err := os.MkdirTemp(dir, "ca.tlswright-tmp-*") // a name that HoldVacant clears away, should we not get to its end
+	if err != nil {
+		return nil, fmt.Errorf("make the folder of the local root: %w", err)
+	}
+	secret, err := pki.MarshalPrivateKeyPEM(key)
+	if err == nil {
+		err = keystore.WriteFile(filepath.Join(temp, "intermediate.key"), secret, 0o600)
+		clear(secret)
+	}
+	if err == nil {
+		err = keystore.WriteCertificates(filepath.Join(temp, "intermediate.pem"), inter.Raw)
+	}
+	if err == nil {
+		err = keystore.WriteCertificates(filepath.Join(temp, "root.pem"), root.Raw)
+	}
+	if err == nil {
+		err = os.Rename(temp, filepath.Join(dir, "ca"))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make the local root: %w", err), os.RemoveAll(temp))
+	}
+	return Open(home)
+}
+
+// newCA makes root and intermediate, with the intermediate's key.
+func newCA(now time.Time) (root, inter *x509.Certificate, key crypto.Signer, err error) {
 	var id [4]byte
 	_, _ = rand.Read(id[:]) // crypto/rand never fails
 	host, _ := os.Hostname()
 	if host = Label(host); host == "" {
 		host = "local"
 	}
-	dir := Dir(home)
-	ca, err := keystore.CreateCA(dir, keystore.CAOptions{
-		Name:         fmt.Sprintf("%s%.20s %s", NamePrefix, host, hex.EncodeToString(id[:])),
-		RootLifetime: caLifetime, IntermediateLifetime: caLifetime,
-		Adjust: confine,
-	}, now)
+	name := fmt.Sprintf("%s%.20s %s", NamePrefix, host, hex.EncodeToString(id[:]))
+	subject := pkix.Name{Organization: []string{name}}
+	rootKey, err := pki.GenerateKey(pki.P256)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	return &CA{CA: ca, Dir: dir}, nil
+	if key, err = pki.GenerateKey(pki.P256); err != nil {
+		return nil, nil, nil, err
+	}
+	req := pki.Request{Profile: pki.ProfileRoot, Subject: subject, CommonName: name + " Root CA", Lifetime: caLifetime}
+	confine(&req)
+	if root, err = pki.SelfSign(req, rootKey, now); err != nil {
+		return nil, nil, nil, fmt.Errorf("make the local root: %w", err)
+	}
+	req = pki.Request{Profile: pki.ProfileIntermediate, Subject: subject, CommonName: name + " Intermediate CA", Lifetime: caLifetime, Key: key.Public()}
+	confine(&req)
+	if inter, err = (pki.Issuer{Certificate: root, Key: rootKey}).Issue(req, now); err != nil {
+		return nil, nil, nil, fmt.Errorf("make the local intermediate: %w", err)
+	}
+	return root, inter, key, nil
 }
 
 // confine limits what a stolen key is good for: to local names, and to servers. Both certificates of the CA are limited, as
-// some programs do not look at what a root says about itself.
+// some programs, Java among them, do not look at what a root says about itself.
 func confine(req *pki.Request) {
 	spec, err := pki.BuiltinProfile(req.Profile)
 	if err != nil {

@@ -56,3 +56,20 @@ func LANNames() []string {
 	}
 	return names
 }
+
+// MainAddress is the one of [LANAddresses] by which this machine goes out; the zero value: there is none. Nothing is sent to
+// find it.
+func MainAddress() netip.Addr {
+	all := LANAddresses()
+	if c, err := net.Dial("udp", "192.0.2.1:9"); err == nil {
+		at, ok := c.LocalAddr().(*net.UDPAddr)
+		_ = c.Close() // nothing was sent
+		if ok && slices.Contains(all, at.AddrPort().Addr().Unmap()) {
+			return at.AddrPort().Addr().Unmap()
+		}
+	}
+	if len(all) == 0 {
+		return netip.Addr{}
+	}
+	return all[0]
+}

@@ -4,15 +4,17 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+
+	"github.com/tlswright/tlswright/internal/relay"
 )
 
 // Waiting answers in the place of an application that does not run: browsers get a page that looks again by itself, other
 // programs a line of text. target is where the application is expected.
-func Waiting(target string) func(w http.ResponseWriter, r *http.Request, status int, text string) bool {
+func Waiting(target string) func(w http.ResponseWriter, r *http.Request, err *relay.Error) bool {
 	page := waitingPage()
-	return func(w http.ResponseWriter, r *http.Request, status int, text string) bool {
-		if status != http.StatusBadGateway {
-			return false
+	return func(w http.ResponseWriter, r *http.Request, err *relay.Error) bool {
+		if err.Reason != relay.ReasonConnect {
+			return false // it runs, and has made a mistake
 		}
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
@@ -21,16 +23,16 @@ func Waiting(target string) func(w http.ResponseWriter, r *http.Request, status 
 		isPage := (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html")
 		if !isPage {
 			h.Set("Content-Type", "text/plain; charset=utf-8")
-			w.WriteHeader(status)
+			w.WriteHeader(err.Status)
 			_, _ = w.Write([]byte("nothing answers at " + target + ": does the application run?\n"))
 			return true
 		}
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-		w.WriteHeader(status)
+		w.WriteHeader(err.Status)
 		if r.Method == http.MethodGet {
 			// An error here means that the client has gone.
-			_ = page.Execute(w, struct{ Target, Text string }{target, text})
+			_ = page.Execute(w, struct{ Target string }{target})
 		}
 		return true
 	}
@@ -42,7 +44,7 @@ func waitingPage() *template.Template {
 <meta http-equiv="refresh" content="1"><title>Waiting for the application</title>
 <style>` + pageStyle + `</style></head>
 <body><main><h1>Waiting for the application</h1>
-<p>HTTPS works. Nothing answers at <code>{{.Target}}</code> yet: {{.Text}}.</p>
+<p>HTTPS works. Nothing answers at <code>{{.Target}}</code> yet.</p>
 <p>Start the application; this page looks every second and shows it as soon as it is there.</p></main></body></html>
 `))
 }

@@ -65,9 +65,9 @@ type Options struct {
 	// Tune may change the TLS configuration of a site before it is used, and that of listeners (site ""), which counts
 	// until the site is chosen. Nil: nothing is changed.
 	Tune func(site string, c *tlsnet.Config)
-	// Unanswered may answer a request whose target did not: status is what it would be answered with, text why. It reports
-	// whether it did. Nil: a line of plain text does.
-	Unanswered func(w http.ResponseWriter, r *http.Request, status int, text string) bool
+	// Unanswered may answer a request whose target did not, in the place of a line of plain text with err.Status. It
+	// reports whether it did. Nil: nobody may.
+	Unanswered func(w http.ResponseWriter, r *http.Request, err *relay.Error) bool
 	// Answered is told of each request, and each connection without HTTP, at its end, from many goroutines. Nil: nobody is.
 	Answered func(AccessLine)
 }

@@ -104,13 +104,9 @@ func (g *Gateway) newUpstream(st, old *state, s *site, t *target) error {
 }
 
 func (g *Gateway) httpUpstream(u *url.URL, s *site, tlsConfig *tlsnet.Config) (*upstream, error) {
-	o := relay.UpstreamOptions{TLS: tlsConfig, Client: g.clientOf, Failed: g.upstreamFailed(s.name)}
-	if g.o.Unanswered != nil {
-		o.Unanswered = func(w http.ResponseWriter, r *http.Request, err *relay.Error) bool {
-			return g.o.Unanswered(w, r, err.Status, err.Text)
-		}
-	}
-	up, err := relay.NewUpstream(u, o)
+	up, err := relay.NewUpstream(u, relay.UpstreamOptions{
+		TLS: tlsConfig, Client: g.clientOf, Failed: g.upstreamFailed(s.name), Unanswered: g.o.Unanswered,
+	})
 	if err != nil {
 		return nil, err
 	}
