@@ -144,3 +144,32 @@ func TestWhatLiesInAFileIsNoStranger(t *testing.T) {
 		}
 	}
 }
+
+// What a file held goes on running out while nobody can read it.
+func TestAnExpiryIsNotMaskedByAFileThatCannotBeRead(t *testing.T) {
+	last := changedBy(func(o *Observation) {
+		c := certificate("a.example", 90, -2)
+		o.Source, o.Place, o.Leaves = Disk, "/etc/ssl/a.pem", []Leaf{{Chain: []Certificate{c}}}
+		o.Lists = []List{{Issuer: "CN=CA", ThisUpdate: now.Add(-8 * day), NextUpdate: now.Add(-day)}}
+	})
+	lost := &Observation{Target: "a", Place: "/etc/ssl/a.pem", Source: Disk, Outcome: Unreadable, Error: "permission denied"}
+	v := Judge(lost, last, Policy{}, now)
+	if v.State != Expired || kinds(v) != "expiry emergency, crl emergency, unreadable critical" || !strings.Contains(v.Reason, "could not be looked at") {
+		t.Errorf("%v, %s: %s", v.State, kinds(v), v.Reason)
+	}
+	if v := Judge(lost, nil, Policy{}, now); v.State != Error || kinds(v) != "unreadable critical" {
+		t.Errorf("%v, %s: %s", v.State, kinds(v), v.Reason)
+	}
+}
+
+// An OCSP answer that was good when a server was last seen says nothing of it while it is down.
+func TestNoAnswerRunsOutWhileItsServerIsDown(t *testing.T) {
+	last := changedBy(func(o *Observation) {
+		o.Leaves[0].MustStaple = true
+		o.Leaves[0].Staple = &Staple{Status: "good", ThisUpdate: now.Add(-9 * day), NextUpdate: now.Add(-day)}
+	})
+	down := &Observation{Target: "a.example:443", Place: "192.0.2.1:443", Source: Served, Outcome: Refused}
+	if v := Judge(down, last, Policy{}, now); v.State != Error || kinds(v) != "unreachable critical" {
+		t.Errorf("%v, %s: %s", v.State, kinds(v), v.Reason)
+	}
+}

@@ -58,8 +58,9 @@ func Judge(o *Observation, last *Observation, p Policy, now time.Time) Verdict {
 		j.v.Reason = fmt.Sprintf("%d were issued", len(o.Leaves))
 	case o.Outcome == Answered:
 		j.leaves(o.Leaves)
-		j.lists()
+		j.lists(o.Lists)
 	case o.Outcome == Unreadable:
+		j.remembered(last)
 		j.add(Error, incident.Finding{Key: incident.Key{Kind: KindFile, Subject: o.Place}, Severity: incident.Critical, Title: o.Place + " cannot be read", Text: o.Error})
 	default:
 		j.unreachable(last)
@@ -85,17 +86,29 @@ func (j *judge) add(s State, f incident.Finding) {
 	}
 }
 
+// remembered judges what a place showed when it was last looked at. Of OCSP answers nobody knows what is sent now.
+func (j *judge) remembered(last *Observation) {
+	if last == nil || last.Outcome != Answered {
+		return
+	}
+	leaves := slices.Clone(last.Leaves)
+	for i := range leaves {
+		leaves[i].Staple, leaves[i].MustStaple = nil, false
+	}
+	j.leaves(leaves)
+	j.lists(last.Lists)
+	const now = "; it could not be looked at now"
+	for i := range j.v.Findings {
+		j.v.Findings[i].Text = strings.TrimPrefix(j.v.Findings[i].Text+now, "; ")
+	}
+	if j.v.Reason != "" {
+		j.v.Reason += now
+	}
+}
+
 // unreachable judges a look that brought no certificate.
 func (j *judge) unreachable(last *Observation) {
-	if last != nil && last.Outcome == Answered {
-		j.leaves(last.Leaves)
-		for i := range j.v.Findings {
-			j.v.Findings[i].Text = strings.TrimPrefix(j.v.Findings[i].Text+"; it could not be looked at now", "; ")
-		}
-		if j.v.Reason != "" {
-			j.v.Reason += "; it could not be looked at now"
-		}
-	}
+	j.remembered(last)
 	word := map[Outcome]string{Unresolved: "its name has no address", Refused: "nobody listens there", TimedOut: "no answer in time", NotTLS: "it does not speak TLS"}[j.o.Outcome]
 	text := j.o.Error
 	if text == "" {
@@ -309,8 +322,8 @@ func (j *judge) revocation(l *Leaf) {
 }
 
 // lists judges CRLs.
-func (j *judge) lists() {
-	for _, l := range j.o.Lists {
+func (j *judge) lists(lists []List) {
+	for _, l := range lists {
 		rest := l.NextUpdate.Sub(j.now)
 		f := incident.Finding{Key: incident.Key{Kind: KindList, Subject: j.o.Place}, Title: "the CRL of " + l.Issuer + " runs out", Text: left(max(rest, 0)) + " are left"}
 		switch {
