@@ -371,6 +371,7 @@ func (h *History) Sweep(ctx context.Context, looks, days, changes, now time.Time
 		{`DELETE FROM looks WHERE at < $1`, looks},
 		{`DELETE FROM days WHERE day < $1`, days},
 		{`DELETE FROM changes WHERE at < $1`, changes},
+		{`DELETE FROM changes WHERE at < $1 AND field = 'outcome'`, looks}, // as the days have it: some servers come and go each minute
 		{`DELETE FROM certificate_words WHERE fingerprint IN (SELECT fingerprint FROM certificates WHERE last_seen < $1)`, days},
 		{`DELETE FROM certificates WHERE last_seen < $1`, days},
 		{`DELETE FROM sightings WHERE last_seen < $1`, days},

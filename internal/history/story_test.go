@@ -22,6 +22,7 @@ func stories() []conformanceCase {
 		{"where an incident was is found again", whereItWas},
 		{"what changes is told where addresses change", addressesChange},
 		{"changes are found by target and time", changesAreFound},
+		{"outages are not kept for ever", outagesAreForgotten},
 		{"what is no text is kept as far as it can be", whatIsNoText},
 	}
 }
@@ -279,5 +280,20 @@ func whatIsNoText(f *fixture) {
 	f.must(f.Failed(f.Context(), f.now.Add(time.Hour), list[0].Notice.ID, list[0].Channel, "550 \xff\x00"))
 	if len(places) != 1 || !strings.HasPrefix(target.Reason, "it says ") || len(open) != 1 {
 		f.Errorf("kept are %+v, %+v, %+v", target, places, open)
+	}
+}
+
+// A server that comes and goes each minute must not fill the disk with that, where changes are kept for ever.
+func outagesAreForgotten(f *fixture) {
+	f.watchAll("a")
+	f.look(observation("a", "x"))
+	f.look(&watch.Observation{Target: "a", Place: "192.0.2.1:443", Source: watch.Served, Outcome: watch.Refused})
+	f.look(observation("a", "y"))
+	f.now = f.now.Add(100 * 24 * time.Hour)
+	f.must(f.Sweep(f.Context(), f.now.Add(-30*24*time.Hour), f.now.Add(-365*24*time.Hour), time.Time{}, f.now))
+	list, err := f.Changes(f.Context(), "a", time.Time{}, Page{})
+	f.must(err)
+	if len(list) != 3 || slices.ContainsFunc(list, func(c Changed) bool { return c.Field == "outcome" }) {
+		f.Errorf("left are %+v", list)
 	}
 }
