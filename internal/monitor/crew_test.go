@@ -3,6 +3,8 @@ package monitor
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"sync"
 	"testing"
@@ -153,6 +155,40 @@ func TestTheDNSStallsNobody(t *testing.T) {
 		case <-late:
 			t.Fatal("addresses are not looked at")
 		}
+	}
+}
+
+// A message that is on its way when the monitor is asked to end arrives, and is noted.
+func TestTheEndWaitsForAMessage(t *testing.T) {
+	l := newLab(t)
+	arrived, answer := make(chan struct{}, 10), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-answer
+	}))
+	t.Cleanup(slow.Close)
+	hook := newHook(t)
+	l.c.Channels = []config.Channel{{Name: "slow", Kind: "webhook", URL: slow.URL}, {Name: "quick", Kind: "webhook", URL: hook.URL}}
+	l.watched("nobody", "127.0.0.1:1").Policy.Patience = 1
+	l.running(Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.e.Run(ctx) }()
+	<-arrived
+	// Another channel does not wait for this one.
+	for deadline := time.Now().Add(time.Minute); hook.said("unreachable") == "" && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if got := hook.said("unreachable"); got == "" {
+		t.Error("the quick channel was told nothing")
+	}
+	cancel()
+	close(answer)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n, err := l.h.Waiting(t.Context()); err != nil || len(n) != 0 || len(arrived) != 0 {
+		t.Errorf("waiting: %v, %v; it came %d times more", n, err, len(arrived))
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	deliverFor     = 45 * time.Second // a message is sent, or has failed, within half a minute
 	deliveries     = 8                // at a time, to one channel
 	deliveryPeriod = 500 * time.Millisecond
+	strangeFor     = time.Hour
 	lingerFor      = 5 * time.Second // what is being sent may take so long when we are asked to end
 )
 
@@ -138,7 +139,7 @@ func (e *Engine) deliver(asked context.Context, d history.Delivery) error {
 	s := e.c.Load()
 	ch, ok := s.channels[d.Channel]
 	if !ok {
-		return e.o.History.Failed(ctx, time.Time{}, d.Notice.ID, d.Channel, "there is no such channel any more")
+		return e.o.History.Failed(ctx, e.strange(&d), d.Notice.ID, d.Channel, "there is no such channel any more")
 	}
 	m := notify.Message{Notice: d.Notice}
 	if e.o.Link != nil {
@@ -165,6 +166,16 @@ func (e *Engine) deliver(asked context.Context, d history.Delivery) error {
 		return err
 	}
 	return e.channelState(ctx, now, d.Channel, sendErr, d.Tries+1)
+}
+
+// strange is when a delivery is tried again whose channel is not known; zero: never. Another node may know it, that has read a
+// newer file.
+func (e *Engine) strange(d *history.Delivery) time.Time {
+	now := e.o.Now()
+	if e.o.History.Jobs() == nil || now.Sub(d.Notice.At) > strangeFor {
+		return time.Time{}
+	}
+	return now.Add(firstRetry)
 }
 
 // channelState makes an incident of a channel that fails, which the others tell, and ends it when the channel works again.

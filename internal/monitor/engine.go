@@ -95,7 +95,7 @@ func New(c *config.Monitor, o Options) (*Engine, error) {
 	var id [8]byte
 	rand.Read(id[:])
 	name, _ := os.Hostname() // only for people
-	e := &Engine{o: o, looker: newLooker(o.Look), holder: name + "-" + hex.EncodeToString(id[:]), begun: o.Now()}
+	e := &Engine{o: o, looker: newLooker(o.Look), holder: name[:min(len(name), 64)] + "-" + hex.EncodeToString(id[:]), begun: o.Now()}
 	e.see = e.looker.look
 	e.hosts.limit = max(1, o.Look.PerHost)
 	if o.Look.PerHost == 0 {
