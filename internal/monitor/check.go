@@ -30,11 +30,7 @@ func (e *Engine) Check(ctx context.Context, names []string, done func(history.Re
 			return err
 		}
 	}
-	parallel := e.c.Load().config.Parallel
-	if parallel <= 0 {
-		parallel = defaultParallel
-	}
-	c := &checking{e: e, done: done, filing: newFiler(e), slots: make(chan struct{}, parallel)}
+	c := &checking{e: e, done: done, filing: newFiler(e), slots: make(chan struct{}, e.parallel()), inHand: make(chan struct{}, mostInHand)}
 	for bundle := range slices.Chunk(once(names), checkBundle) {
 		if c.look(ctx, bundle); ctx.Err() != nil {
 			break
@@ -83,13 +79,14 @@ type checking struct {
 	e      *Engine
 	done   func(history.Result)
 	filing *filer
-	slots  chan struct{}
+	slots  chan struct{} // of looks that are made just now
+	inHand chan struct{} // those that wait for their host as well, which keeps nobody else waiting
 	wg     sync.WaitGroup
 	mu     sync.Mutex
 	failed []error
 }
 
-// look takes some targets and begins to look at them. It waits for slots.
+// look takes some targets and begins to look at them. It waits where too many are in hand.
 func (c *checking) look(ctx context.Context, names []string) {
 	now := c.e.o.Now()
 	due, err := c.e.o.History.ForceAll(ctx, now, now.Add(checkFor), c.e.holder, names)
@@ -107,10 +104,10 @@ func (c *checking) look(ctx context.Context, names []string) {
 		}
 	}
 	for i := range due {
-		c.slots <- struct{}{}
+		c.inHand <- struct{}{}
 		c.wg.Go(func() {
-			defer func() { <-c.slots }()
-			r, ok := c.e.look(ctx, &due[i])
+			defer func() { <-c.inHand }()
+			r, ok := c.one(ctx, &due[i])
 			if !ok {
 				c.fail(context.Cause(ctx))
 				return
@@ -121,6 +118,26 @@ func (c *checking) look(ctx context.Context, names []string) {
 			c.filing.put(r)
 		})
 	}
+}
+
+// one looks at a target when its host has a place, and there is a slot. ok is false where ctx has ended.
+func (c *checking) one(ctx context.Context, d *history.Due) (r history.Result, ok bool) {
+	s, err := prepare(d)
+	if err != nil {
+		return c.e.unreadable(d, err), true
+	}
+	leave, err := c.e.hosts.enter(ctx, s.host())
+	if err != nil {
+		return r, false
+	}
+	defer leave()
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		return r, false
+	}
+	defer func() { <-c.slots }()
+	return c.e.lookAt(ctx, d, s)
 }
 
 // fail notes an error, the same one once.

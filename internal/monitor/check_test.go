@@ -3,12 +3,14 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/pkitest"
+	"github.com/tlswright/tlswright/internal/watch"
 )
 
 func TestAChecksNamesAreTakenOnce(t *testing.T) {
@@ -51,5 +53,35 @@ func TestACheckThatIsBrokenOffKeepsNothingToItself(t *testing.T) {
 	due, err := l.h.ForceAll(t.Context(), l.now, l.now.Add(time.Minute), "somebody else", []string{"a", "b", "c"})
 	if err != nil || len(due) != 3 {
 		t.Errorf("%d of 3 targets are free: %v", len(due), err)
+	}
+}
+
+// Hundreds of names of one host that answers nobody keep no other target waiting.
+func TestABusyHostStallsNoCheck(t *testing.T) {
+	l := newLab(t)
+	address := l.server(l.leaf(pkitest.P256, 60*day)).address
+	const many = 300
+	for i := range many {
+		l.watched(fmt.Sprintf("a%03d", i), "busy.example:443")
+	}
+	l.watched("z", address)
+	l.start()
+	release := make(chan struct{})
+	usual := l.e.see
+	l.e.see = func(ctx context.Context, s *spec, withGrade bool, before []*watch.Observation) seen {
+		if s.target.Host == "busy.example" {
+			<-release
+			return seen{observations: []*watch.Observation{{Target: s.Name, Place: s.Address, Source: watch.Served, Outcome: watch.TimedOut, At: l.now}}}
+		}
+		return usual(ctx, s, withGrade, before)
+	}
+	looks := 0
+	if err := l.e.Check(t.Context(), nil, func(r history.Result) {
+		if looks++; looks == 1 {
+			l.state(map[string]history.Result{r.Target: r}, "z", watch.OK, "")
+			close(release)
+		}
+	}); err != nil || looks != many+1 {
+		t.Errorf("%d looks, %v", looks, err)
 	}
 }

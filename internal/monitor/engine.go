@@ -218,21 +218,6 @@ func (e *Engine) unreadable(d *history.Due, err error) history.Result {
 	return history.Result{Target: d.Name, At: now, Next: now.Add(DefaultEvery), Verdict: watch.Verdict{State: watch.Error, Reason: "its settings cannot be read: " + err.Error()}}
 }
 
-// look looks at one target when its host has a place, and judges it. ok is false where the look was broken off: it is made
-// again.
-func (e *Engine) look(ctx context.Context, d *history.Due) (r history.Result, ok bool) {
-	s, err := prepare(d)
-	if err != nil {
-		return e.unreadable(d, err), true
-	}
-	leave, err := e.hosts.enter(ctx, s.host())
-	if err != nil {
-		return r, false
-	}
-	defer leave()
-	return e.lookAt(ctx, d, s)
-}
-
 // lookAt makes a look at once.
 func (e *Engine) lookAt(ctx context.Context, d *history.Due, s *spec) (r history.Result, ok bool) {
 	begin := e.o.Now()
