@@ -360,35 +360,3 @@ func (h *History) Fact(ctx context.Context, name string) (value string, at time.
 
 // keepIssued is how long what our CAs have issued is listed after its end.
 const keepIssued = 400 * 24 * time.Hour
-
-// Sweep drops what is older than it is to be kept: single looks, days, changes (the zero time: none), certificates that
-// nobody showed for as long as days, and what belongs to incidents that were resolved before that.
-func (h *History) Sweep(ctx context.Context, looks, days, changes, now time.Time) error {
-	for _, step := range []struct {
-		query  string
-		before time.Time
-	}{
-		{`DELETE FROM looks WHERE at < $1`, looks},
-		{`DELETE FROM days WHERE day < $1`, days},
-		{`DELETE FROM changes WHERE at < $1`, changes},
-		{`DELETE FROM changes WHERE at < $1 AND field = 'outcome'`, looks}, // as the days have it: some servers come and go each minute
-		{`DELETE FROM certificate_words WHERE fingerprint IN (SELECT fingerprint FROM certificates WHERE last_seen < $1)`, days},
-		{`DELETE FROM certificates WHERE last_seen < $1`, days},
-		{`DELETE FROM sightings WHERE last_seen < $1`, days},
-		{`DELETE FROM issued_names WHERE fingerprint IN (SELECT fingerprint FROM issued WHERE not_after < $1)`, now.Add(-keepIssued)},
-		{`DELETE FROM issued WHERE not_after < $1`, now.Add(-keepIssued)},
-		{`DELETE FROM deliveries WHERE notice IN (SELECT n.id FROM notices n JOIN incidents i ON i.id = n.incident WHERE i.open = 0 AND i.resolved < $1)`, days},
-		{`DELETE FROM notices WHERE incident IN (SELECT id FROM incidents WHERE open = 0 AND resolved < $1)`, days},
-		{`DELETE FROM affected WHERE incident IN (SELECT row_id FROM incidents WHERE open = 0 AND resolved < $1)`, days},
-		{`DELETE FROM incidents WHERE open = 0 AND resolved < $1`, days},
-		{`DELETE FROM silences WHERE to_at < $1`, now.Add(-30 * 24 * time.Hour)},
-	} {
-		if step.before.IsZero() {
-			continue
-		}
-		if err := h.update(ctx, func(c *change) error { return c.exec(step.query, millis(step.before)) }); err != nil {
-			return fmt.Errorf("sweep: %w", err)
-		}
-	}
-	return nil
-}

@@ -238,6 +238,37 @@ func changesAreFound(f *fixture) {
 	}
 }
 
+// While what is old is swept away, others can write.
+func TestMuchIsSweptInParts(t *testing.T) {
+	h := openIn(t, t.TempDir()+"/history.db")
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	err := h.update(t.Context(), func(c *change) error {
+		for i := range 2*sweptTogether + 10 {
+			if err := c.exec(`INSERT INTO looks (target, at, state, took, leaf_ends) VALUES ('a', $1, 0, 0, 0)`, millis(now)-int64(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Sweep(t.Context(), now, now, now, now); err != nil {
+		t.Fatal(err)
+	}
+	looks, err := h.Looks(t.Context(), "a", Page{})
+	if err != nil || len(looks) != 1 {
+		t.Errorf("%d looks are left, %v", len(looks), err)
+	}
+	for _, table := range []string{"looks WHERE at", "days WHERE day", "changes WHERE at", "changes WHERE field = 'outcome' AND at"} {
+		var a, b, c int
+		var plan string
+		if err := h.readers.QueryRow("EXPLAIN QUERY PLAN SELECT * FROM "+table+" < 5").Scan(&a, &b, &c, &plan); err != nil || !strings.Contains(plan, "USING INDEX") || strings.Contains(table, "outcome") && !strings.Contains(plan, "changes_outages") {
+			t.Errorf("%s: %s, %v", table, plan, err)
+		}
+	}
+}
+
 // What one look costs must not grow with the number of changes that are kept.
 func TestChangesOfATargetAreReadByAnIndex(t *testing.T) {
 	h := openIn(t, t.TempDir()+"/history.db")

@@ -1,0 +1,4 @@
+-- +goose Up
+-- What is old is found without reading all that is kept.
+CREATE INDEX days_by_day ON days (day);
+CREATE INDEX changes_outages ON changes (at) WHERE field = 'outcome';
