@@ -123,7 +123,7 @@ func TestTheDNSStallsNobody(t *testing.T) {
 	l := newLab(t)
 	l.c.Parallel = 4
 	for i := range 60 {
-		l.watched(fmt.Sprintf("name %d", i), fmt.Sprintf("host-%d.example:443", i))
+		l.watched(fmt.Sprintf("name %d", i), fmt.Sprintf("host-%d.example:443", i)).Schedule.Timeout = time.Minute
 	}
 	address := l.server(l.leaf(pkitest.P256, 60*day)).address
 	for i := range 10 {
@@ -199,12 +199,12 @@ func TestALongLookKeepsItsLease(t *testing.T) {
 	l.watched("long", "192.0.2.1:443")
 	l.watched("short", "192.0.2.2:443").Schedule = config.Schedule{Every: time.Second, Grade: -1}
 	l.running(Options{})
-	l.e.leaseFor = 2 * time.Second
+	l.e.leaseFor = 4 * time.Second
 	b := newBlocked()
 	l.e.see = b.see(func(s *spec) bool { return s.Name == "long" })
 	l.begin()
 	shorts := 0
-	for shorts < 5 { // two leases later
+	for shorts < 6 { // more than a lease later
 		if name := <-b.looks; name == "short" {
 			shorts++
 		}

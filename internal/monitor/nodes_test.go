@@ -75,6 +75,16 @@ func (c *cluster) leader(nodes ...*process) *process {
 	return nil
 }
 
+// awaitLeader waits until one of these leads.
+func (c *cluster) awaitLeader(nodes ...*process) (leader *process) {
+	c.Helper()
+	eventually(c.T, time.Minute, "somebody leads", func() bool {
+		leader = c.leader(nodes...)
+		return leader != nil
+	})
+	return leader
+}
+
 // looks are the times of the looks that were filed, by target.
 func (c *cluster) looks() map[string][]time.Time {
 	c.Helper()
@@ -179,14 +189,12 @@ func TestTwoNodesShareTheWork(t *testing.T) {
 	c := newCluster(t, 40, time.Second, 3*time.Second)
 	a, b := c.node("a"), c.node("b")
 	c.awaitLooks(2, time.Time{})
-	shares := c.shares()
-	if shares[a.holder] == 0 || shares[b.holder] == 0 {
-		t.Errorf("the work is not shared: %v", shares)
-	}
-	leader := c.leader(a, b)
-	if leader == nil {
-		t.Fatal("nobody leads")
-	}
+	var shares map[string]int
+	eventually(t, time.Minute, "both have their share of the work", func() bool {
+		shares = c.shares()
+		return shares[a.holder] > 0 && shares[b.holder] > 0
+	})
+	leader := c.awaitLeader(a, b)
 	other := a
 	if leader == a {
 		other = b
@@ -218,10 +226,7 @@ func TestAcceptThreeNodes(t *testing.T) {
 	t.Logf("between looks, every %v: 99 of 100 within %v, all within %v", c.every, usual[len(usual)*99/100], usual[len(usual)-1])
 
 	for _, which := range []string{"leader", "follower"} {
-		leader := c.leader(nodes...)
-		if leader == nil {
-			t.Fatal("nobody leads")
-		}
+		leader := c.awaitLeader(nodes...)
 		victim := leader
 		if which == "follower" {
 			victim = nodes[(slices.Index(nodes, leader)+1)%len(nodes)]
