@@ -169,22 +169,7 @@ func (s *adminSide) serving(told *serveLog) []func(context.Context) error {
 // servePlainHTTP serves h without TLS until ctx ends, and then lets requests under way finish.
 func servePlainHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	web := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
-		defer cancel()
-		err := web.Shutdown(patience)
-		if err != nil {
-			err = web.Close() // what did not finish in time is cut off
-		}
-		stopped <- err
-	})
-	defer stop()
-	err := web.Serve(l)
-	if ctx.Err() == nil {
-		return errors.Join(err, web.Close())
-	}
-	return <-stopped
+	return serveUntil(ctx, web, func() error { return web.Serve(l) })
 }
 
 // serveAll runs servers until ctx ends, or one of them does: a service without one of its sides is not whole.

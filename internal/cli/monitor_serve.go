@@ -68,7 +68,8 @@ func (s *monitorSite) begin(h *history.History, m *config.Monitor, rules func() 
 
 // serve answers until ctx ends.
 func (s *monitorSite) serve(ctx context.Context) error {
-	return s.site.Serve(ctx, s.server, log.New(&warnings{s.app.ui}, "", 0))
+	web, serve := s.site.Server(s.server, log.New(&warnings{s.app.ui}, "", 0))
+	return serveUntil(ctx, web, serve)
 }
 
 // close ends listening, at the latest now.

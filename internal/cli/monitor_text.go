@@ -139,7 +139,7 @@ type monitorLog struct {
 
 // monitorEvent is one line of `monitor run --json`.
 type monitorEvent struct {
-	Event    string            `json:"event"` // watching, listening, state, incident, trouble
+	Event    string            `json:"event"` // watching, listening, state, incident, note, trouble
 	Time     string            `json:"time"`
 	Target   string            `json:"target,omitempty"`
 	State    *watch.State      `json:"state,omitempty"`
@@ -212,6 +212,10 @@ func (l *monitorLog) Handle(_ context.Context, r slog.Record) error {
 	text := r.Message
 	for _, k := range order {
 		text += ", " + k + ": " + details[k]
+	}
+	if r.Level < slog.LevelWarn {
+		l.tell(&l.app.ui.out, monitorEvent{Event: "note", Reason: r.Message, Details: details}, text)
+		return nil
 	}
 	l.tell(&l.app.ui.err, monitorEvent{Event: "trouble", Reason: r.Message, Details: details}, "warning: "+text)
 	return nil

@@ -52,8 +52,9 @@ type Options struct {
 // Server is a dashboard. It is an http.Handler.
 type Server struct {
 	o        Options
-	mux      *http.ServeMux // finds the pattern
-	pages    map[string]map[string]*page
+	mux      *http.ServeMux              // finds the pattern
+	pages    map[string]map[string]*page // by pattern and method
+	allow    map[string][]string         // methods by pattern
 	api      []*route
 	views    map[string]*template.Template
 	files    map[string]*file
@@ -91,7 +92,7 @@ func New(o Options) (*Server, error) {
 	if o.Client == nil {
 		o.Client = func(*http.Request) string { return "" }
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), pages: make(map[string]map[string]*page), slots: make(chan struct{}, maxRequests),
+	s := &Server{o: o, mux: http.NewServeMux(), pages: make(map[string]map[string]*page), allow: make(map[string][]string), slots: make(chan struct{}, maxRequests),
 		origin: http.NewCrossOriginProtection(), sessions: newSessions(o.Token)}
 	var err error
 	if s.views, err = readViews(); err != nil {
@@ -110,6 +111,10 @@ func New(o Options) (*Server, error) {
 			s.mux.HandleFunc(p.path, s.serve)
 		}
 		s.pages[p.path][p.method] = p
+		s.allow[p.path] = append(s.allow[p.path], p.method)
+		if p.method == http.MethodGet {
+			s.allow[p.path] = append(s.allow[p.path], http.MethodHead)
+		}
 	}
 	return s, nil
 }
@@ -185,7 +190,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	methods := s.pages[r.Pattern]
 	p := methods[method]
 	if p == nil {
-		w.Header().Set("Allow", allowed(methods))
+		w.Header().Set("Allow", strings.Join(s.allow[r.Pattern], ", "))
 		s.refuse(w, r, refusal(http.StatusMethodNotAllowed, r.Method+" is not possible here", ""))
 		return
 	}
@@ -197,19 +202,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if err := p.run(c); err != nil {
 		s.refuse(w, r, err)
 	}
-}
-
-// allowed lists methods for the header Allow.
-func allowed(methods map[string]*page) string {
-	var words []string
-	for m := range methods {
-		words = append(words, m)
-		if m == http.MethodGet {
-			words = append(words, http.MethodHead)
-		}
-	}
-	slices.Sort(words)
-	return strings.Join(words, ", ")
 }
 
 // read takes query and body apart and finds out who asks. What is not known is refused: a mistake in a filter would else

@@ -123,7 +123,7 @@ func TestASessionIsWhatItSays(t *testing.T) {
 	if r, _ := l.ask(http.MethodPost, "/silence", map[string]string{"Cookie": cookie, "Content-Type": form["Content-Type"], "Origin": "https://evil.example"}, strings.NewReader("csrf="+csrf+"&for=2h")); r.StatusCode != http.StatusForbidden {
 		t.Errorf("from another site: %s", r.Status)
 	}
-	l.now = l.now.Add(sessionFor - time.Minute)
+	l.advance(sessionFor - time.Minute)
 	if csrfOf(page()) != csrf {
 		t.Error("the session has ended too early")
 	}
@@ -134,7 +134,7 @@ func TestASessionIsWhatItSays(t *testing.T) {
 		t.Error("the session goes on after its end")
 	}
 	cookie = l.logIn()
-	l.now = l.now.Add(sessionFor)
+	l.advance(sessionFor)
 	if csrfOf(page()) != "" {
 		t.Error("the session goes on after its time")
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,8 @@ const labToken = "0123456789abcdef0123456789abcdef"
 type lab struct {
 	testing.TB
 	h      *history.History
-	now    time.Time
+	mu     sync.Mutex
+	now    time.Time // written under mu
 	server *Server
 	web    *httptest.Server
 }
@@ -34,7 +36,7 @@ type lab struct {
 type keeper struct{ l *lab }
 
 func (k keeper) Acknowledge(ctx context.Context, id, by, note string) error {
-	return k.l.h.Acknowledge(ctx, k.l.now, id, by, note, k.l.rules())
+	return k.l.h.Acknowledge(ctx, k.l.clock(), id, by, note, k.l.rules())
 }
 
 func (k keeper) Silence(ctx context.Context, s incident.Silence) (string, error) {
@@ -62,7 +64,7 @@ func newLab(t testing.TB, change func(*Options)) *lab {
 	l.h, err = history.Open(t.Context(), filepath.Join(t.TempDir(), "monitor.db"))
 	l.must(err)
 	t.Cleanup(func() { _ = l.h.Close() })
-	o := Options{Source: l.h, Keeper: keeper{l}, Names: []string{"127.0.0.1", "localhost"}, Token: labToken, Version: "1.2.3", Now: func() time.Time { return l.now }}
+	o := Options{Source: l.h, Keeper: keeper{l}, Names: []string{"127.0.0.1", "localhost"}, Token: labToken, Version: "1.2.3", Now: l.clock}
 	if change != nil {
 		change(&o)
 	}
@@ -71,6 +73,19 @@ func newLab(t testing.TB, change func(*Options)) *lab {
 	l.web = httptest.NewServer(l.server)
 	t.Cleanup(l.web.Close)
 	return l
+}
+
+// clock is read by the server, too.
+func (l *lab) clock() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
+func (l *lab) advance(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now = l.now.Add(d)
 }
 
 // certificate makes one that is good for so many days.

@@ -55,6 +55,7 @@ type sessions struct {
 
 	mu    sync.Mutex
 	ended map[string]time.Time // by id: when it would have ended by itself
+	wrong time.Time            // when a wrong token was told last
 }
 
 func newSessions(token string) *sessions {
@@ -80,6 +81,17 @@ func (s *sessions) mac(key []byte, parts ...string) []byte {
 func (s *sessions) isToken(text string) bool {
 	sum := sha256.Sum256([]byte(text))
 	return s.key != nil && hmac.Equal(sum[:], s.digest[:])
+}
+
+// tellsWrong reports whether a wrong token is worth a line in the log: who tries many does not fill it.
+func (s *sessions) tellsWrong(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.wrong) < time.Minute {
+		return false
+	}
+	s.wrong = now
+	return true
 }
 
 // begin makes the value of a cookie.
@@ -207,7 +219,9 @@ type loginView struct {
 func (c *call) login() error {
 	to := backTo(c.query.Get("to"))
 	if !c.s.sessions.isToken(strings.TrimSpace(c.form.Get("token"))) {
-		c.s.o.Log.Warn("a wrong token was brought to the dashboard", "from", c.RemoteAddr)
+		if c.s.sessions.tellsWrong(c.now) {
+			c.s.o.Log.Warn("a wrong token was brought to the dashboard", "from", c.RemoteAddr)
+		}
 		return c.show(http.StatusForbidden, "login", "", "Log in", loginView{To: to, Wrong: "That is not the token.", IsReadOnly: c.s.isReadOnly()})
 	}
 	name, err := line(c.form, "name", maxName)

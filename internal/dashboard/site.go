@@ -29,7 +29,6 @@ const (
 	answerTime    = time.Minute
 	idleTime      = 2 * time.Minute
 	maxHeader     = 32 << 10
-	stopPatience  = 5 * time.Second
 	reloadEvery   = 10 * time.Second // the certificate's files are looked at so often, when somebody connects
 )
 
@@ -237,38 +236,21 @@ func (s *Site) Options(o Options) Options {
 	return o
 }
 
-// Serve serves a handler until ctx ends, and then lets requests under way finish.
-func (s *Site) Serve(ctx context.Context, h http.Handler, trouble *log.Logger) error {
-	type server interface {
-		Shutdown(context.Context) error
-		Close() error
-	}
-	var web server
-	var serve func() error
+// Stopper ends a server: Shutdown lets requests under way finish.
+type Stopper interface {
+	Shutdown(context.Context) error
+	Close() error
+}
+
+// Server makes the server of the site. serve serves until it is stopped; what goes wrong beneath requests is told to trouble.
+func (s *Site) Server(h http.Handler, trouble *log.Logger) (web Stopper, serve func() error) {
 	if s.secure != nil {
 		over := &tlsnet.HTTPServer{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTime, WriteTimeout: answerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: trouble,
 			HandshakeError: func(*tlsnet.Conn, error) {}} // strangers knock; nobody needs to know
-		web, serve = over, func() error { return over.Serve(s.secure) }
-	} else {
-		plain := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTime, WriteTimeout: answerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: trouble}
-		web, serve = plain, func() error { return plain.Serve(s.plain) }
+		return over, func() error { return over.Serve(s.secure) }
 	}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
-		defer cancel()
-		err := web.Shutdown(patience)
-		if err != nil {
-			err = web.Close() // what did not finish in time is cut off
-		}
-		stopped <- err
-	})
-	defer stop()
-	err := serve()
-	if ctx.Err() == nil {
-		return errors.Join(err, web.Close())
-	}
-	return <-stopped
+	plain := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTime, WriteTimeout: answerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: trouble}
+	return plain, func() error { return plain.Serve(s.plain) }
 }
 
 // Close ends listening, at the latest now. A nil Site has nothing to close.

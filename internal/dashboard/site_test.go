@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -53,14 +52,12 @@ func (s *siteLab) serve(now func() time.Time) *Site {
 	s.must(err)
 	d, err := New(site.Options(Options{Source: s.h, Keeper: keeper{s.lab}, Now: now}))
 	s.must(err)
-	ctx, cancel := context.WithCancel(s.Context())
+	web, serve := site.Server(d, log.New(io.Discard, "", 0))
 	done := make(chan error, 1)
-	go func() { done <- site.Serve(ctx, d, log.New(io.Discard, "", 0)) }()
+	go func() { done <- serve() }()
 	s.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			s.Error(err)
-		}
+		s.must(web.Close())
+		<-done
 	})
 	return site
 }
@@ -115,8 +112,7 @@ func TestASiteOverTLS(t *testing.T) {
 
 func TestARenewedCertificateIsServed(t *testing.T) {
 	s := newSiteLab(t)
-	now := time.Now()
-	site := s.serve(func() time.Time { return now })
+	site := s.serve(s.clock)
 	serial := func() string {
 		r, _ := s.over(site, http.MethodGet, "/healthz", "", nil)
 		info, _ := tlsnet.InfoFromResponse(r)
@@ -124,16 +120,16 @@ func TestARenewedCertificateIsServed(t *testing.T) {
 	}
 	first := serial()
 	leaf := s.issue("monitor.example")
-	later := now.Add(time.Hour)
+	later := s.now.Add(time.Hour)
 	s.must(os.Chtimes(s.file("cert.pem"), later, later))
-	now = now.Add(reloadEvery)
+	s.advance(reloadEvery)
 	c, err := x509.ParseCertificate(leaf.Chain[0])
 	s.must(err)
 	if got := serial(); got == first || got != c.SerialNumber.String() {
 		t.Errorf("the certificate %s is still served", got)
 	}
 	s.must(os.WriteFile(s.file("cert.pem"), []byte("half of a file"), 0o644))
-	now = now.Add(reloadEvery)
+	s.advance(reloadEvery)
 	if got := serial(); got != c.SerialNumber.String() {
 		t.Errorf("a file that is being written made it serve %s", got)
 	}
