@@ -86,12 +86,20 @@ func logName(l *ct.Log) string { return follow.Name(l) }
 // logFetcher makes who asks logs. A person has named the list, so its addresses may be private ones: no certificate and no
 // log can name others, for redirects are not followed.
 func (a *app) logFetcher(timeout time.Duration) (*outside.Fetcher, error) {
+	c, err := a.logTLS()
+	if err != nil {
+		return nil, err
+	}
+	return outside.New(outside.Options{AllowPrivate: true, Timeout: timeout, Now: a.now, TLS: c}), nil
+}
+
+// logTLS says whom to trust as the server of a log.
+func (a *app) logTLS() (*tlsnet.Config, error) {
 	trusted, err := a.loadTrust(nil)
 	if err != nil {
 		return nil, err
 	}
-	return outside.New(outside.Options{AllowPrivate: true, Timeout: timeout, Now: a.now,
-		TLS: &tlsnet.Config{Roots: trusted.roots, SystemRoots: trusted.system, Time: a.now}}), nil
+	return &tlsnet.Config{Roots: trusted.roots, SystemRoots: trusted.system, Time: a.now}, nil
 }
 
 // transparencyFlags have certificates of servers shown to logs before they are signed.

@@ -16,6 +16,8 @@ type Monitor struct {
 	Escalate map[string]time.Duration // by severity: when an incident that nobody acknowledged is told once more
 	Keep     Retention
 	Database string // URL of a PostgreSQL database that several nodes share; "": a file in the home
+	CTLogs   string // file with the list of logs for targets of Certificate Transparency, in the form that Chrome's has
+	Backlog  int64  // entries of a log that was never read to begin with; 0: from its end on
 	// Inventory is where our own CAs keep what they have issued: [OwnCA], the home of another CA, the URL of a PostgreSQL
 	// database.
 	Inventory []string
@@ -39,6 +41,9 @@ type Watched struct {
 	StartTLS   string   // "": by the port, where TLS is not spoken at once
 	Addresses  string   // all (default), first, or addresses with commas between, to connect to in the place of those of the name
 	Files      []string // globs: PEM, DER, PKCS#12, JKS, kubeconfig, CRLs
+	CT         []string // domains that are looked for in logs of Certificate Transparency; alone
+	CTLogs     string   // as in Monitor
+	Backlog    int64    // as in Monitor
 	Passwords  string   // file with passwords for them, one a line; never shown
 	CA         []string // files of further roots
 	System     bool     // trust the system's roots as well, where CA is given

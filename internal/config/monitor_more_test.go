@@ -49,6 +49,21 @@ func TestInventoriesAreRead(t *testing.T) {
 	})
 }
 
+func TestDomainsForLogsAreRead(t *testing.T) {
+	m := wholeMonitor(t)
+	if w := m.Targets[5]; len(w.CT) != 2 || w.CT[1] != "example.net" || m.CTLogs != "/etc/tlswright/log_list.json" || m.Backlog != 10000 {
+		t.Errorf("%+v, %q, %d", w, m.CTLogs, m.Backlog)
+	}
+	refusedMonitors(t, map[string]string{
+		"monitor:\n  targets:\n    - ct: a.test":                                               "line 3, column 7: there are domains for CT logs, and no list of logs",
+		"monitor:\n  ct-logs: x\n  targets:\n    - ct: a.test\n      address: 'a:443'":         "line 4, column 7: monitor.targets[0] has domains for CT logs, and settings of a server or of files",
+		"monitor:\n  ct-logs: x\n  targets:\n    - ct: a.test\n      only-own: true":           "make a target of its own",
+		"monitor:\n  ct-logs: x\n  ct-backlog: some\n  targets:\n    - ct: a.test":             "line 3, column 15: monitor.ct-backlog is \"some\"",
+		"monitor:\n  ct-logs: x\n  targets:\n    - ct: []":                                     "is empty",
+		"monitor:\n  ct-logs: x\n  targets:\n    - {ct: a.test, every: 1h, cron: '* * * * *'}": "both every and cron",
+	})
+}
+
 func TestMetricsAreOnLoopbackUnlessToldOtherwise(t *testing.T) {
 	if m := wholeMonitor(t); m.Metrics != "127.0.0.1:9465" {
 		t.Errorf("%q", m.Metrics)

@@ -51,6 +51,11 @@ func ReadMonitor(text []byte) (*Monitor, error) {
 	if len(r.m.Targets) == 0 && len(r.m.Lists) == 0 {
 		return nil, fail(top[i].key, "add targets: [{address: \"www.example.com:443\"}]", "there is nothing to watch")
 	}
+	for i := range r.m.Targets {
+		if w := &r.m.Targets[i]; len(w.CT) > 0 && r.m.CTLogs == "" {
+			return nil, &Error{Line: w.Place.Line, Column: w.Place.Column, Text: "there are domains for CT logs, and no list of logs", Hint: "add ct-logs: log_list.json below monitor; Chrome's is at https://www.gstatic.com/ct/log_list/v3/log_list.json"}
+		}
+	}
 	return r.m, nil
 }
 
@@ -81,6 +86,8 @@ func (r *monitorReader) monitor(n node) error {
 		"per-host":      setNumber(&m.PerHost, 1000),
 		"allow-private": setTruth(&m.AllowPrivate),
 		"dashboard":     r.dashboard,
+		"ct-logs":       setText(&m.CTLogs),
+		"ct-backlog":    setBacklog(&m.Backlog),
 		"metrics":       func(n node) error { return setLocal(n, &m.Metrics) },
 		"keep": func(n node) error {
 			return eachOf(n, map[string]func(node) error{"looks": setSpan(&m.Keep.Checks), "days": setSpan(&m.Keep.Rollups), "changes": setSpan(&m.Keep.Changes)})
@@ -237,6 +244,7 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		"starttls":    setText(&w.StartTLS),
 		"addresses":   setAddresses(&w.Addresses),
 		"files":       setTexts(&w.Files),
+		"ct":          setTexts(&w.CT),
 		"passwords":   setText(&w.Passwords),
 		"ca":          setTexts(&w.CA),
 		"system":      setTruth(&w.System),
@@ -252,6 +260,8 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		return w, err
 	}
 	switch {
+	case len(w.CT) > 0:
+		return w, onlyLogs(n, &w)
 	case w.Address == "" && len(w.Files) == 0:
 		return w, fail(n.ast, "add address: www.example.com:443, or files: [/etc/ssl/site.pem]", "%s names nothing to look at", n.label())
 	case w.Address == "" && (w.StartTLS != "" || w.ServerName != "" || w.Addresses != "" || len(w.CA) > 0 || w.Schedule.Grade > 0 || w.OnlyOwn || w.Renew.Live != ""):
@@ -264,6 +274,35 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		return w, fail(n.ast, "add live: NAME", "%s reloads, and renews nothing", n.label())
 	}
 	return w, contradictions(n, &w.Schedule, &w.Policy)
+}
+
+// onlyLogs refuses settings that mean nothing for logs.
+func onlyLogs(n node, w *Watched) error {
+	if w.Address != "" || len(w.Files) > 0 || w.StartTLS != "" || w.ServerName != "" || w.Addresses != "" || len(w.CA) > 0 || w.System || w.Passwords != "" ||
+		w.Schedule.Grade > 0 || w.OnlyOwn || w.Renew.Live != "" || len(w.Renew.Reload) > 0 {
+		return fail(n.ast, "make a target of its own of the domains: - ct: "+w.CT[0], "%s has domains for CT logs, and settings of a server or of files", n.label())
+	}
+	return contradictions(n, &w.Schedule, &w.Policy)
+}
+
+// setBacklog reads a number of entries, or all.
+func setBacklog(to *int64) func(node) error {
+	return func(n node) error {
+		text, err := plainText(n)
+		if err != nil {
+			return err
+		}
+		if text == "all" {
+			*to = -1
+			return nil
+		}
+		count, err := strconv.ParseUint(text, 10, 40)
+		if err != nil || count == 0 {
+			return fail(n.ast, "write a number such as 10000, or all", "%s is %q", n.label(), text)
+		}
+		*to = int64(count)
+		return nil
+	}
 }
 
 // setInventory reads where CAs keep their records.
@@ -377,6 +416,7 @@ func (m *Monitor) RelativeTo(dir string) {
 		}
 	}
 	all(m.Lists)
+	fix(&m.CTLogs)
 	for i, ca := range m.Inventory {
 		if ca != OwnCA && !strings.Contains(ca, "://") {
 			fix(&m.Inventory[i])

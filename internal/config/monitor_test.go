@@ -22,7 +22,7 @@ func TestAMonitorIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.RelativeTo("/etc/tlswright")
-	if len(m.Targets) != 5 || m.Targets[0].Address != "www.example.com:443" || m.Defaults.Every != 6*time.Hour {
+	if len(m.Targets) != 6 || m.Targets[0].Address != "www.example.com:443" || m.Defaults.Every != 6*time.Hour {
 		t.Fatalf("%+v", m)
 	}
 	mail := m.Targets[1]

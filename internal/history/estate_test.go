@@ -1,6 +1,7 @@
 package history
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,5 +105,41 @@ func whatWasIssued(f *fixture) {
 	f.must(f.Sweep(f.Context(), time.Time{}, time.Time{}, time.Time{}, later))
 	if _, total, err := f.Issued(f.Context(), later, IssuedQuery{}); err != nil || total != 6 {
 		f.Errorf("%d are left, %v", total, err)
+	}
+}
+
+// logsAreReadOn: where a log was left is kept though nothing was found in it, and what is in logs alone is not known.
+func logsAreReadOn(f *fixture) {
+	f.watchAll("ct", "web")
+	o := observation("ct", "logged")
+	o.Source, o.Place, o.Log = watch.Logged, "a log", json.RawMessage(`{"read":1}`)
+	o.Leaves[0].Leaf().Serial = "5a"
+	f.look(o)
+	o.Log = json.RawMessage(`{"read":2}`)
+	f.look(o)
+	places, err := f.Places(f.Context(), "ct")
+	f.must(err)
+	changes, err := f.Changes(f.Context(), "ct", time.Time{}, Page{})
+	f.must(err)
+	if len(places) != 1 || string(places[0].Observation.Log) != `{"read":2}` || len(changes) != 0 {
+		f.Errorf("%+v, %+v", places, changes)
+	}
+	more := observation("", "more").Leaves[0]
+	more.Chain[0].Serial = "5b"
+	o.Leaves = append(o.Leaves, more)
+	f.look(o)
+	if changes, err = f.Changes(f.Context(), "ct", time.Time{}, Page{}); err != nil || len(changes) != 1 || changes[0].Field != "logged" {
+		f.Errorf("%v, %+v", err, changes)
+	}
+	w := observation("web", "more")
+	w.Leaves[0].Leaf().Serial = "5b"
+	w.Leaves[0].Leaf().Fingerprint = "the final one"
+	f.look(w)
+	i := issued("ours", f.now)
+	f.must(f.NoteIssued(f.Context(), "own", []Issued{i}))
+	seen, err := f.SeenIdentities(f.Context(), []string{"5a", "5b", i.Serial, "5c"})
+	f.must(err)
+	if len(seen) != 2 || !seen["CN=CA 5b"] || !seen[i.Identity()] {
+		f.Errorf("%v", seen)
 	}
 }

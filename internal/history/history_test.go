@@ -29,6 +29,7 @@ func conformance(t *testing.T, open func(*testing.T) *History) {
 		{"what was seen is found again", whatWasSeen},
 		{"an estate is read at one go", anEstateIsRead},
 		{"what was issued is known by its use", whatWasIssued},
+		{"logs are read on", logsAreReadOn},
 		{"changes are told once", changesAreToldOnce},
 		{"an outage does not hide a change", anOutageHidesNothing},
 		{"incidents have one life", incidentsHaveOneLife},

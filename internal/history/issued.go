@@ -217,3 +217,27 @@ func (h *History) IssuedStandings(ctx context.Context, now time.Time) (map[Stand
 	}, `SELECT standing, COUNT(*) FROM (SELECT `+standingSQL+` AS standing FROM issued i) AS all_issued GROUP BY standing`, millis(now))
 	return count, err
 }
+
+// SeenIdentities tells which certificates are known here, of those with these serial numbers: seen served or in a file, or
+// issued by a CA of our own. The keys are those of [watch.Certificate.Identity].
+func (h *History) SeenIdentities(ctx context.Context, serials []string) (map[string]bool, error) {
+	seen := make(map[string]bool)
+	take := func(scan func(...any) error) error {
+		var body string
+		var c watch.Certificate
+		if err := scan(&body); err != nil {
+			return err
+		}
+		err := json.Unmarshal([]byte(body), &c)
+		seen[c.Identity()] = true
+		return err
+	}
+	for _, serial := range serials {
+		err := each(ctx, h.readers, take, `SELECT c.body FROM certificates c WHERE c.serial = $1 AND EXISTS (SELECT 1 FROM sightings s WHERE s.fingerprint = c.fingerprint AND s.source IN ('served', 'disk'))
+			UNION ALL SELECT i.body FROM issued i WHERE i.serial = $2`, serial, serial)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return seen, nil
+}

@@ -178,9 +178,12 @@ func (f *filing) places(r *Result) error {
 		if err != nil {
 			return err
 		}
-		if known && before.digest == digest {
+		switch {
+		case known && before.digest == digest && o.Log != nil: // it was read further
+			err = f.exec(`UPDATE places SET seen_at = $1, state = $2, reason = $3, body = $4 WHERE target = $5 AND place = $6`, millis(r.At), int64(s.State), s.Reason, body, r.Target, o.Place)
+		case known && before.digest == digest:
 			err = f.exec(`UPDATE places SET seen_at = $1, state = $2, reason = $3 WHERE target = $4 AND place = $5`, millis(r.At), int64(s.State), s.Reason, r.Target, o.Place)
-		} else {
+		default:
 			if !known && o.Outcome == watch.Answered {
 				before.body, known = replaced(gone, o.Source)
 			}
@@ -262,6 +265,7 @@ func encode(o *watch.Observation) (body, digest string, err error) {
 	}
 	still := *o
 	still.At, still.Took, still.Grade = time.Time{}, 0, ""
+	still.Log, still.Behind = nil, 0
 	still.Leaves = slices.Clone(o.Leaves)
 	for i := range still.Leaves {
 		if s := still.Leaves[i].Staple; s != nil { // a staple is new every few days

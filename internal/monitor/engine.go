@@ -230,6 +230,9 @@ func (e *Engine) lookAt(ctx context.Context, d *history.Due, s *spec) (r history
 	r.At, r.Grade = e.o.Now(), all.grade
 	r.Took = r.At.Sub(begin)
 	r.Next = s.next(r.At, mathrand.Float64())
+	if isBehind(all.observations) {
+		r.Next = r.At.Add(lookAgain)
+	}
 	r.Traces = e.record(ctx, s, withGrade, d.Before, all.observations)
 	observations, estate := e.c.Load().issued.about(ctx, s, all.observations)
 	e.judge(&r, s, d, observations, estate)
@@ -251,6 +254,9 @@ func (e *Engine) judge(r *history.Result, s *spec, d *history.Due, all []*watch.
 		r.Findings = append(r.Findings, v.Findings...)
 		merge(&r.Verdict, v, len(r.Places) == 1)
 	}
+	if len(s.domains) > 0 && r.Verdict.State == watch.OK {
+		r.Verdict.Reason = logsInAll(all)
+	}
 	// What did not answer goes on showing what it showed, for else a restart would end what does not agree, and begin it anew.
 	shown := slices.Clone(all)
 	for i, o := range shown {
@@ -260,6 +266,7 @@ func (e *Engine) judge(r *history.Result, s *spec, d *history.Due, all []*watch.
 	}
 	agreed := watch.Agree(s.Name, shown, estate.known, since(all, d, r.At), s.Policy, r.At)
 	agreed = append(agreed, watch.AgreeIssued(s.Name, shown, estate.records, s.Policy, r.At)...)
+	agreed = append(agreed, watch.AgreeLogged(s.Name, all, estate.seen, s.Policy, r.At)...)
 	r.Findings = append(r.Findings, agreed...)
 	for _, f := range agreed {
 		state := watch.Warning

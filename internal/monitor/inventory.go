@@ -149,10 +149,14 @@ func (i *inventory) tell(ctx context.Context, ca *CA, now time.Time, trouble err
 type estateOf struct {
 	records map[string]watch.Record
 	known   map[string]bool // certificates that are ours; nil: it does not matter, or cannot be known
+	seen    map[string]bool // certificates in logs that are known here, by identity
 }
 
 // about finds out what our CAs have issued for what a target shows. The list is added to what was seen.
 func (i *inventory) about(ctx context.Context, s *spec, all []*watch.Observation) ([]*watch.Observation, estateOf) {
+	if len(s.domains) > 0 {
+		return all, i.aboutLogged(ctx, s, all)
+	}
 	if len(i.cas) == 0 {
 		return all, estateOf{}
 	}
@@ -183,6 +187,28 @@ func (i *inventory) about(ctx context.Context, s *spec, all []*watch.Observation
 		}
 	}
 	return append(all, listings(s.Name, issued, now)...), e
+}
+
+// aboutLogged finds out which certificates in logs are known here.
+func (i *inventory) aboutLogged(ctx context.Context, s *spec, all []*watch.Observation) estateOf {
+	var serials []string
+	for _, o := range all {
+		for n := range o.Leaves {
+			if c := o.Leaves[n].Leaf(); c != nil {
+				serials = append(serials, c.Serial)
+			}
+		}
+	}
+	slices.Sort(serials)
+	serials = slices.Compact(serials)
+	if len(serials) > 0 {
+		_ = i.refresh(ctx, strangerAge, true) // what cannot be read is an incident of its own
+	}
+	seen, err := i.e.o.History.SeenIdentities(ctx, serials)
+	if err != nil {
+		i.e.o.Log.Warn("what is known of certificates in logs could not be looked up", "target", s.Name, "error", err.Error())
+	}
+	return estateOf{seen: seen}
 }
 
 // shownBy lists the certificates that a target shows, and the names for which others may have been issued.

@@ -19,6 +19,7 @@ import (
 	"github.com/tlswright/tlswright/internal/watch"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/scan"
+	"github.com/tlswright/tlswright/tlsnet"
 )
 
 // LookOptions say how to look. The zero value is sound.
@@ -28,6 +29,7 @@ type LookOptions struct {
 	PerHost  int          // connections to one address at a time; 0: 2
 	// AllowPrivate lets AIA, CRL and OCSP be fetched from private addresses.
 	AllowPrivate bool
+	LogTLS       func() (*tlsnet.Config, error) // whom to trust as the server of a CT log; nil: the system's roots
 	Now          func() time.Time
 	LookUp       func(ctx context.Context, host string) ([]netip.Addr, error) // nil: by the DNS
 }
@@ -38,6 +40,7 @@ type looker struct {
 	mu sync.Mutex
 	// scanners by what they are set up with.
 	scanners map[string]*scan.Scanner
+	lists    map[string]*logList // of CT logs, by file
 }
 
 func newLooker(o LookOptions) *looker {
@@ -47,7 +50,7 @@ func newLooker(o LookOptions) *looker {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &looker{o: o, scanners: make(map[string]*scan.Scanner)}
+	return &looker{o: o, scanners: make(map[string]*scan.Scanner), lists: make(map[string]*logList)}
 }
 
 // maxScanners bounds how many sets of roots are kept at once.
@@ -117,6 +120,9 @@ type seen struct {
 // was seen last.
 func (l *looker) look(ctx context.Context, s *spec, withGrade bool, before []*watch.Observation) seen {
 	var all seen
+	if len(s.domains) > 0 {
+		all.observations = l.logs(ctx, s, before)
+	}
 	before = slices.DeleteFunc(slices.Clone(before), func(o *watch.Observation) bool { return o.Source != watch.Served }) // files and lists tell nothing of servers
 	if s.Address != "" {
 		all.observations = l.servers(ctx, s, withGrade || s.Schedule.Grade < 0 || mayHaveTwo(before), before)

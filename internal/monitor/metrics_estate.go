@@ -127,6 +127,15 @@ func linesOf(target string, o, answered *watch.Observation) *sheet {
 	case watch.Disk:
 		s.add(famSourceUp, success, "target", target, "file", o.Place)
 		s.file(target, shows)
+	case watch.Logged:
+		s.add(famLogUp, success, "target", target, "log", o.Place)
+		newest := time.Time{}
+		for i := range o.Leaves {
+			if l := o.Leaves[i].Logged; l != nil && l.At.After(newest) {
+				newest = l.At
+			}
+		}
+		s.at(famLogNewest, newest, "target", target, "log", o.Place)
 	}
 	s.text, s.parts = append([]byte(nil), s.text...), append([]part(nil), s.parts...) // they are kept for long: no slack
 	return s

@@ -36,7 +36,7 @@ const (
 	famFileInfo
 	famListThis
 	famListNext
-	famLogSize
+	famLogUp
 	famLogNewest
 	famTargets
 	famOverdue
@@ -78,7 +78,7 @@ func familyText() [families][2]string {
 		famFileInfo:     {"ssl_file_cert_info", "Always 1; the labels say which leaf is in a file."},
 		famListThis:     {"x509_crl_this_update", "When a CRL in a file was made."},
 		famListNext:     {"x509_crl_next_update", "When a CRL in a file ends."},
-		famLogSize:      {"tlswright_monitor_ct_tree_size", "Up to which entry a log of Certificate Transparency was read."},
+		famLogUp:        {"tlswright_monitor_ct_log_up", "Whether a log of Certificate Transparency could be read and believed at the last look, 0 or 1."},
 		famLogNewest:    {"tlswright_monitor_ct_newest_timestamp_seconds", "When the newest certificate of a target's domains was logged."},
 		famTargets:      {"tlswright_monitor_targets", "Targets, by how they stand."},
 		famOverdue:      {"tlswright_monitor_overdue_targets", "Targets that should have been looked at more than a minute ago."},

@@ -15,6 +15,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/follow"
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/scan"
 )
@@ -25,6 +26,7 @@ const (
 	DefaultGrade   = 24 * time.Hour
 	DefaultTimeout = 10 * time.Second
 	leastEvery     = time.Second
+	defaultCTEvery = 10 * time.Minute
 )
 
 // spec is a target as the monitor works with it.
@@ -34,6 +36,7 @@ type spec struct {
 	addresses []netip.Addr
 	first     bool          // one address of the name is enough
 	schedule  cron.Schedule // nil: Every
+	domains   follow.Domains
 }
 
 // Name is what a target is called: its name, its address, or its first file.
@@ -45,6 +48,8 @@ func Name(w *config.Watched) string {
 		return w.Address
 	case len(w.Files) > 0:
 		return w.Files[0]
+	case len(w.CT) > 0:
+		return "ct " + w.CT[0]
 	}
 	return ""
 }
@@ -53,8 +58,15 @@ func Name(w *config.Watched) string {
 func compile(w config.Watched) (*spec, error) {
 	s := &spec{Watched: w}
 	s.Name = Name(&w)
-	if w.Address == "" && len(w.Files) == 0 {
-		return nil, errors.New("a target needs an address or files")
+	if w.Address == "" && len(w.Files) == 0 && len(w.CT) == 0 {
+		return nil, errors.New("a target needs an address, files or domains")
+	}
+	for _, text := range w.CT {
+		domain, err := follow.ParseDomain(text)
+		if err != nil {
+			return nil, err
+		}
+		s.domains = append(s.domains, domain)
 	}
 	if w.Address != "" {
 		text := w.Address
@@ -198,6 +210,12 @@ func withLists(c *config.Monitor) ([]config.Watched, error) {
 func addressOf(t scan.Target) string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
 
 func withDefaults(w config.Watched, c *config.Monitor) config.Watched {
+	if len(w.CT) > 0 {
+		w.CTLogs, w.Backlog = c.CTLogs, c.Backlog
+		if w.Schedule.Every == 0 && w.Schedule.Cron == "" {
+			w.Schedule.Every = defaultCTEvery // what is right for servers is seldom for logs
+		}
+	}
 	if w.Schedule.Every == 0 && w.Schedule.Cron == "" {
 		w.Schedule.Every, w.Schedule.Cron = c.Defaults.Every, c.Defaults.Cron
 	}

@@ -51,20 +51,17 @@ func diffListed(before, after *Observation) []Change {
 	known := make(map[string]bool)
 	for i := range before.Leaves {
 		if c := before.Leaves[i].Leaf(); c != nil {
-			known[listed(c)] = true
+			known[c.Identity()] = true
 		}
 	}
 	var list []Change
 	for i := range after.Leaves {
-		if l := &after.Leaves[i]; l.Leaf() != nil && !known[listed(l.Leaf())] {
+		if l := &after.Leaves[i]; l.Leaf() != nil && !known[l.Leaf().Identity()] {
 			list = append(list, Change{Field: string(after.Source), After: describe(l) + ", issued by " + l.Leaf().Issuer})
 		}
 	}
 	return list
 }
-
-// listed is what a certificate is in a list: the precertificate of one that is there already is no other one.
-func listed(c *Certificate) string { return c.Issuer + " " + c.Serial }
 
 // diffLeaf compares what is known of one kind of key; nil: there is none.
 func diffLeaf(prefix string, a, b *Leaf) []Change {

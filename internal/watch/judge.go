@@ -53,6 +53,8 @@ type judge struct {
 func Judge(o *Observation, last *Observation, p Policy, now time.Time) Verdict {
 	j := &judge{o: o, p: p, now: now}
 	switch {
+	case o.Source == Logged:
+		j.log()
 	case o.Source == Issued && o.Outcome == Answered:
 		// Certificates that nobody serves may end: that they should be served is Agree's business.
 		j.v.Reason = fmt.Sprintf("%d were issued", len(o.Leaves))

@@ -1,6 +1,9 @@
 package watch
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Source is where something was seen.
 type Source string
@@ -25,6 +28,7 @@ const (
 	NotTLS      Outcome = "not-tls"     // something else answered, or the handshake broke off before a certificate came
 	Unreadable  Outcome = "unreadable"  // a file that cannot be read, or holds no certificate
 	Unreachable Outcome = "unreachable" // no route and the like
+	Caught      Outcome = "misbehaves"  // a log whose answers cannot be true
 )
 
 // Observation is one look at one address of a target, or at one file.
@@ -45,6 +49,9 @@ type Observation struct {
 	AsksClient bool   `json:"asks_client,omitempty"`
 	Leaves     []Leaf `json:"leaves,omitempty"` // one for each kind of key that it presents
 	Lists      []List `json:"lists,omitempty"`  // CRLs, of files
+	// Log is how far a log was read, in the form of who reads it; and Behind how many entries of it are still to be read.
+	Log    json.RawMessage `json:"log,omitempty"`
+	Behind uint64          `json:"behind,omitempty"`
 }
 
 // Leaf is one certificate with what came along, and what became of verifying it.
@@ -54,13 +61,14 @@ type Leaf struct {
 	Trust []Trust       `json:"trust,omitempty"`
 	// Incomplete says that intermediates are missing from what was sent, and Repairable that they can be had where the
 	// certificate says (AIA), as browsers do and most programs do not.
-	Incomplete bool    `json:"incomplete,omitempty"`
-	Repairable bool    `json:"repairable,omitempty"`
-	Name       string  `json:"name,omitempty"`       // why it is not for the name that was asked for; "": it is, or nothing was asked for
-	Revocation string  `json:"revocation,omitempty"` // "good", "revoked", "unknown"; "": not looked up
-	Revoked    string  `json:"revoked,omitempty"`    // when and why, for people
-	Staple     *Staple `json:"staple,omitempty"`
-	MustStaple bool    `json:"must_staple,omitempty"`
+	Incomplete bool     `json:"incomplete,omitempty"`
+	Repairable bool     `json:"repairable,omitempty"`
+	Name       string   `json:"name,omitempty"`       // why it is not for the name that was asked for; "": it is, or nothing was asked for
+	Revocation string   `json:"revocation,omitempty"` // "good", "revoked", "unknown"; "": not looked up
+	Revoked    string   `json:"revoked,omitempty"`    // when and why, for people
+	Staple     *Staple  `json:"staple,omitempty"`
+	MustStaple bool     `json:"must_staple,omitempty"`
+	Logged     *Logging `json:"logged,omitempty"` // of one that was found in a log
 }
 
 // Trust is what one trust store says of a chain, from nothing but what was sent.

@@ -14,6 +14,7 @@ CREATE TABLE issued (
     body        TEXT   NOT NULL  -- JSON
 );
 CREATE INDEX issued_by_end ON issued (not_after, fingerprint);
+CREATE INDEX issued_by_serial ON issued (serial);
 CREATE INDEX issued_by_state ON issued (ca, state);
 
 CREATE TABLE issued_names (
