@@ -230,14 +230,9 @@ func (b *Book) Tick(now time.Time) (notices []Notice, changed []*Incident) {
 		if !b.Rules.IsDue(now, i) || b.silence(now, i) != "" {
 			continue
 		}
-		event := Escalated
-		switch {
-		case i.Held && i.Told.IsZero():
-			event = Opened
-		case i.Held:
-			event = Raised
-		default:
-			i.Escalated = now
+		event := Raised
+		if !i.Held {
+			event, i.Escalated = Escalated, now
 		}
 		i.Changed = now
 		notices, changed = append(notices, b.tell(now, i, event, "", i.text())...), append(changed, i)
@@ -272,17 +267,22 @@ func (b *Book) tell(now time.Time, i *Incident, e Event, step, text string) []No
 		Title: i.Title, Text: text, Targets: affected[:min(len(affected), MaxTargets)], Affected: len(affected), All: affected, Since: i.Opened}
 	i.Notices++
 	switch e {
-	case ResolvedNow:
+	case ResolvedNow, Acknowledged:
+		if e == Acknowledged {
+			n.Silenced = b.silence(now, i)
+		}
 		if i.Told.IsZero() {
 			n.Silenced = "never told" // nobody heard of it: the end is no news
 		}
-	case Acknowledged:
-		n.Silenced = b.silence(now, i)
 	default:
 		n.Silenced = b.silence(now, i)
-		if i.Held = n.Silenced != ""; !i.Held {
-			i.Told = now
+		if i.Held = n.Silenced != ""; i.Held {
+			break
 		}
+		if e == Raised && i.Told.IsZero() { // a silence has kept the beginning back
+			n.Event = Opened
+		}
+		i.Told = now
 	}
 	return []Notice{n}
 }

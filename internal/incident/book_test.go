@@ -346,3 +346,63 @@ func TestWhereItWasIsRemembered(t *testing.T) {
 		t.Errorf("where it was is kept as %+v", s)
 	}
 }
+
+// Whatever is silenced and acknowledged: who heard of the beginning hears of the end, and nobody hears of a beginning twice.
+func TestWhateverIsSilenced(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := newBook()
+		b.Rules.Escalate[Warning] = 3 * time.Hour
+		told := make(map[string][]Event) // what was not kept back
+		note := func(list []Notice, _ []*Incident) {
+			for _, n := range list {
+				if n.Silenced == "" {
+					told[n.Incident] = append(told[n.Incident], n.Event)
+				} else if len(told[n.Incident]) > 0 && n.Event == ResolvedNow {
+					t.Fatalf("%s was told as %v, and its end is kept back", n.Incident, told[n.Incident])
+				}
+			}
+		}
+		now := start
+		targets := []string{"a", "b"}
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(1, 200).Draw(t, "minutes")) * time.Minute)
+			switch rapid.IntRange(0, 9).Draw(t, "act") {
+			case 0, 1:
+				note(b.Tick(now))
+			case 2:
+				b.Silences = append(b.Silences, &Silence{ID: "s", From: now, To: now.Add(time.Duration(rapid.IntRange(1, 600).Draw(t, "for")) * time.Minute), Target: rapid.SampledFrom([]string{"", "a", "*"}).Draw(t, "pattern")})
+			case 3:
+				b.Silences = nil
+			case 4:
+				for _, k := range sortedKeys(b.Open) {
+					if i := b.Open[k]; i.ID != "" {
+						note(b.Acknowledge(now, i, "x", ""), nil)
+					}
+				}
+			default:
+				var found []Finding
+				if rapid.Bool().Draw(t, "bad") {
+					found = append(found, Finding{Key: Key{"k", "s"}, Severity: Severity(rapid.IntRange(1, 3).Draw(t, "severity")), Step: rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "step"),
+						Seen: rapid.IntRange(0, 2).Draw(t, "seen"), Gone: rapid.IntRange(0, 2).Draw(t, "gone")})
+				}
+				note(b.Observe(now, rapid.SampledFrom(targets).Draw(t, "target"), found))
+			}
+		}
+		b.Silences = nil
+		for range 4 {
+			for _, target := range targets {
+				now = now.Add(time.Minute)
+				note(b.Observe(now, target, nil))
+			}
+		}
+		for id, list := range told {
+			list = slices.DeleteFunc(slices.Clone(list), func(e Event) bool { return e == Acknowledged })
+			if len(list) == 0 {
+				continue
+			}
+			if list[0] != Opened || list[len(list)-1] != ResolvedNow || slices.Index(list[1:], Opened) >= 0 || slices.Index(list, ResolvedNow) != len(list)-1 {
+				t.Fatalf("%s was told as %v", id, list)
+			}
+		}
+	})
+}
