@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -149,7 +148,7 @@ func hasIPv6Loopback() bool {
 func (s *devServer) options() gateway.Options {
 	o := gateway.Options{
 		NeverServe: s.ca.Dir, Now: s.app.now, Grace: shutdownPatience, AllowPrivate: true,
-		OwnRoots: []*x509.Certificate{s.ca.Root},
+		OwnRoots: s.ca.Roots(),
 		OwnCA: func(context.Context, []string, pki.KeyType) (keystore.Identity, error) {
 			names, err := s.names()
 			if err != nil {

@@ -216,3 +216,6 @@ func (c *CA) Issue(names []string, life time.Duration, now time.Time) (keystore.
 	}
 	return keystore.Identity{Chain: append([][]byte{leaf.Raw}, c.Chain()...), Key: key}, nil
 }
+
+// Roots are what programs have to trust.
+func (c *CA) Roots() []*x509.Certificate { return []*x509.Certificate{c.Root} }

@@ -17,8 +17,9 @@ import (
 
 // The files for programs that read their roots from a file of their own.
 const (
-	bundleFile = "bundle.pem" // the machine's roots, and ours
-	javaFile   = "java.jks"   // the same for Java
+	bundleFile = "bundle.pem"  // the machine's roots, and ours
+	baseFile   = "bundle.from" // names the file that the machine's were in
+	javaFile   = "java.jks"    // the same as bundleFile, for Java
 )
 
 // javaPassword protects nothing: Java wants one.
@@ -71,11 +72,20 @@ func (c *CA) Environment(o EnvOptions) (vars []Variable, all bool, err error) {
 	return append(vars, Variable{"JAVA_TOOL_OPTIONS", javaOptions(o.Getenv("JAVA_TOOL_OPTIONS"), file), "Java"}), true, nil
 }
 
-// baseBundle is what the user's programs trust now: the file that SSL_CERT_FILE names, if it is not ours, or else the
-// system's. Nil: there is neither.
+// baseBundle is what the user's programs trust without us: the file that SSL_CERT_FILE names, or, where that is ours by now,
+// named before, or else the system's. Nil: there is none of these.
 func (c *CA) baseBundle(getenv func(string) string) ([]byte, error) {
-	for _, file := range []string{getenv("SSL_CERT_FILE"), trust.SystemBundle(), "/etc/ssl/cert.pem"} {
-		if file == "" || file == filepath.Join(c.Dir, bundleFile) {
+	ours, notes := filepath.Join(c.Dir, bundleFile), filepath.Join(c.Dir, baseFile)
+	named := getenv("SSL_CERT_FILE")
+	if named == ours {
+		before, err := os.ReadFile(notes)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		named = string(before)
+	}
+	for _, file := range []string{named, trust.SystemBundle(), "/etc/ssl/cert.pem"} {
+		if file == "" {
 			continue
 		}
 		text, err := os.ReadFile(file)
@@ -85,7 +95,7 @@ func (c *CA) baseBundle(getenv func(string) string) ([]byte, error) {
 		case err != nil:
 			return nil, fmt.Errorf("read the machine's roots: %w", err)
 		}
-		return text, nil
+		return text, keystore.WriteFile(notes, []byte(file), 0o600)
 	}
 	return nil, nil
 }
