@@ -86,7 +86,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 // filed: a monitor that is up and sees nothing is as good as dead.
 func (e *Engine) beat(ctx context.Context, url string) {
 	summary, err := e.o.History.Summary(ctx, e.o.Now())
-	if err != nil || summary.Overdue > 0 && e.o.Now().Sub(summary.Oldest) > claimFor {
+	if err != nil || summary.Overdue > 0 && e.o.Now().Sub(summary.Oldest) > overdueFor {
 		e.o.Log.Warn("no sign of life is given", "overdue", summary.Overdue)
 		return
 	}

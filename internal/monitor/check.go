@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,10 +13,7 @@ import (
 )
 
 // A check takes targets in bundles: a transaction for each of a thousand would take longer than looking.
-const (
-	checkBundle = 64
-	checkFor    = 10 * time.Minute // how long a bundle may take before somebody else looks at it
-)
+const checkBundle = 64
 
 // Check looks at targets once, those of a list or (nil) all, whatever their time, and files what it sees. The results come
 // in the order in which the looks end, one after the other; when Check returns all of them are filed. The error names what
@@ -30,12 +28,17 @@ func (e *Engine) Check(ctx context.Context, names []string, done func(history.Re
 			return err
 		}
 	}
-	c := &checking{e: e, done: done, filing: newFiler(e), slots: make(chan struct{}, e.parallel()), inHand: make(chan struct{}, mostInHand)}
+	c := &checking{e: e, done: done, filing: newFiler(e), slots: make(chan struct{}, e.parallel()), inHand: make(chan struct{}, mostInHand),
+		taken: make(map[string]struct{})}
+	leases, end := context.WithCancel(ctx)
+	c.wg.Go(func() { e.keepLeases(leases, c.held) })
 	for bundle := range slices.Chunk(once(names), checkBundle) {
 		if c.look(ctx, bundle); ctx.Err() != nil {
 			break
 		}
 	}
+	c.looking.Wait()
+	end()
 	c.wg.Wait()
 	if err := c.filing.close(); err != nil {
 		c.failed = append(c.failed, err)
@@ -79,33 +82,44 @@ type checking struct {
 	e      *Engine
 	done   func(history.Result)
 	filing *filer
-	slots  chan struct{} // of looks that are made just now
-	inHand chan struct{} // those that wait for their host as well, which keeps nobody else waiting
-	wg     sync.WaitGroup
+	slots  chan struct{}  // of looks that are made just now
+	inHand chan struct{}  // those that wait for their host as well, which keeps nobody else waiting
+	wg     sync.WaitGroup // what goes on beside the looks
 	mu     sync.Mutex
 	failed []error
+
+	looking sync.WaitGroup
+	taken   map[string]struct{} // what is held
+}
+
+// held lists it.
+func (c *checking) held() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.taken))
 }
 
 // look takes some targets and begins to look at them. It waits where too many are in hand.
 func (c *checking) look(ctx context.Context, names []string) {
 	now := c.e.o.Now()
-	due, err := c.e.o.History.ForceAll(ctx, now, now.Add(checkFor), c.e.holder, names)
+	due, err := c.e.o.History.ForceAll(ctx, now, now.Add(c.e.lease()), c.e.holder, names)
 	if err != nil {
 		c.fail(err)
 		return
 	}
-	taken := make(map[string]bool, len(due))
+	c.mu.Lock()
 	for i := range due {
-		taken[due[i].Name] = true
+		c.taken[due[i].Name] = struct{}{}
 	}
+	c.mu.Unlock()
 	for _, name := range names {
-		if !taken[name] {
+		if !slices.ContainsFunc(due, func(d history.Due) bool { return d.Name == name }) {
 			c.fail(fmt.Errorf("target %s: %w, or it is being looked at", name, history.ErrNotFound))
 		}
 	}
 	for i := range due {
 		c.inHand <- struct{}{}
-		c.wg.Go(func() {
+		c.looking.Go(func() {
 			defer func() { <-c.inHand }()
 			r, ok := c.one(ctx, &due[i])
 			if !ok {
@@ -116,6 +130,9 @@ func (c *checking) look(ctx context.Context, names []string) {
 			c.done(r)
 			c.mu.Unlock()
 			c.filing.put(r)
+			c.mu.Lock()
+			delete(c.taken, r.Target)
+			c.mu.Unlock()
 		})
 	}
 }

@@ -2,6 +2,8 @@ package monitor
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,7 +46,7 @@ const (
 // newCrew makes one whose looks end with ctx; close must be called.
 func newCrew(ctx context.Context, e *Engine) *crew {
 	c := &crew{e: e, ctx: ctx, filing: newFiler(e), slots: make(chan struct{}, e.parallel()), inHand: make(map[string]struct{}), freed: make(chan struct{})}
-	c.looking.Go(c.keepLeases)
+	c.looking.Go(func() { e.keepLeases(ctx, c.held) })
 	return c
 }
 
@@ -208,18 +210,19 @@ func (c *crew) rest(n int) {
 	}
 }
 
-// keepLeases renews the leases of what is in hand, until there is nothing any more.
-func (c *crew) keepLeases() {
-	for c.ctx.Err() == nil {
-		pause(c.ctx, c.e.lease()/renewedTimes)
-		c.mu.Lock()
-		names := make([]string, 0, len(c.inHand))
-		for n := range c.inHand {
-			names = append(names, n)
-		}
-		c.mu.Unlock()
-		if err := c.e.o.History.Keep(c.ctx, c.e.holder, c.e.o.Now().Add(c.e.lease()), names); err != nil && c.ctx.Err() == nil {
-			c.e.o.Log.Warn("leases could not be renewed: others may look at the same targets", "error", err.Error())
+// held lists what is in hand.
+func (c *crew) held() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.inHand))
+}
+
+// keepLeases renews the leases of what is in hand until ctx ends.
+func (e *Engine) keepLeases(ctx context.Context, held func() []string) {
+	for ctx.Err() == nil {
+		pause(ctx, e.lease()/renewedTimes)
+		if err := e.o.History.Keep(ctx, e.holder, e.o.Now().Add(e.lease()), held()); err != nil && ctx.Err() == nil {
+			e.o.Log.Warn("leases could not be renewed: others may look at the same targets", "error", err.Error())
 		}
 	}
 }

@@ -72,7 +72,7 @@ type channel struct {
 // Defaults of an engine.
 const (
 	defaultParallel = 256             // one in fifty does not answer, and takes long over it
-	claimFor        = 5 * time.Minute // how long a look may take before somebody else makes it
+	overdueFor      = 5 * time.Minute // looks that are late by so much: the monitor is as good as dead
 	batch           = 128
 	idleWait        = 250 * time.Millisecond
 )

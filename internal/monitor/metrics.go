@@ -122,7 +122,7 @@ func (m *Metrics) health(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		text = `{"status":"the history cannot be read"}`
-	case s.Overdue > 0 && now.Sub(s.Oldest) > claimFor:
+	case s.Overdue > 0 && now.Sub(s.Oldest) > overdueFor:
 		text = `{"status":"looks are overdue"}`
 	}
 	if text != `{"status":"ok"}` {
