@@ -130,7 +130,7 @@ func (a *app) openMonitor(ctx context.Context, file *monitorFile, looked func(st
 		return nil, errors.Join(err, os.RemoveAll(m.remove))
 	}
 	m.engine, err = monitor.New(file.monitor, monitor.Options{History: m.history, Now: a.now, Looked: looked, Log: log,
-		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate, LogTLS: a.logTLS}, CAs: a.monitorCAs, Renew: a.renewLive, Link: file.link, Record: file.monitor.Dashboard.Listen != ""})
+		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate, LogTLS: a.logTLS}, CAs: a.monitorCAs, Renew: a.renewLive, Link: file.link, Record: file.monitor.Dashboard.Listen != "" && !file.monitor.Dashboard.NoRecords})
 	if err != nil {
 		return nil, errors.Join(a.monitorFailure(file, err), m.close())
 	}

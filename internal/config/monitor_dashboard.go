@@ -13,6 +13,7 @@ type Dashboard struct {
 	Key         string   //
 	ClientCA    string   // file of CAs: who shows a certificate of theirs may change things
 	Names       []string // further names by which browsers call it
+	NoRecords   bool     // handshakes are not recorded for it
 	Place       Place
 }
 
@@ -46,6 +47,12 @@ func (r *monitorReader) dashboard(n node) error {
 		"key":         setText(&d.Key),
 		"client-ca":   setText(&d.ClientCA),
 		"names":       setHosts(&d.Names),
+		"handshakes": func(v node) error {
+			isWanted := true
+			err := setTruth(&isWanted)(v)
+			d.NoRecords = !isWanted
+			return err
+		},
 	})
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 
 func TestADashboardIsOnLoopbackOrHasTLS(t *testing.T) {
 	d := wholeMonitor(t).Dashboard
-	if d.Listen != "0.0.0.0:9780" || d.Token != "/etc/tlswright/dashboard-token" || d.Certificate != "/etc/tlswright/live/monitor/fullchain.pem" || d.ClientCA != "/etc/tlswright/ops-root.pem" || !slices.Equal(d.Names, []string{"monitor.example.com"}) {
+	if d.Listen != "0.0.0.0:9780" || d.Token != "/etc/tlswright/dashboard-token" || d.Certificate != "/etc/tlswright/live/monitor/fullchain.pem" || d.ClientCA != "/etc/tlswright/ops-root.pem" || !slices.Equal(d.Names, []string{"monitor.example.com"}) || !d.NoRecords {
 		t.Errorf("%+v", d)
 	}
 	for text, want := range map[string]string{":9780": "127.0.0.1:9780", "'[::1]:80'": "[::1]:80", "{token-file: x}": "127.0.0.1:9780", "{listen: ':1'}": "127.0.0.1:1"} {

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"math"
@@ -77,9 +78,18 @@ func functions() template.FuncMap {
 		"kind":     func(s string) string { return strings.ReplaceAll(s, "-", " ") },
 		"word":     func(s any) string { return fmt.Sprint(s) },
 		"trusted":  trusted,
+		"value":    shortValue,
 		"with2":    func(list any, now time.Time) part { return part{List: list, Now: now} },
 		"with3":    func(list any, now time.Time, withTarget bool) part { return part{list, now, withTarget} },
 	}
+}
+
+// shortValue is a value before or after a change, in short. The beginning of a fingerprint will do.
+func shortValue(s string) string {
+	if raw, err := hex.DecodeString(s); err == nil && len(raw) == 32 {
+		return cut(s, 16)
+	}
+	return cut(s, 160)
 }
 
 // trusted reports whether a trust store knows a chain. One that others know need not be known to all: private CAs are not.
