@@ -152,10 +152,11 @@ func (c *crew) look(d *history.Due, s *spec, v *visit) {
 	case <-c.ctx.Done():
 		return
 	}
-	defer func() { <-c.slots }()
+	seat := &seat{c: c}
+	defer seat.leave()
 	begin := c.e.o.Now()
 	c.e.lags.note(begin, begin.Sub(d.Next))
-	if r, ok := c.e.lookAt(withSeat(c.ctx, &seat{c: c}), d, s); ok {
+	if r, ok := c.e.lookAt(withSeat(c.ctx, seat), d, s); ok {
 		c.filing.put(r)
 	}
 }
@@ -229,9 +230,10 @@ func (e *Engine) keepLeases(ctx context.Context, held func() []string) {
 
 // seat is the slot of a look, which it leaves while it only waits.
 type seat struct {
-	c    *crew
-	mu   sync.Mutex
-	away int // goroutines of the look that wait
+	c      *crew
+	mu     sync.Mutex
+	away   int  // goroutines of the look that wait
+	isOver bool // the look has ended; one of its goroutines may go on waiting a little
 }
 
 type seatKey struct{}
@@ -248,16 +250,30 @@ func offSeat(ctx context.Context) (back func()) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.away++; s.away == 1 {
+	if s.away++; s.away == 1 && !s.isOver {
 		<-s.c.slots
 		s.c.rest(1)
 	}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.away--; s.away == 0 {
-			s.c.slots <- struct{}{}
-			s.c.rest(-1)
-		}
+	return s.back
+}
+
+func (s *seat) back() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away--; s.away == 0 && !s.isOver {
+		s.c.slots <- struct{}{}
+		s.c.rest(-1)
+	}
+}
+
+// leave gives the slot back for good.
+func (s *seat) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isOver = true
+	if s.away == 0 {
+		<-s.c.slots
+	} else {
+		s.c.rest(-1)
 	}
 }

@@ -224,3 +224,31 @@ func TestALongLookKeepsItsLease(t *testing.T) {
 		}
 	}
 }
+
+// A look leaves its slot while it waits, once for all of its goroutines, and takes none when it is over.
+func TestASlotIsNeitherLostNorTakenTwice(t *testing.T) {
+	c := &crew{slots: make(chan struct{}, 1), freed: make(chan struct{})}
+	c.slots <- struct{}{}
+	s := &seat{c: c}
+	ctx := withSeat(t.Context(), s)
+	taken := func(want int, when string) {
+		t.Helper()
+		if len(c.slots) != want || c.resting != 1-want {
+			t.Errorf("%s: %d slots are taken, %d looks rest", when, len(c.slots), c.resting)
+		}
+	}
+	first, second := offSeat(ctx), offSeat(ctx)
+	taken(0, "two wait")
+	first()
+	taken(0, "one waits")
+	second()
+	taken(1, "none waits")
+	late := offSeat(ctx)
+	s.leave()
+	late()
+	offSeat(ctx)()
+	if len(c.slots) != 0 || c.resting != 0 {
+		t.Errorf("after the end %d slots are taken, %d looks rest", len(c.slots), c.resting)
+	}
+	offSeat(t.Context())()
+}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -106,6 +107,9 @@ func (l *lab) serverAt(ip string, leaves ...*pkitest.Leaf) *server {
 		s.config.Certificates = append(s.config.Certificates, pair(leaf))
 	}
 	nl, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+	if err != nil && ip != "127.0.0.1" && runtime.GOOS != "linux" {
+		l.Skip("only 127.0.0.1 of the loopback addresses can be used here:", err)
+	}
 	if err != nil {
 		l.Fatal(err)
 	}
