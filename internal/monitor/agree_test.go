@@ -160,3 +160,18 @@ func TestAChannelThatReachesOnlySome(t *testing.T) {
 		t.Errorf("sent %d times, and the other channel tells %q", deaf.sent, got)
 	}
 }
+
+// Where one address of two is down, nobody is told that all is down; and which one it is.
+func TestOneAddressThatIsDown(t *testing.T) {
+	l := newLab(t)
+	_, port, _ := net.SplitHostPort(l.server(l.leaf(pkitest.P256, 60*day)).address)
+	l.watched("web", "localhost:"+port).Policy.Patience = 1
+	both := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
+	l.trust(LookOptions{Stores: []scan.Store{{Name: "lab", Own: true, Roots: l.ca.Roots()}}, LookUp: func(context.Context, string) ([]netip.Addr, error) { return both, nil }})
+	all := l.check(0)
+	l.state(all, "web", watch.Error, "an address of web cannot be looked at: 127.0.0.2:"+port)
+	open, _, err := l.h.Incidents(t.Context(), history.IncidentQuery{Open: true})
+	if err != nil || len(open) != 1 || open[0].Title != "an address of web cannot be looked at" {
+		t.Errorf("open are %+v, %v", open, err)
+	}
+}

@@ -248,8 +248,12 @@ func (e *Engine) judge(r *history.Result, s *spec, d *history.Due, all []*watch.
 			last[o.Place] = o
 		}
 	}
+	isServed := slices.ContainsFunc(all, func(o *watch.Observation) bool { return o.Source == watch.Served && o.Outcome == watch.Answered })
 	for _, o := range all {
 		v := watch.Judge(o, last[o.Place], s.Policy, r.At)
+		if isServed && o.Source == watch.Served && o.Outcome != watch.Answered {
+			v.OneOfMany(s.Name)
+		}
 		r.Places = append(r.Places, history.Seen{Observation: o, State: v.State, Reason: v.Reason})
 		r.Findings = append(r.Findings, v.Findings...)
 		merge(&r.Verdict, v, len(r.Places) == 1)

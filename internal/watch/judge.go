@@ -120,7 +120,19 @@ func (j *judge) unreachable(last *Observation) {
 		text = j.o.Place + ": " + text
 	}
 	j.add(Error, incident.Finding{Key: incident.Key{Kind: KindUnreachable, Subject: j.o.Target}, Severity: incident.Critical, Seen: j.p.patience(), Gone: 1,
-		Title: j.o.Target + " cannot be looked at", Text: text})
+		Title: j.o.Target + unreached, Text: text})
+}
+
+const unreached = " cannot be looked at"
+
+// OneOfMany corrects what is said of an address that cannot be looked at, where others of its target can.
+func (v *Verdict) OneOfMany(target string) {
+	v.Reason = strings.Replace(v.Reason, target+unreached, "an address of "+target+unreached, 1)
+	for i := range v.Findings {
+		if f := &v.Findings[i]; f.Kind == KindUnreachable {
+			f.Title = "an address of " + target + unreached
+		}
+	}
 }
 
 // leaves judges all certificates that were presented.
