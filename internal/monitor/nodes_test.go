@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -253,6 +254,41 @@ func TestAcceptThreeNodes(t *testing.T) {
 	t.Logf("connections cut: every target looked at twice after %v", time.Since(cut).Round(time.Millisecond))
 	if err := nodes[0].end(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A leader that is frozen, as a virtual machine is that moves, and wakes up when another one leads, files nothing of what it
+// had in hand.
+func TestAcceptAFrozenLeader(t *testing.T) {
+	if os.Getenv("TLSWRIGHT_ACCEPT") == "" {
+		t.Skip(`a minute of waiting: "make accept" runs it (TLSWRIGHT_ACCEPT=1)`)
+	}
+	c := newCluster(t, 80, 2*time.Second, 3*time.Second)
+	a, b := c.node("a"), c.node("b")
+	c.awaitLooks(2, time.Time{})
+	leader := c.awaitLeader(a, b)
+	other := a
+	if leader == a {
+		other = b
+	}
+	if err := leader.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	frozen := time.Now()
+	if next := c.awaitLeader(other); next != other {
+		t.Fatal("nobody else leads")
+	}
+	c.awaitLooks(2, time.Now())
+	if err := leader.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("frozen for %v", time.Since(frozen).Round(time.Millisecond))
+	c.awaitLooks(4, time.Now())
+	c.noneTwice(len(c.servers))
+	for _, n := range []*process{a, b} {
+		if err := n.end(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
