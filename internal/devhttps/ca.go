@@ -22,7 +22,7 @@ import (
 const (
 	caLifetime      = 5 * 365 * 24 * time.Hour
 	DefaultLifetime = 7 * 24 * time.Hour
-	minLifetime     = 10 * time.Second
+	minLifetime     = 3 * time.Second
 	maxLifetime     = 90 * 24 * time.Hour
 )
 
