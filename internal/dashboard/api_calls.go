@@ -170,7 +170,7 @@ func (c *call) apiCertificate() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := c.s.o.Source.Certificate(ctx, print)
+	k, err := c.s.known(ctx, c.now, print)
 	return newCertificateView(k), err
 }
 

@@ -63,6 +63,11 @@ func TestTheAPITellsWhatThePagesShow(t *testing.T) {
 	if issued := decoded[list[history.Issued]](l, "inventory?standing=served"); issued.Total != 1 || issued.Items[0].CA != "own" || issued.Items[0].Standing != history.StandsServed {
 		t.Errorf("%+v", issued)
 	}
+	unused := l.certificate("unused.example", 80)
+	l.must(l.h.NoteIssued(t.Context(), "own", []history.Issued{{Certificate: unused, Profile: "server", State: "issued", At: l.now}}))
+	if page := l.get("/certificate?sha256=" + unused.Fingerprint); !strings.Contains(page, "not seen yet") {
+		t.Error("what was issued and not seen has no page")
+	}
 	if page := l.get("/inventory?q=shop"); !strings.Contains(page, "1 to 1 of 1") || !strings.Contains(page, "shop.example:443") {
 		t.Error("the inventory's page does not show what was issued")
 	}

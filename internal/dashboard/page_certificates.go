@@ -1,10 +1,13 @@
 package dashboard
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/watch"
@@ -44,7 +47,7 @@ func newCertificateRow(k history.Known) certificateRow {
 // Targets lists the targets that show it.
 func (r certificateRow) Targets() []string {
 	var list []string
-	for _, w := range r.Where {
+	for _, w := range seen(r.Where) {
 		if !slices.Contains(list, w.Target) {
 			list = append(list, w.Target)
 		}
@@ -79,11 +82,24 @@ func (c *call) certificate() error {
 	if err != nil {
 		return err
 	}
-	k, err := c.s.o.Source.Certificate(ctx, print)
+	k, err := c.s.known(ctx, c.now, print)
 	if err != nil {
 		return err
 	}
 	return c.show(http.StatusOK, "certificate", "certificates", k.Subject, newCertificateRow(k))
+}
+
+// known finds a certificate among those that were seen, or that our own CAs have issued.
+func (s *Server) known(ctx context.Context, now time.Time, print string) (history.Known, error) {
+	k, err := s.o.Source.Certificate(ctx, print)
+	if !errors.Is(err, history.ErrNotFound) || !s.o.HasCA {
+		return k, err
+	}
+	list, _, issuedErr := s.o.Source.Issued(ctx, now, history.IssuedQuery{Text: print, Page: history.Page{Limit: 1}})
+	if issuedErr != nil || len(list) == 0 {
+		return k, errors.Join(err, issuedErr)
+	}
+	return history.Known{Certificate: list[0].Certificate, Where: list[0].Where}, nil
 }
 
 // fingerprint reads which certificate is meant.

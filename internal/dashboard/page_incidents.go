@@ -3,7 +3,6 @@ package dashboard
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -86,10 +85,7 @@ func (c *call) incident() error {
 	if err != nil {
 		return err
 	}
-	v := &oneIncident{Incident: i, Places: i.Affected(), Lengths: lengths()}
-	if !i.IsOpen() {
-		v.Places = slices.Sorted(maps.Keys(i.Targets))
-	}
+	v := &oneIncident{Incident: i, Places: whereabouts(i), Lengths: lengths()}
 	if v.Story, err = c.s.o.Source.Notices(ctx, id); err != nil {
 		return err
 	}

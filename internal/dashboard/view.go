@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -79,9 +80,25 @@ func functions() template.FuncMap {
 		"word":     func(s any) string { return fmt.Sprint(s) },
 		"trusted":  trusted,
 		"value":    shortValue,
-		"with2":    func(list any, now time.Time) part { return part{List: list, Now: now} },
-		"with3":    func(list any, now time.Time, withTarget bool) part { return part{list, now, withTarget} },
+		"seen":     seen,
+
+		"whereabouts": whereabouts,
+		"with2":       func(list any, now time.Time) part { return part{List: list, Now: now} },
+		"with3":       func(list any, now time.Time, withTarget bool) part { return part{list, now, withTarget} },
 	}
+}
+
+// whereabouts are the targets of an incident; of one that is over, those that had it.
+func whereabouts(i *incident.Incident) []string {
+	if i.IsOpen() {
+		return i.Affected()
+	}
+	return slices.Sorted(maps.Keys(i.Targets))
+}
+
+// seen leaves out where a certificate was not seen, but is known to have been made for.
+func seen(list []history.Where) []history.Where {
+	return slices.DeleteFunc(slices.Clone(list), func(w history.Where) bool { return w.Source != watch.Served && w.Source != watch.Disk })
 }
 
 // shortValue is a value before or after a change, in short. The beginning of a fingerprint will do.
