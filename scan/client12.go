@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/legacy"
+	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -196,9 +197,15 @@ func (hs *handshake12) keepTicket(messages [][]byte) {
 // clientFlight makes what comes before ChangeCipherSpec, and the master secret.
 func (hs *handshake12) clientFlight() ([]byte, error) {
 	var flight []byte
+	identity := hs.s.link.host.scanner.o.Client
+	var scheme *suite.Scheme // to sign with; nil: there is nothing to show
 	if hs.a.ClientAuth && hs.a.Version > wire.VersionSSL30 {
 		// RFC 5246, Section 7.4.6: a client without a suitable certificate sends a message without any.
-		flight = wire.AppendMessage(flight, &wire.Certificate12{})
+		certificate := &wire.Certificate12{}
+		if scheme = identity.scheme12(hs); scheme != nil {
+			certificate.Chain = identity.Chain
+		}
+		flight = wire.AppendMessage(flight, certificate)
 	}
 	make := hs.keyExchange
 	if make == nil {
@@ -214,6 +221,14 @@ func (hs *handshake12) clientFlight() ([]byte, error) {
 		hs.s.master = legacy.ExtendedMaster(hs.a.Version, hs.suite.Hash, hs.premaster, hs.transcript)
 	} else {
 		hs.s.master = legacy.Master(hs.a.Version, hs.suite.Hash, hs.premaster, &hs.randoms)
+	}
+	if scheme != nil {
+		verify, err := identity.verify12(scheme, hs.transcript)
+		if err != nil {
+			return nil, err
+		}
+		flight = append(flight, verify...)
+		hs.transcript = append(hs.transcript, verify...)
 	}
 	return flight, nil
 }

@@ -53,10 +53,9 @@ func continue13(l *link, o *offer, a *answer) (*session13, error) {
 		if err := request.Parse(a.Request); err != nil {
 			return nil, fmt.Errorf("%w: %w", errFlight, err)
 		}
-		// RFC 8446, Section 4.4.2: a client without a suitable certificate MUST send a Certificate message without entries.
-		none := wire.AppendMessage(nil, &wire.Certificate{Context: request.Context})
-		f.transcript.Add(none)
-		messages = append(messages, none...)
+		if messages, err = l.host.scanner.o.Client.proof13(&request, f); err != nil {
+			return nil, err
+		}
 	}
 	finished := wire.AppendMessage(nil, &wire.Finished{VerifyData: f.client.Finished(f.transcript.Sum())})
 	f.transcript.Add(finished)

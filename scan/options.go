@@ -37,6 +37,8 @@ type Options struct {
 	Stores []Store
 	// CT is the list of logs that SCTs are checked with; nil: they are not.
 	CT *ct.LogList
+	// Client is shown to servers that ask for a certificate, in TLS 1.2 and 1.3; nil: there is none.
+	Client *Identity
 	// WeakKeys is a list of keys that are known to everybody, as those of Debian's OpenSSL; nil: none is at hand.
 	WeakKeys *WeakKeys
 	// HTTPPort is where plain HTTP is looked for; 0: 80.

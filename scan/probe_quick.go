@@ -24,11 +24,17 @@ func (h *host) quick(ctx context.Context) {
 		if !h.scanner.o.TLSOnly && h.speaksHTTP() {
 			f := h.requestOver(s)
 			h.record(func(facts *grade.Facts) { facts.HTTP, facts.Software = f, f.Server })
+		} else if s.Answer().ClientAuth && h.scanner.o.Client != nil && s.Version() >= wire.VersionTLS13 && h.speaksHTTP() {
+			h.askIn(s)
 		}
 		s.Close() // before the next connection: a server may allow one at a time
-	} else if a, ok := refusal(err); ok && a.Outcome == accepted {
+	} else if a := shownIn(err); a != nil {
 		h.quickFacts(o, a)
-		h.gap("handshake", err)
+		what := "handshake"
+		if _, isAlert := asAlert(err); isAlert && a.ClientAuth && h.scanner.o.Client != nil {
+			what = ClientGap
+		}
+		h.gap(what, err)
 	} else {
 		h.unreachable(err)
 	}
@@ -37,6 +43,21 @@ func (h *host) quick(ctx context.Context) {
 	}
 	h.judgeChains(ctx)
 	h.progress("handshake", 1, 1)
+}
+
+// ClientGap is what a gap is called that a refused client certificate leaves.
+const ClientGap = "client certificate"
+
+// askIn finds out whether our certificate is taken. In TLS 1.3 the refusal comes behind the handshake, and only a request
+// has a server that lets us in answer.
+func (h *host) askIn(s session) {
+	_, err := s.Write([]byte("HEAD / HTTP/1.0\r\n\r\n"))
+	if err == nil {
+		_, err = s.Read(make([]byte, 1))
+	}
+	if _, isAlert := asAlert(err); isAlert {
+		h.gap(ClientGap, err)
+	}
 }
 
 // quickOffer is what a client of today sends, with some older suites at the end.

@@ -64,16 +64,41 @@ func (h *host) finishOnce(ctx context.Context, o *offer) (session, error) {
 		s, err := continue13(l, o, a)
 		if err != nil {
 			l.Close()
-			return nil, err
+			return nil, &unfinishedError{a, err}
 		}
 		return s, nil
 	}
 	s, err := continue12(l, o, a)
 	if err != nil {
 		l.Close()
-		return nil, err
+		return nil, &unfinishedError{a, err}
 	}
 	return s, nil
+}
+
+// unfinishedError is a handshake that ended behind the server's flight, as where it wants a client certificate. What the
+// server showed is known all the same.
+type unfinishedError struct {
+	a   *answer
+	err error
+}
+
+// Error implements error.
+func (e *unfinishedError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *unfinishedError) Unwrap() error { return e.err }
+
+// shownIn gives the server's flight, where a handshake that failed came so far; nil: it did not.
+func shownIn(err error) *answer {
+	var unfinished *unfinishedError
+	if errors.As(err, &unfinished) {
+		return unfinished.a
+	}
+	if a, ok := refusal(err); ok && a.Outcome == accepted {
+		return a
+	}
+	return nil
 }
 
 // errNo13 is why there is no shared session.

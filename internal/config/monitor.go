@@ -46,6 +46,8 @@ type Watched struct {
 	Backlog    int64    // as in Monitor
 	Passwords  string   // file with passwords for them, one a line; never shown
 	CA         []string // files of further roots
+	Client     string   // file with the certificate that is shown to a server that asks for one, with its chain
+	ClientKey  string   // file with its key, for its owner alone
 	System     bool     // trust the system's roots as well, where CA is given
 	// OnlyOwn says that only certificates may be served here that our own CA has issued, or that lie in Files: all others are
 	// strangers.

@@ -64,6 +64,17 @@ func TestDomainsForLogsAreRead(t *testing.T) {
 	})
 }
 
+func TestClientCertificatesAreRead(t *testing.T) {
+	m := wholeMonitor(t)
+	if w := m.Targets[4]; w.Client != "/etc/tlswright/probe.pem" || w.ClientKey != "/etc/tlswright/probe.key" {
+		t.Errorf("%+v", w)
+	}
+	refusedMonitors(t, map[string]string{
+		"monitor:\n  targets:\n    - address: a:443\n      client-certificate: x": "line 3, column 7: monitor.targets[0] has a client certificate or its key, and not both",
+		"monitor:\n  targets:\n    - files: [x]\n      client-key: x":             "settings of a server",
+	})
+}
+
 func TestMetricsAreOnLoopbackUnlessToldOtherwise(t *testing.T) {
 	if m := wholeMonitor(t); m.Metrics != "127.0.0.1:9465" {
 		t.Errorf("%q", m.Metrics)

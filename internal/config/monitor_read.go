@@ -238,18 +238,20 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		return w, err
 	}
 	readers := map[string]func(node) error{
-		"name":        setText(&w.Name),
-		"address":     setText(&w.Address),
-		"server-name": func(n node) (err error) { w.ServerName, err = hostName(n); return err },
-		"starttls":    setText(&w.StartTLS),
-		"addresses":   setAddresses(&w.Addresses),
-		"files":       setTexts(&w.Files),
-		"ct":          setTexts(&w.CT),
-		"passwords":   setText(&w.Passwords),
-		"ca":          setTexts(&w.CA),
-		"system":      setTruth(&w.System),
-		"only-own":    setTruth(&w.OnlyOwn),
-		"labels":      setLabels(&w.Labels),
+		"name":               setText(&w.Name),
+		"address":            setText(&w.Address),
+		"server-name":        func(n node) (err error) { w.ServerName, err = hostName(n); return err },
+		"starttls":           setText(&w.StartTLS),
+		"addresses":          setAddresses(&w.Addresses),
+		"files":              setTexts(&w.Files),
+		"ct":                 setTexts(&w.CT),
+		"passwords":          setText(&w.Passwords),
+		"ca":                 setTexts(&w.CA),
+		"system":             setTruth(&w.System),
+		"client-certificate": setText(&w.Client),
+		"client-key":         setText(&w.ClientKey),
+		"only-own":           setTruth(&w.OnlyOwn),
+		"labels":             setLabels(&w.Labels),
 		"renew": func(n node) error {
 			return eachOf(n, map[string]func(node) error{"live": setText(&w.Renew.Live), "reload": setWords(&w.Renew.Reload)})
 		},
@@ -264,10 +266,12 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 		return w, onlyLogs(n, &w)
 	case w.Address == "" && len(w.Files) == 0:
 		return w, fail(n.ast, "add address: www.example.com:443, or files: [/etc/ssl/site.pem]", "%s names nothing to look at", n.label())
-	case w.Address == "" && (w.StartTLS != "" || w.ServerName != "" || w.Addresses != "" || len(w.CA) > 0 || w.Schedule.Grade > 0 || w.OnlyOwn || w.Renew.Live != ""):
+	case w.Address == "" && (w.StartTLS != "" || w.ServerName != "" || w.Addresses != "" || len(w.CA) > 0 || w.Schedule.Grade > 0 || w.OnlyOwn || w.Renew.Live != "" || w.Client != "" || w.ClientKey != ""):
 		return w, fail(n.ast, "add address:, or take them out", "%s has settings of a server, and no address", n.label())
 	case len(w.Files) == 0 && w.Passwords != "":
 		return w, fail(n.ast, "add files:, or take it out", "%s has passwords, and no files", n.label())
+	case (w.Client == "") != (w.ClientKey == ""):
+		return w, fail(n.ast, "name both: client-certificate: probe.pem, client-key: probe.key", "%s has a client certificate or its key, and not both", n.label())
 	case w.System && len(w.CA) == 0:
 		return w, fail(n.ast, "take it out: the system's roots are trusted where ca is not given", "%s: system says nothing without ca", n.label())
 	case len(w.Renew.Reload) > 0 && w.Renew.Live == "":
@@ -278,7 +282,7 @@ func (r *monitorReader) target(n node) (w Watched, err error) {
 
 // onlyLogs refuses settings that mean nothing for logs.
 func onlyLogs(n node, w *Watched) error {
-	if w.Address != "" || len(w.Files) > 0 || w.StartTLS != "" || w.ServerName != "" || w.Addresses != "" || len(w.CA) > 0 || w.System || w.Passwords != "" ||
+	if w.Address != "" || len(w.Files) > 0 || w.StartTLS != "" || w.ServerName != "" || w.Addresses != "" || len(w.CA) > 0 || w.System || w.Client != "" || w.ClientKey != "" || w.Passwords != "" ||
 		w.Schedule.Grade > 0 || w.OnlyOwn || w.Renew.Live != "" || len(w.Renew.Reload) > 0 {
 		return fail(n.ast, "make a target of its own of the domains: - ct: "+w.CT[0], "%s has domains for CT logs, and settings of a server or of files", n.label())
 	}
@@ -426,7 +430,10 @@ func (m *Monitor) RelativeTo(dir string) {
 		w := &m.Targets[i]
 		all(w.Files)
 		all(w.CA)
-		fix(&w.Passwords)
+		fix(&w.Passwords, &w.Client)
+		if !strings.HasPrefix(w.ClientKey, "pkcs11:") {
+			fix(&w.ClientKey)
+		}
 	}
 	for i := range m.Channels {
 		c := &m.Channels[i]

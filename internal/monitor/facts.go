@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/watch"
+	"github.com/tlswright/tlswright/scan"
 )
 
 // observed turns what a scan of one address has found into an observation.
@@ -32,6 +33,11 @@ func observed(target string, f *grade.Facts) *watch.Observation {
 	}
 	if len(f.Groups) > 0 {
 		o.Group = f.Groups[0].Name
+	}
+	for _, g := range f.Gaps {
+		if g.Probe == scan.ClientGap {
+			o.ClientRefused = g.Reason
+		}
 	}
 	o.Outcome = watch.Answered
 	if len(o.Leaves) == 0 {

@@ -66,6 +66,7 @@ func (l *looker) scanner(s *spec, isQuick, allKeys bool) (*scan.Scanner, error) 
 		}
 		key += fmt.Sprintf("|%q|%d|%d", file, info.Size(), info.ModTime().UnixNano())
 	}
+	key += changeOf(s.Client, s.ClientKey)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if known := l.scanners[key]; known != nil {
@@ -75,7 +76,8 @@ func (l *looker) scanner(s *spec, isQuick, allKeys bool) (*scan.Scanner, error) 
 	if err != nil {
 		return nil, err
 	}
-	o := scan.Options{Quick: isQuick, AllKeys: allKeys, TLSOnly: true, Concurrency: l.o.PerHost, Timeout: s.timeout(), HostTimeout: 4 * s.timeout(), Stores: stores,
+	client, _ := clientOf(s) // what is wrong with it is told where it is looked at; the server is seen without it
+	o := scan.Options{Quick: isQuick, Client: client, AllKeys: allKeys, TLSOnly: true, Concurrency: l.o.PerHost, Timeout: s.timeout(), HostTimeout: 4 * s.timeout(), Stores: stores,
 		Resolver: l.o.Resolver, AllowPrivate: l.o.AllowPrivate, Now: l.o.Now, LookUp: l.o.LookUp}
 	if !isQuick {
 		o.HostTimeout = max(2*time.Minute, o.HostTimeout)
@@ -131,6 +133,9 @@ func (l *looker) look(ctx context.Context, s *spec, withGrade bool, before []*wa
 		} else {
 			remember(all.observations, before)
 		}
+	}
+	if s.Client != "" {
+		all.observations = append(all.observations, l.shown(s))
 	}
 	if len(s.Files) > 0 {
 		all.observations = append(all.observations, l.files(s)...)

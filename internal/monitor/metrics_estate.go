@@ -124,7 +124,7 @@ func linesOf(target string, o, answered *watch.Observation) *sheet {
 		ip := addressIn(o.Place)
 		s.add(famSuccess, success, "target", target, "ip", ip)
 		s.served(target, ip, shows)
-	case watch.Disk:
+	case watch.Disk, watch.Shown:
 		s.add(famSourceUp, success, "target", target, "file", o.Place)
 		s.file(target, shows)
 	case watch.Logged:

@@ -26,6 +26,7 @@ const (
 	KindIssuer      = "unexpected-issuer"
 	KindList        = "crl"
 	KindFile        = "unreadable"
+	KindClient      = "client-certificate" // a server refuses ours
 )
 
 // Verdict is what one look amounts to.
@@ -61,6 +62,7 @@ func Judge(o *Observation, last *Observation, p Policy, now time.Time) Verdict {
 	case o.Outcome == Answered:
 		j.leaves(o.Leaves)
 		j.lists(o.Lists)
+		j.client()
 	case o.Outcome == Unreadable:
 		j.remembered(last)
 		j.add(Error, incident.Finding{Key: incident.Key{Kind: KindFile, Subject: o.Place}, Severity: incident.Critical, Title: o.Place + " cannot be read", Text: o.Error})
@@ -332,6 +334,14 @@ func (j *judge) revocation(l *Leaf) {
 			state, severity = Critical, incident.Critical
 		}
 		j.add(state, incident.Finding{Key: incident.Key{Kind: KindStaple, Subject: j.o.Target}, Severity: severity, Seen: 2, Title: "the OCSP answer that " + j.o.Target + " sends will not do", Text: problem})
+	}
+}
+
+// client judges whether our own client certificate was taken.
+func (j *judge) client() {
+	if j.o.ClientRefused != "" {
+		j.add(Warning, incident.Finding{Key: incident.Key{Kind: KindClient, Subject: j.o.Target}, Severity: incident.Warning, Seen: 2,
+			Title: j.o.Target + " refuses the client certificate that it is shown", Text: j.o.ClientRefused})
 	}
 }
 

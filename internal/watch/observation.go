@@ -14,6 +14,7 @@ const (
 	Disk   Source = "disk"   // it lies in a file
 	Issued Source = "issued" // our own CA has made it
 	Logged Source = "logged" // a CT log has it
+	Shown  Source = "shown"  // we show it to a server that asks for a client certificate
 )
 
 // Outcome is how a look ended.
@@ -46,9 +47,11 @@ type Observation struct {
 	ALPN    string        `json:"alpn,omitempty"`
 	Grade   string        `json:"grade,omitempty"` // of the last full scan
 	// AsksClient says that the server wants a client certificate, and perhaps refused us for want of one. That is no fault.
-	AsksClient bool   `json:"asks_client,omitempty"`
-	Leaves     []Leaf `json:"leaves,omitempty"` // one for each kind of key that it presents
-	Lists      []List `json:"lists,omitempty"`  // CRLs, of files
+	AsksClient bool `json:"asks_client,omitempty"`
+	// ClientRefused says how the server refused the client certificate that it was shown; "": it did not.
+	ClientRefused string `json:"client_refused,omitempty"`
+	Leaves        []Leaf `json:"leaves,omitempty"` // one for each kind of key that it presents
+	Lists         []List `json:"lists,omitempty"`  // CRLs, of files
 	// Log is how far a log was read, in the form of who reads it; and Behind how many entries of it are still to be read.
 	Log    json.RawMessage `json:"log,omitempty"`
 	Behind uint64          `json:"behind,omitempty"`
