@@ -245,7 +245,8 @@ type IncidentQuery struct {
 	Since  time.Time // opened, or resolved, since then
 }
 
-// Incidents lists incidents that were told, open ones first, the worst and newest of them in front.
+// Incidents lists incidents that were told, open ones first, the worst and newest of them in front. Of their targets it tells
+// only where they count, and how bad.
 func (h *History) Incidents(ctx context.Context, q IncidentQuery) (list []*incident.Incident, total int, err error) {
 	where, args := `i.id <> ''`, []any(nil)
 	if q.Open {
@@ -260,8 +261,9 @@ func (h *History) Incidents(ctx context.Context, q IncidentQuery) (list []*incid
 		where += fmt.Sprintf(` AND i.kind = $%d`, len(args))
 	}
 	if q.Target != "" {
-		args = append(args, q.Target)
-		where += fmt.Sprintf(` AND EXISTS (SELECT 1 FROM affected a WHERE a.incident = i.row_id AND a.target = $%d AND (i.open = 0 OR a.active > 0))`, len(args))
+		args = append(args, q.Target, q.Target) // the list is what an index finds; the rest is about few
+		where += fmt.Sprintf(` AND i.row_id IN (SELECT incident FROM affected WHERE target = $%d)
+			AND EXISTS (SELECT 1 FROM affected a WHERE a.incident = i.row_id AND a.target = $%d AND (i.open = 0 OR a.active > 0))`, len(args)-1, len(args))
 	}
 	if err := h.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM incidents i WHERE `+where, args...).Scan(&total); err != nil {
 		return nil, 0, err
@@ -276,11 +278,23 @@ func (h *History) Incidents(ctx context.Context, q IncidentQuery) (list []*incid
 		return nil, 0, err
 	}
 	for _, i := range list {
-		if err := h.affected(ctx, i); err != nil {
+		if err := h.affectedInShort(ctx, i); err != nil {
 			return nil, 0, err
 		}
 	}
 	return list, total, nil
+}
+
+// affectedInShort reads of the targets of an incident what a list shows: there may be thousands.
+func (h *History) affectedInShort(ctx context.Context, i *incident.Incident) error {
+	i.Targets = make(map[string]*incident.Sighting)
+	return each(ctx, h.readers, func(scan func(...any) error) error {
+		var target string
+		var active int64
+		err := scan(&target, &active)
+		i.Targets[target] = &incident.Sighting{Active: active > 0, Severity: incident.Severity(active)}
+		return err
+	}, `SELECT a.target, a.active FROM affected a JOIN incidents i ON i.row_id = a.incident WHERE i.id = $1`, i.ID)
 }
 
 // Incident finds one that was told; [ErrNotFound].
