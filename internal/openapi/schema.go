@@ -33,7 +33,7 @@ func (s *Schemas) Of(t reflect.Type) Object {
 		return Object{"type": "string"}
 	case reflect.Bool:
 		return Object{"type": "boolean"}
-	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint8:
+	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return Object{"type": "integer"}
 	case reflect.Float64:
 		return Object{"type": "number"}
