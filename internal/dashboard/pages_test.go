@@ -3,6 +3,9 @@ package dashboard
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/tlswright/tlswright/internal/watch"
 )
 
 func TestPagesShowWhatIsKnown(t *testing.T) {
@@ -41,5 +44,30 @@ func TestPagesShowWhatIsKnown(t *testing.T) {
 		if !strings.Contains(page, w) {
 			t.Errorf("the incident's page says nothing of %q", w)
 		}
+	}
+}
+
+func TestALogIsShownByItsNewest(t *testing.T) {
+	l := newLab(t, nil)
+	l.watch("ct:example.com")
+	o := l.served("a", 60)
+	o.Place, o.Source, o.Behind = "log 2026h2", watch.Logged, 3
+	leaf := o.Leaves[0]
+	o.Leaves = nil
+	for i := range 50 {
+		one := leaf
+		one.Chain = []watch.Certificate{l.certificate("a", 60+i)}
+		one.Logged = &watch.Logging{At: l.now, Index: uint64(1000 + i), Precertificate: true}
+		o.Leaves = append(o.Leaves, one)
+	}
+	l.look("ct:example.com", time.Minute, o, nil)
+	page := l.get("/target?name=ct:example.com")
+	for _, want := range []string{"entry 1049", "entry 1030", "and 30 more", "3 entries of the log are still to be read"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page says nothing of %q", want)
+		}
+	}
+	if strings.Contains(page, "entry 1029") {
+		t.Error("the page shows more than the newest")
 	}
 }

@@ -83,8 +83,12 @@ func functions() template.FuncMap {
 		"seen":     seen,
 
 		"whereabouts": whereabouts,
-		"with2":       func(list any, now time.Time) part { return part{List: list, Now: now} },
-		"with3":       func(list any, now time.Time, withTarget bool) part { return part{list, now, withTarget} },
+
+		"leaves": leaves,
+		"hidden": func(o *watch.Observation) int { return len(o.Leaves) - len(leaves(o)) },
+		"count":  func(n uint64) int { return int(min(n, math.MaxInt32)) },
+		"with2":  func(list any, now time.Time) part { return part{List: list, Now: now} },
+		"with3":  func(list any, now time.Time, withTarget bool) part { return part{list, now, withTarget} },
 	}
 }
 
@@ -94,6 +98,19 @@ func whereabouts(i *incident.Incident) []string {
 		return i.Affected()
 	}
 	return slices.Sorted(maps.Keys(i.Targets))
+}
+
+// leavesShown is how many certificates of one place are shown. A log may have hundreds.
+const leavesShown = 20
+
+// leaves are the certificates of a place: of a log the newest, those in front.
+func leaves(o *watch.Observation) []watch.Leaf {
+	list := o.Leaves[max(0, len(o.Leaves)-leavesShown):]
+	if o.Source == watch.Logged {
+		list = slices.Clone(list)
+		slices.Reverse(list)
+	}
+	return list
 }
 
 // seen leaves out where a certificate was not seen, but is known to have been made for.
@@ -198,6 +215,9 @@ func symbol(s watch.State) string {
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
+	}
+	if stem, ok := strings.CutSuffix(what, "try"); ok {
+		return strconv.Itoa(n) + " " + stem + "tries"
 	}
 	return strconv.Itoa(n) + " " + what + "s"
 }
