@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ import (
 type devTrustFlags struct {
 	isYes   bool
 	isOff   bool
-	hasRoot bool // not: --no-sudo
+	noSudo  bool
 	kinds   []string
 }
 
@@ -31,7 +32,7 @@ func (o *devTrustFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVarP(&o.isYes, "yes", "y", false, "put the root into the trust stores without asking")
 	f.BoolVar(&o.isOff, "no-trust", false, "leave the trust stores alone")
-	f.BoolVar(&o.hasRoot, "no-sudo", false, "leave the stores alone that belong to root")
+	f.BoolVar(&o.noSudo, "no-sudo", false, "leave the stores alone that belong to root")
 	f.StringSliceVar(&o.kinds, "store", nil, "only these `STORES`: "+strings.Join(stores.Kinds(), ", "))
 	complete(cmd, "store", stores.Kinds())
 }
@@ -87,11 +88,16 @@ func (a *app) canAsk() bool {
 // findDevStores finds the stores of this machine that the flags leave.
 func (a *app) findDevStores(o *devFlags, ca *devhttps.CA) (*devhttps.Stores, []*devStore, error) {
 	var elevate []string
-	if !o.trust.hasRoot {
+	if !o.trust.noSudo {
 		elevate = []string{"sudo"}
 		if !a.canAsk() {
 			elevate = append(elevate, "-n") // it fails where it would have to ask
 		}
+	}
+	_, sudoErr := exec.LookPath("sudo")
+	hasSudo := sudoErr == nil
+	if !hasSudo {
+		elevate = nil
 	}
 	known, err := devhttps.FindStores(ca, stores.Options{Elevate: elevate})
 	if err != nil {
@@ -99,6 +105,9 @@ func (a *app) findDevStores(o *devFlags, ca *devhttps.CA) (*devhttps.Stores, []*
 	}
 	var list []*devStore
 	for _, s := range known.All {
+		if s.NeedsRoot && s.Missing == nil && !hasSudo {
+			s.Missing = &stores.Error{Store: s.Where(), Text: "belongs to root, and there is no sudo here", Hint: `other programs: eval "$(tlswright dev env)"`}
+		}
 		if len(o.trust.kinds) == 0 || slices.Contains(o.trust.kinds, s.Kind()) {
 			list = append(list, &devStore{Store: s})
 		}
@@ -122,7 +131,7 @@ func (a *app) devTrust(ctx context.Context, o *devFlags, ca *devhttps.CA) ([]*de
 		case d.trusts:
 		case d.Missing != nil:
 			d.fail(d.Missing)
-		case d.NeedsRoot && o.trust.hasRoot:
+		case d.NeedsRoot && o.trust.noSudo:
 			d.problem = "it belongs to root, and --no-sudo was given"
 		case !o.trust.isYes && known.Declined(d.Store):
 			d.problem, d.hint = "left alone, as you wanted", "--yes puts the root into all stores"
@@ -272,15 +281,30 @@ func trustRows(list []*devStore) []row {
 	if len(names) > 0 {
 		rows = append(rows, row{label: "trusted by", value: strings.Join(names, ", ") + ": shown by handshakes", style: good})
 	}
+	return append(rows, distrustRows(list)...)
+}
+
+// distrustRows say who does not trust the local root, and why: a line for each reason.
+func distrustRows(list []*devStore) []row {
+	var rows []row
+	whose := map[string][]string{}
 	for _, d := range list {
 		if d.trusts {
 			continue
 		}
-		text := d.Program + ": " + d.problem
+		why := d.problem
 		if d.hint != "" {
-			text += "; " + d.hint
+			why += "; " + d.hint
 		}
-		rows = append(rows, row{label: "not by", value: text, style: caution})
+		if whose[why] == nil {
+			rows = append(rows, row{label: "not by", value: why, style: caution})
+		}
+		if !slices.Contains(whose[why], d.Program) {
+			whose[why] = append(whose[why], d.Program)
+		}
+	}
+	for i := range rows {
+		rows[i].value = strings.Join(whose[rows[i].value], ", ") + ": " + rows[i].value
 	}
 	return rows
 }

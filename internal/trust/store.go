@@ -199,6 +199,8 @@ func toolHint(name string) string {
 		return "install it: libnss3-tools (Debian), nss-tools (Fedora)"
 	case "update-ca-certificates":
 		return "install it: ca-certificates"
+	case "sudo":
+		return "install it, or leave out the stores that belong to root"
 	}
 	return ""
 }
