@@ -44,21 +44,42 @@ func (f *filing) load(b *book, ids map[string]bool, target string) error {
 	return f.readSilences(b)
 }
 
+// loadTargets reads the targets of an incident. Of one that was told, those beside a target are only counted.
 func (f *filing) loadTargets(i *incident.Incident, row, target string) error {
 	i.Targets = make(map[string]*incident.Sighting)
-	return each(f.ctx, f, func(scan func(...any) error) error {
-		var name, body string
-		var active int64
-		if err := scan(&name, &active, &body); err != nil {
+	read := func(query string, args ...any) error {
+		return each(f.ctx, f, func(scan func(...any) error) error {
+			var name, body string
+			if err := scan(&name, &body); err != nil {
+				return err
+			}
+			s := new(incident.Sighting)
+			i.Targets[name] = s
+			return json.Unmarshal([]byte(body), s)
+		}, query, args...)
+	}
+	if target == "" || i.ID == "" {
+		return read(`SELECT target, body FROM affected WHERE incident = $1`, row)
+	}
+	if err := read(`SELECT target, body FROM affected WHERE incident = $1 AND target = $2`, row, target); err != nil {
+		return err
+	}
+	var worst int64
+	err := f.QueryRowContext(f.ctx, `SELECT active FROM affected WHERE incident = $1 AND target <> $2 ORDER BY active DESC LIMIT 1`, row, target).Scan(&worst)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	i.Others = &incident.Others{Severity: incident.Severity(worst), Affected: func() (names []string) {
+		err := each(f.ctx, f, func(scan func(...any) error) error {
+			var name string
+			err := scan(&name)
+			names = append(names, name)
 			return err
-		}
-		s := &incident.Sighting{Active: active > 0, Severity: incident.Severity(active)}
-		i.Targets[name] = s
-		if body == "" {
-			return nil
-		}
-		return json.Unmarshal([]byte(body), s)
-	}, `SELECT target, active, CASE WHEN target = $1 OR $2 = '' THEN body ELSE '' END FROM affected WHERE incident = $3`, target, target, row)
+		}, `SELECT target FROM affected WHERE incident = $1 AND active > 0 AND target <> $2`, row, target)
+		f.err = errors.Join(f.err, err) // who wanted to know cannot be told; settle gives the transaction up
+		return names
+	}}
+	return err
 }
 
 // readSilences gives a book the silences. They are read once for each transaction.
@@ -110,12 +131,12 @@ func (f *filing) settle(b *book, target string, changed []*incident.Incident, no
 			return err
 		}
 	}
-	return nil
+	return f.err
 }
 
 func (f *filing) save(row string, i *incident.Incident, target string) error {
 	bare := *i
-	bare.Targets = nil
+	bare.Targets, bare.Others = nil, nil
 	body, err := json.Marshal(&bare)
 	if err != nil {
 		return err

@@ -179,8 +179,13 @@ func whereItWas(f *fixture) {
 	f.look(observation("b", "y"))
 	list, total, err := f.Incidents(f.Context(), IncidentQuery{Target: "a"})
 	f.must(err)
-	if total != 1 || list[0].IsOpen() || len(list[0].Targets) != 2 || len(list[0].Affected()) != 0 || list[0].Targets["a"].Until.IsZero() || list[0].Targets["a"].Text != "30d" {
+	if total != 1 || list[0].IsOpen() || len(list[0].Targets) != 2 || len(list[0].Affected()) != 0 {
 		f.Fatalf("%d incidents of a: %+v", total, list)
+	}
+	i, err := f.Incident(f.Context(), list[0].ID)
+	f.must(err)
+	if i.Targets["a"].Until.IsZero() || i.Targets["a"].Text != "30d" {
+		f.Errorf("of a it says %+v", i.Targets["a"])
 	}
 	f.look(observation("a", "y"), finding("x", "30d"))
 	if list, total, err = f.Incidents(f.Context(), IncidentQuery{Target: "a"}); err != nil || total != 2 || !list[0].IsOpen() || len(list[0].Targets) != 1 {
@@ -326,5 +331,39 @@ func outagesAreForgotten(f *fixture) {
 	f.must(err)
 	if len(list) != 3 || slices.ContainsFunc(list, func(c Changed) bool { return c.Field == "outcome" }) {
 		f.Errorf("left are %+v", list)
+	}
+}
+
+// A look at one of thousands of addresses that serve the same certificate costs no more than at one of ten.
+func TestALookDoesNotReadAllOthers(t *testing.T) {
+	f := &fixture{T: t, History: openIn(t, t.TempDir()+"/history.db"), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	f.watchAll("a", "b")
+	id := f.look(observation("a", "x"), finding("x", "30d"))[0].Incident
+	cost := func() float64 {
+		return testing.AllocsPerRun(5, func() { f.look(observation("b", "x"), finding("x", "30d")) })
+	}
+	few := cost()
+	f.must(f.update(f.Context(), func(c *change) error {
+		var row string
+		if err := c.QueryRowContext(c.ctx, `SELECT row_id FROM incidents WHERE id = $1`, id).Scan(&row); err != nil {
+			return err
+		}
+		for i := range 3000 {
+			if err := c.exec(`INSERT INTO affected (incident, target, active, body) VALUES ($1, $2, 1, '{}')`, row, fmt.Sprintf("t%04d", i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	if many := cost(); many > 2*few {
+		t.Errorf("%g allocations, and beside 3000 others %g", few, many)
+	}
+	n := f.look(observation("b", "x"), incident.Finding{Key: finding("x", "").Key, Severity: incident.Emergency, Step: "0", Title: "x is over"})
+	if events(n) != "raised" || n[0].Affected != 3002 || len(n[0].Targets) != incident.MaxTargets || n[0].Targets[0] != "a" {
+		t.Errorf("told %+v", n)
+	}
+	f.look(observation("a", "y"))
+	if n := f.look(observation("b", "y")); len(n) != 0 {
+		t.Errorf("while 3000 others have it, it is told as %s", events(n))
 	}
 }

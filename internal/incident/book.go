@@ -151,6 +151,9 @@ const steady = 24 * time.Hour
 // settle draws the conclusions for an incident whose sightings have changed; f is what was found, zero where nothing was.
 func (b *Book) settle(now time.Time, i *Incident, f Finding) []Notice {
 	severity := None
+	if i.Others != nil {
+		severity = i.Others.Severity
+	}
 	for _, s := range i.Targets {
 		if s.Active {
 			severity = max(severity, s.Severity)
@@ -212,8 +215,8 @@ func (i *Incident) step(name string) bool {
 // text is what the worst of the targets says.
 func (i *Incident) text() string {
 	var worst *Sighting
-	for _, t := range i.Affected() {
-		if s := i.Targets[t]; worst == nil || s.Severity > worst.Severity {
+	for _, t := range sorted(slices.Collect(maps.Keys(i.Targets))) {
+		if s := i.Targets[t]; s.Active && (worst == nil || s.Severity > worst.Severity) {
 			worst = s
 		}
 	}

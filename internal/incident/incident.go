@@ -80,9 +80,17 @@ type Incident struct {
 	Lowered      time.Time        // when it last became less bad; zero: never
 
 	Targets map[string]*Sighting // by target; those where it is over have Active false
+	Others  *Others              `json:"-"` // targets that are not among Targets; nil: there are none
 	Steps   []string             // thresholds that were told
 	Notices int                  // how many were made: the next one's number
 	Held    bool                 // a silence keeps it from being told
+}
+
+// Others are targets of an incident of which no more is known than it takes to go on: a certificate may be served at thousands
+// of addresses, and a look is about one.
+type Others struct {
+	Severity Severity        // the worst at those where it counts; None: it counts at none
+	Affected func() []string // lists those where it counts, where that is needed
 }
 
 // Sighting is an incident at one target.
@@ -116,6 +124,9 @@ func (i *Incident) Affected() []string {
 		if s.Active {
 			list = append(list, name)
 		}
+	}
+	if i.Others != nil {
+		list = append(list, i.Others.Affected()...)
 	}
 	return sorted(list)
 }
