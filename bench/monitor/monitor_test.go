@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,9 +98,22 @@ func TestAccept1000Endpoints(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "| wrong | 0 |") {
 		t.Errorf("not all is as it should be: %v", err)
 	}
+	late := regexp.MustCompile(`99 % below ([^,]+),`).FindSubmatch(out)
+	if late == nil {
+		t.Fatal("nothing is said of the lag")
+	}
+	if d, err := time.ParseDuration(string(late[1])); err != nil || d > 10*time.Second {
+		t.Errorf("one look in a hundred began more than %v after its time, %v", d, err)
+	}
 	out, err = exec.CommandContext(t.Context(), filepath.Join(dir, "bench"), "-tlswright", filepath.Join(dir, "tlswright")).CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Error(err)
+	}
+	// What passes on the clock depends on who else is there; of two processors for 15 s a check must leave something.
+	for _, row := range regexp.MustCompile(`(?m)^\| (as it comes.*?|again) \| [0-9.]+ s \| ([0-9.]+) s`).FindAllSubmatch(out, -1) {
+		if cpu, err := strconv.ParseFloat(string(row[2]), 64); err != nil || cpu > 15 {
+			t.Errorf("monitor check, %s, took %v s of CPU time, %v", row[1], cpu, err)
+		}
 	}
 }
