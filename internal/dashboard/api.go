@@ -61,7 +61,7 @@ func apiRoutes() []*route {
 		{method: get, path: apiPath + "changes", summary: "What has changed, the newest first", answer: []history.Changed{}, run: (*call).apiChanges,
 			query: paged(parameter{name: "name", kind: "string", about: "of this target only"}, days)},
 		{method: get, path: apiPath + "certificates", summary: "Certificates that were seen, those that end first in front", answer: list[CertificateView]{}, run: (*call).apiCertificates,
-			query: paged(text, parameter{name: "source", kind: "string", about: "where it was seen", words: []string{"served", "disk", "issued", "logged"}},
+			query: paged(text, parameter{name: "source", kind: "string", about: "where it was seen", words: sources()},
 				parameter{name: "ended", kind: "string", about: "those that have ended, too", words: []string{"yes"}})},
 		{method: get, path: apiPath + "certificate", summary: "One certificate, and who shows it where", answer: CertificateView{}, run: (*call).apiCertificate,
 			query: []parameter{{name: "sha256", kind: "string", about: "its fingerprint", isNeeded: true}}},

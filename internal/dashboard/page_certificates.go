@@ -24,7 +24,7 @@ type certificateList struct {
 // certificateRow is a certificate with where it was seen, by kind of place.
 type certificateRow struct {
 	history.Known
-	Served, Disk, Issued, Logged int
+	Served, Disk, Shown, Issued, Logged int
 }
 
 func newCertificateRow(k history.Known) certificateRow {
@@ -35,6 +35,8 @@ func newCertificateRow(k history.Known) certificateRow {
 			r.Served++
 		case watch.Disk:
 			r.Disk++
+		case watch.Shown:
+			r.Shown++
 		case watch.Issued:
 			r.Issued++
 		case watch.Logged:

@@ -92,13 +92,18 @@ func targetQuery(q url.Values, size int) (n int, t history.TargetQuery, err erro
 	return n, t, err
 }
 
+// sources are the kinds of places where certificates are seen.
+func sources() []string {
+	return []string{string(watch.Served), string(watch.Disk), string(watch.Shown), string(watch.Issued), string(watch.Logged)}
+}
+
 // certificateQuery reads which certificates are wanted.
 func (c *call) certificateQuery(size int) (n int, k history.CertificateQuery, err error) {
 	if k.Text, err = search(c.query); err != nil {
 		return 0, k, err
 	}
 	k.Text = strings.ReplaceAll(k.Text, ":", "") // fingerprints are copied in either form, and no name has one
-	source, err := word(c.query, "source", []string{string(watch.Served), string(watch.Disk), string(watch.Issued), string(watch.Logged)})
+	source, err := word(c.query, "source", sources())
 	if err != nil {
 		return 0, k, err
 	}

@@ -115,7 +115,7 @@ func leaves(o *watch.Observation) []watch.Leaf {
 
 // seen leaves out where a certificate was not seen, but is known to have been made for.
 func seen(list []history.Where) []history.Where {
-	return slices.DeleteFunc(slices.Clone(list), func(w history.Where) bool { return w.Source != watch.Served && w.Source != watch.Disk })
+	return slices.DeleteFunc(slices.Clone(list), func(w history.Where) bool { return w.Source == watch.Issued || w.Source == watch.Logged })
 }
 
 // shortValue is a value before or after a change, in short. The beginning of a fingerprint will do.
@@ -140,7 +140,7 @@ type part struct {
 
 // Sources are the kinds of places where certificates are seen, to choose from.
 func (frame) Sources() map[string]string {
-	return map[string]string{string(watch.Served): "served", string(watch.Disk): "on disk", string(watch.Issued): "issued by our CA", string(watch.Logged): "in CT logs"}
+	return map[string]string{string(watch.Served): "served", string(watch.Disk): "on disk", string(watch.Shown): "shown by us to servers", string(watch.Issued): "issued by our CA", string(watch.Logged): "in CT logs"}
 }
 
 // Spans are the days of history to choose from.

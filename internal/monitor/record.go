@@ -84,7 +84,11 @@ func (e *Engine) recordOne(ctx context.Context, s *spec, place string) (t histor
 	if ip, err := netip.ParseAddr(name); err == nil {
 		name = ip.String()
 	}
-	c, err := tlsnet.Client(nc, &tlsnet.Config{ServerName: name, Insecure: true, HandshakeTimeout: -1, Observer: func() tlscore.Observer { return r }, Secrets: func() tlscore.Secrets { return r }})
+	config := &tlsnet.Config{ServerName: name, Insecure: true, HandshakeTimeout: -1, Observer: func() tlscore.Observer { return r }, Secrets: func() tlscore.Secrets { return r }}
+	if client, err := clientOf(s); err == nil && client != nil { // one that cannot be read is told where the server is looked at
+		config.Identities = []tlsnet.Identity{{Chain: client.Chain, Key: client.Key}}
+	}
+	c, err := tlsnet.Client(nc, config)
 	if err != nil {
 		return t, false
 	}
