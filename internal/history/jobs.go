@@ -42,8 +42,11 @@ func (h *History) migrateJobs(ctx context.Context) error {
 	return nil
 }
 
-// lockWithin is how long a node waits for another one that makes the tables.
-const lockWithin = time.Minute
+// How long a node waits for another one that makes the tables, and how often it looks.
+const (
+	lockWithin = time.Minute
+	lockAgain  = 50 * time.Millisecond
+)
 
 // alone runs work while no other node makes tables. The lock belongs to a connection, so it ends with a node that dies.
 func (h *History) alone(ctx context.Context, work func() error) (err error) {
@@ -54,8 +57,19 @@ func (h *History) alone(ctx context.Context, work func() error) (err error) {
 	defer func() { err = errors.Join(err, c.Close()) }()
 	waiting, cancel := context.WithTimeout(ctx, lockWithin)
 	defer cancel()
-	if _, err := c.ExecContext(waiting, `SELECT pg_advisory_lock($1)`, int64(lockID)); err != nil {
-		return fmt.Errorf("wait for the node that makes the tables: %w", err)
+	// Asking again and again, and not waiting in the database: who waits there has a snapshot, for whose end the making of
+	// an index may have to wait.
+	for isOurs := false; !isOurs; {
+		if err := c.QueryRowContext(waiting, `SELECT pg_try_advisory_lock($1)`, int64(lockID)).Scan(&isOurs); err != nil {
+			return fmt.Errorf("wait for the node that makes the tables: %w", err)
+		}
+		if !isOurs {
+			select {
+			case <-time.After(lockAgain):
+			case <-waiting.Done():
+				return fmt.Errorf("another node has made tables for %v: is it stuck?", lockWithin)
+			}
+		}
 	}
 	defer func() {
 		_, unlockErr := c.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(lockID))
