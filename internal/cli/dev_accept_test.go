@@ -285,6 +285,33 @@ func TestAcceptDevIsBelieved(t *testing.T) {
 	everybody("undone", false)
 }
 
+// TestAcceptDevEnvironmentAlone: no store is touched, and programs that read the environment take the page all the same.
+func TestAcceptDevEnvironmentAlone(t *testing.T) {
+	w := newDevWorld(t)
+	page := filepath.Join(w.dir, "shop")
+	if err := os.Mkdir(page, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(page, "index.html"), []byte("<p>the application itself</p>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, stop := w.serve("--no-trust", page)
+	defer stop()
+	var vars []devhttps.Variable
+	if err := json.Unmarshal([]byte(w.tlswright("dev", "env", "--json")), &vars); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range vars {
+		w.env = append(w.env, v.Name+"="+v.Value)
+	}
+	for _, p := range []string{"curl", "python", "node", "java"} {
+		if seen, said := w.ask(p, "shop.localhost", w.port); !seen {
+			t.Errorf("%s shows no page:\n%s", p, said)
+		}
+	}
+	w.tlswright("dev", "--undo")
+}
+
 // TestAcceptDevIsConfined: with everything that can be stolen from the disk, nobody makes a certificate for a name of the
 // Internet that one of these programs would take.
 func TestAcceptDevIsConfined(t *testing.T) {

@@ -159,7 +159,7 @@ func (s *devServer) options() gateway.Options {
 		Events: s.event,
 	}
 	if s.target.url != "" {
-		o.Unanswered = devhttps.Waiting(s.target.url)
+		o.Dial, o.Unanswered = dialTarget, devhttps.Waiting(s.target.url)
 	}
 	if s.o.verbose {
 		o.Answered = s.answered
@@ -242,9 +242,27 @@ func (s *devServer) answers() bool {
 	if u.Port() == "" {
 		at = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	}
-	d := net.Dialer{Timeout: 2 * time.Second}
-	c, err := d.DialContext(s.ctx, "tcp", at)
+	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
+	defer cancel()
+	c, err := dialTarget(ctx, "tcp", at)
 	return err == nil && c.Close() == nil
+}
+
+// dialTarget connects to the application. Many servers listen on [::1] alone, others on 127.0.0.1 alone, and not every
+// machine knows both as localhost.
+func dialTarget(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	port, isHere := strings.CutPrefix(addr, "localhost:")
+	if !isHere {
+		return d.DialContext(ctx, network, addr)
+	}
+	c, err := d.DialContext(ctx, network, "127.0.0.1:"+port)
+	if err != nil && ctx.Err() == nil {
+		if c, err6 := d.DialContext(ctx, network, "[::1]:"+port); err6 == nil {
+			return c, nil
+		}
+	}
+	return c, err
 }
 
 // watchTarget waits until the application answers, and says so.

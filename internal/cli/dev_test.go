@@ -3,6 +3,7 @@ package cli
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -161,6 +162,33 @@ func TestDevTakesTheNextFreePort(t *testing.T) {
 	s.o.port = port
 	if _, err := s.listen(); err == nil || !strings.Contains(asFailure(err).hint, "leave --port out") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestApplicationsOnEitherLoopbackAreReached: servers for developers listen on one of the two, seldom on both.
+func TestApplicationsOnEitherLoopbackAreReached(t *testing.T) {
+	for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			t.Log("not on this machine: ", at)
+			continue
+		}
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := dialTarget(t.Context(), "tcp", "localhost:"+port)
+		if err != nil {
+			t.Errorf("%s: %v", at, err)
+		} else if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if c, err := dialTarget(t.Context(), "tcp", "localhost:"+port); err == nil {
+			t.Errorf("%s: something answers where nothing listens: %v", at, c.RemoteAddr())
+		}
 	}
 }
 

@@ -22,10 +22,10 @@ import (
 
 // devTrustFlags say which stores `dev` may change.
 type devTrustFlags struct {
-	isYes   bool
-	isOff   bool
-	noSudo  bool
-	kinds   []string
+	isYes  bool
+	isOff  bool
+	noSudo bool
+	kinds  []string
 }
 
 func (o *devTrustFlags) register(cmd *cobra.Command) {

@@ -65,6 +65,8 @@ type Options struct {
 	// Tune may change the TLS configuration of a site before it is used, and that of listeners (site ""), which counts
 	// until the site is chosen. Nil: nothing is changed.
 	Tune func(site string, c *tlsnet.Config)
+	// Dial makes the connections to targets of HTTP; nil: a net.Dialer does.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Unanswered may answer a request whose target did not, in the place of a line of plain text with err.Status. It
 	// reports whether it did. Nil: nobody may.
 	Unanswered func(w http.ResponseWriter, r *http.Request, err *relay.Error) bool

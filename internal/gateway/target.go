@@ -105,7 +105,7 @@ func (g *Gateway) newUpstream(st, old *state, s *site, t *target) error {
 
 func (g *Gateway) httpUpstream(u *url.URL, s *site, tlsConfig *tlsnet.Config) (*upstream, error) {
 	up, err := relay.NewUpstream(u, relay.UpstreamOptions{
-		TLS: tlsConfig, Client: g.clientOf, Failed: g.upstreamFailed(s.name), Unanswered: g.o.Unanswered,
+		TLS: tlsConfig, Client: g.clientOf, Failed: g.upstreamFailed(s.name), Dial: g.o.Dial, Unanswered: g.o.Unanswered,
 	})
 	if err != nil {
 		return nil, err
