@@ -276,6 +276,14 @@ func (h *History) Tick(ctx context.Context, now time.Time, rules Rules) (notices
 
 // openIncidents lists the rows of those that may be due to be told. It takes no lock: most of the time there is none.
 func (h *History) openIncidents(ctx context.Context, now time.Time, rules Rules) (map[string]bool, error) {
+	// Where everything is down, tens of thousands are open: those that cannot be due are not taken apart.
+	where, args := `body LIKE '%"Held":true%'`, []any(nil)
+	for severity, patience := range rules.Incidents.Escalate {
+		if patience > 0 {
+			args = append(args, int64(severity), millis(now.Add(-patience)))
+			where += fmt.Sprintf(` OR severity = $%d AND opened <= $%d`, len(args)-1, len(args))
+		}
+	}
 	ids := make(map[string]bool)
 	err := each(ctx, h.readers, func(scan func(...any) error) error {
 		var id, body string
@@ -288,7 +296,7 @@ func (h *History) openIncidents(ctx context.Context, now time.Time, rules Rules)
 			ids[id] = true
 		}
 		return err
-	}, `SELECT row_id, body FROM incidents WHERE open = 1 AND id <> ''`)
+	}, `SELECT row_id, body FROM incidents WHERE open = 1 AND id <> '' AND (`+where+`)`, args...)
 	return ids, err
 }
 
