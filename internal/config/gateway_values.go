@@ -90,21 +90,24 @@ func setName(n node, to *string) error {
 }
 
 // setCount reads a number above 0, or none, which is -1.
-func setCount(to *int) func(node) error {
+func setCount(to *int) func(node) error { return setCountOr(to, "none", 31, "1000") }
+
+// setCountOr reads a number of so many bits, or a word, which is -1. like is an example.
+func setCountOr[T int | int64](to *T, word string, bits int, like string) func(node) error {
 	return func(n node) error {
 		text, err := plainText(n)
 		if err != nil {
 			return err
 		}
-		if text == "none" {
+		if text == word {
 			*to = -1
 			return nil
 		}
-		count, err := strconv.ParseUint(text, 10, 31)
+		count, err := strconv.ParseUint(text, 10, bits)
 		if err != nil || count == 0 {
-			return fail(n.ast, "write a number such as 1000, or none", "%s is %q", n.label(), text)
+			return fail(n.ast, "write a number such as "+like+", or "+word, "%s is %q", n.label(), text)
 		}
-		*to = int(count)
+		*to = T(count)
 		return nil
 	}
 }

@@ -290,24 +290,7 @@ func onlyLogs(n node, w *Watched) error {
 }
 
 // setBacklog reads a number of entries, or all.
-func setBacklog(to *int64) func(node) error {
-	return func(n node) error {
-		text, err := plainText(n)
-		if err != nil {
-			return err
-		}
-		if text == "all" {
-			*to = -1
-			return nil
-		}
-		count, err := strconv.ParseUint(text, 10, 40)
-		if err != nil || count == 0 {
-			return fail(n.ast, "write a number such as 10000, or all", "%s is %q", n.label(), text)
-		}
-		*to = int64(count)
-		return nil
-	}
-}
+func setBacklog(to *int64) func(node) error { return setCountOr(to, "all", 40, "10000") }
 
 // setInventory reads where CAs keep their records.
 func setInventory(n node, to *[]string) error {

@@ -13,15 +13,7 @@ import (
 )
 
 func TestAMonitorIsRead(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("testdata", "monitor.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := ReadMonitor(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.RelativeTo("/etc/tlswright")
+	m := wholeMonitor(t)
 	if len(m.Targets) != 6 || m.Targets[0].Address != "www.example.com:443" || m.Defaults.Every != 6*time.Hour {
 		t.Fatalf("%+v", m)
 	}
