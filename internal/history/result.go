@@ -100,7 +100,7 @@ type filing struct {
 	silences []*incident.Silence
 	isRead   bool // silences were
 	notices  []incident.Notice
-	err      error // of what was read by the way
+	err      error            // of what was read by the way
 	shown    map[string]sight // certificates by fingerprint
 }
 
