@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlswright/tlswright/acmeclient"
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/dashboard"
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/monitor"
 	"github.com/tlswright/tlswright/internal/watch"
@@ -65,6 +66,7 @@ func (a *app) readMonitor(name string) (*monitorFile, error) {
 		return nil, cannotRun(err, "")
 	}
 	file.monitor.RelativeTo(dir)
+	file.link = dashboard.IncidentURL(&file.monitor.Dashboard)
 	return file, nil
 }
 

@@ -217,6 +217,26 @@ func (s *Site) URL() string {
 // IncidentURL is the address of an incident's page.
 func (s *Site) IncidentURL(id string) string { return s.URL() + link("/incident", "id", id) }
 
+// IncidentURL gives the addresses of incidents' pages at a dashboard that another process serves; nil where the settings do not
+// say how it is called.
+func IncidentURL(c *config.Dashboard) func(id string) string {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil || port == "0" {
+		return nil
+	}
+	if len(c.Names) > 0 {
+		host = c.Names[0]
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		return nil
+	}
+	base := "http://" + net.JoinHostPort(host, port)
+	if c.Certificate != "" {
+		base = "https://" + net.JoinHostPort(host, port)
+	}
+	return func(id string) string { return base + link("/incident", "id", id) }
+}
+
 // Options fills in what the site knows for the options of a dashboard.
 func (s *Site) Options(o Options) Options {
 	o.Names, o.Token, o.IsTLS, o.HasClients = s.Names, s.token, s.IsTLS(), s.c.ClientCA != ""

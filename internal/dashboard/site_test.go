@@ -148,3 +148,23 @@ func TestWhatOthersReachNeedsTLS(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestIncidentsOfAnotherProcessHaveAnAddress(t *testing.T) {
+	for _, c := range []struct {
+		d    config.Dashboard
+		want string
+	}{
+		{config.Dashboard{Listen: "127.0.0.1:9780"}, "http://127.0.0.1:9780/incident?id=x"},
+		{config.Dashboard{Listen: "0.0.0.0:443", Certificate: "c", Names: []string{"monitor.example"}}, "https://monitor.example:443/incident?id=x"},
+		{config.Dashboard{Listen: "[::1]:80"}, "http://[::1]:80/incident?id=x"},
+		{config.Dashboard{Listen: "0.0.0.0:443", Certificate: "c"}, ""}, {config.Dashboard{Listen: "127.0.0.1:0"}, ""}, {config.Dashboard{}, ""},
+	} {
+		got := ""
+		if link := IncidentURL(&c.d); link != nil {
+			got = link("x")
+		}
+		if got != c.want {
+			t.Errorf("%+v: %q, want %q", c.d, got, c.want)
+		}
+	}
+}
