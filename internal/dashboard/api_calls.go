@@ -201,7 +201,7 @@ func (c *call) apiIncident() (any, error) {
 		return nil, err
 	}
 	v := IncidentStory{IncidentView: newIncidentView(i), Texts: make(map[string]string)}
-	for _, t := range i.Affected() {
+	for _, t := range v.Affected {
 		v.Texts[t] = i.Targets[t].Text
 	}
 	told, err := c.s.o.Source.Notices(ctx, id)

@@ -121,11 +121,16 @@ type IncidentView struct {
 	Resolved     time.Time         `json:"resolved,omitzero"`
 	Acknowledged string            `json:"acknowledged_by,omitempty"`
 	Note         string            `json:"note,omitempty"`
-	Affected     []string          `json:"affected,omitempty"`
+	Affected     []string          `json:"affected,omitempty"` // the first thousand
+	Count        int               `json:"affected_count"`
 }
 
+// maxAffected is how many targets of an incident are listed.
+const maxAffected = 1000
+
 func newIncidentView(i *incident.Incident) IncidentView {
-	v := IncidentView{ID: i.ID, Kind: i.Key.Kind, Subject: i.Key.Subject, Title: i.Title, Severity: i.Severity, Worst: i.Worst, Open: i.IsOpen(), Opened: i.Opened, Resolved: i.Resolved, Affected: i.Affected()}
+	affected := i.Affected()
+	v := IncidentView{ID: i.ID, Kind: i.Key.Kind, Subject: i.Key.Subject, Title: i.Title, Severity: i.Severity, Worst: i.Worst, Open: i.IsOpen(), Opened: i.Opened, Resolved: i.Resolved, Affected: first(maxAffected, affected), Count: len(affected)}
 	if i.Acknowledged != nil {
 		v.Acknowledged, v.Note = i.Acknowledged.By, i.Acknowledged.Note
 	}
