@@ -145,7 +145,7 @@ func (c *call) apiChanges() (any, error) {
 }
 
 func newCertificateView(k history.Known) CertificateView {
-	return CertificateView{Certificate: k.Certificate, First: k.First, Last: k.Last, Where: append([]history.Where{}, k.Where...)}
+	return CertificateView{Certificate: k.Certificate, First: k.First, Last: k.Last, Where: append([]history.Where{}, k.Where[:min(len(k.Where), maxAffected)]...), Count: len(k.Where)}
 }
 
 func (c *call) apiCertificates() (any, error) {

@@ -105,7 +105,8 @@ type CertificateView struct {
 	watch.Certificate
 	First time.Time       `json:"first_seen"`
 	Last  time.Time       `json:"last_seen"`
-	Where []history.Where `json:"where"`
+	Where []history.Where `json:"where"` // the first thousand
+	Count int             `json:"where_count"`
 }
 
 // IncidentView is an incident.
@@ -125,7 +126,7 @@ type IncidentView struct {
 	Count        int               `json:"affected_count"`
 }
 
-// maxAffected is how many targets of an incident are listed.
+// maxAffected is how many targets of an incident, or places of a certificate, are listed.
 const maxAffected = 1000
 
 func newIncidentView(i *incident.Incident) IncidentView {

@@ -84,6 +84,9 @@ func functions() template.FuncMap {
 
 		"whereabouts": whereabouts,
 
+		"places":  func(n int, list []history.Where) []history.Where { return list[:min(n, len(list))] },
+		"unshown": func(n int, list []history.Where) int { return max(0, len(list)-n) },
+
 		"leaves": leaves,
 		"hidden": func(o *watch.Observation) int { return len(o.Leaves) - len(leaves(o)) },
 		"count":  func(n uint64) int { return int(min(n, math.MaxInt32)) },
