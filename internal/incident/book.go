@@ -90,12 +90,17 @@ func (b *Book) Spread(now time.Time, target string, i *Incident) (n Notice, ok b
 func (b *Book) Forget(now time.Time, target string) (notices []Notice, changed []*Incident) {
 	for _, key := range sortedKeys(b.Open) {
 		i := b.Open[key]
-		if i.Targets[target] == nil {
+		s := i.Targets[target]
+		if s == nil {
 			continue
 		}
 		delete(i.Targets, target)
 		notices = append(notices, b.settle(now, i, Finding{})...)
 		changed = append(changed, i)
+		if !i.IsOpen() && s.Active { // it is a part of what it was
+			s.Active, s.Until = false, now
+			i.Targets[target] = s
+		}
 	}
 	return notices, changed
 }

@@ -142,7 +142,29 @@ func TestAForgottenTargetEndsItsIncidents(t *testing.T) {
 	n, _ := b.Forget(start.Add(1), "a")
 	check(t, "one of two", n, "")
 	n, _ = b.Forget(start.Add(2), "b")
+	i := b.Open[Key{"expiry", "cert"}]
+	if i != nil {
+		t.Error("it is open")
+	}
 	check(t, "the other", n, "resolved warning x0")
+	if n, changed := b.Forget(start.Add(3), "b"); len(n)+len(changed) != 0 {
+		t.Errorf("forgotten again: %v", n)
+	}
+}
+
+func TestWhereItWasIsRememberedOfWhatIsForgotten(t *testing.T) {
+	b := newBook()
+	observe(b, 0, "a", expiry(Warning, "30d"))
+	observe(b, 0, "b", expiry(Warning, "30d"))
+	i := b.Open[Key{"expiry", "cert"}]
+	b.Forget(start.Add(1), "a")
+	if i.Targets["a"] != nil {
+		t.Error("an incident that goes on has a target that is gone")
+	}
+	b.Forget(start.Add(2), "b")
+	if s := i.Targets["b"]; s == nil || s.Active || s.Until.IsZero() {
+		t.Errorf("of the last one it says %+v", s)
+	}
 }
 
 func TestWhateverHappens(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -173,5 +174,34 @@ func TestOneAddressThatIsDown(t *testing.T) {
 	open, _, err := l.h.Incidents(t.Context(), history.IncidentQuery{Open: true})
 	if err != nil || len(open) != 1 || open[0].Title != "an address of web cannot be looked at" {
 		t.Errorf("open are %+v, %v", open, err)
+	}
+}
+
+// Whatever is told stands in the log, too: what a look brings about, what time does, and what a changed file does.
+func TestWhatIsToldIsLogged(t *testing.T) {
+	l := newLab(t)
+	l.c.Escalate = map[string]time.Duration{"critical": time.Hour}
+	l.watched("web", "127.0.0.1:1").Policy.Patience = 1
+	l.watched("other", "127.0.0.1:1").Policy.Patience = 100
+	var log strings.Builder
+	e, err := New(l.c, Options{History: l.h, Now: func() time.Time { return l.now }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.e = e
+	l.check(0)
+	l.now = l.now.Add(2 * time.Hour)
+	if err := l.e.AfterCheck(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := *l.c
+	c.Targets = c.Targets[1:]
+	if err := l.e.Reload(t.Context(), &c); err != nil {
+		t.Fatal(err)
+	}
+	for _, event := range []string{"opened", "escalated", "resolved"} {
+		if strings.Count(log.String(), "event="+event) != 1 {
+			t.Errorf("%s is not in the log, once:\n%s", event, log.String())
+		}
 	}
 }

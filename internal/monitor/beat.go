@@ -25,7 +25,8 @@ const (
 
 // tick lets time have its consequences: escalations, silences that are over, and the sign of life.
 func (e *Engine) tick(ctx context.Context) error {
-	_, err := e.o.History.Tick(ctx, e.o.Now(), e.c.Load().rules)
+	notices, err := e.o.History.Tick(ctx, e.o.Now(), e.c.Load().rules)
+	e.logNotices(notices)
 	beat := e.c.Load().config.Beat
 	if beat.URL == "" {
 		return err

@@ -190,7 +190,8 @@ func (e *Engine) channelState(ctx context.Context, now time.Time, name string, t
 		findings = []incident.Finding{{Key: incident.Key{Kind: KindChannel, Subject: name}, Severity: incident.Critical,
 			Title: "the channel " + name + " does not work", Text: trouble.Error()}}
 	}
-	_, err := e.o.History.Report(ctx, now, "channel "+name, findings, e.c.Load().rules)
+	notices, err := e.o.History.Report(ctx, now, "channel "+name, findings, e.c.Load().rules)
+	e.logNotices(notices)
 	return err
 }
 

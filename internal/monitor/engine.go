@@ -175,9 +175,11 @@ func (e *Engine) Synchronize(ctx context.Context) error {
 		return err
 	}
 	for _, name := range append(gone, stray...) {
-		if _, err := e.o.History.Forget(ctx, e.o.Now(), name, s.rules); err != nil {
+		notices, err := e.o.History.Forget(ctx, e.o.Now(), name, s.rules)
+		if err != nil {
 			return err
 		}
+		e.logNotices(notices)
 	}
 	return nil
 }

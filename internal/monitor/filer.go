@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tlswright/tlswright/internal/history"
+	"github.com/tlswright/tlswright/internal/incident"
 )
 
 // filer puts results into the history, several in one transaction where they come thick.
@@ -75,9 +76,14 @@ func (e *Engine) file(ctx context.Context, results []history.Result) error {
 			e.o.Looked(results[i].Target, results[i].Verdict, results[i].Took)
 		}
 	}
+	e.logNotices(notices)
+	return nil
+}
+
+// logNotices tells what is told, wherever it comes from.
+func (e *Engine) logNotices(notices []incident.Notice) {
 	for i := range notices {
 		n := &notices[i]
 		e.o.Log.Info("incident", "event", string(n.Event), "severity", n.Severity.String(), "incident", n.Incident, "title", n.Title, "text", n.Text, "affected", n.Affected)
 	}
-	return nil
 }

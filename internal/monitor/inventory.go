@@ -140,7 +140,9 @@ func (i *inventory) tell(ctx context.Context, ca *CA, now time.Time, trouble err
 		findings = []incident.Finding{{Key: incident.Key{Kind: KindInventory, Subject: ca.Name}, Severity: incident.Warning, Seen: 3,
 			Title: "the records of the CA " + ca.Name + " cannot be read", Text: pki.Printable(trouble.Error())}}
 	}
-	if _, err := i.e.o.History.Report(ctx, now, "inventory "+ca.Name, findings, i.e.c.Load().rules); err != nil && ctx.Err() == nil {
+	notices, err := i.e.o.History.Report(ctx, now, "inventory "+ca.Name, findings, i.e.c.Load().rules)
+	i.e.logNotices(notices)
+	if err != nil && ctx.Err() == nil {
 		i.e.o.Log.Warn("what became of the records of a CA could not be kept", "error", err.Error())
 	}
 }
