@@ -13,6 +13,7 @@ type Chain struct {
 	Seen    []wire.Version `json:"seen,omitempty"`   // versions in which it was served
 	Sent    []Certificate  `json:"sent,omitempty"`   // as they came, leaf first
 	Path    []string       `json:"path,omitempty"`   // fingerprints of the path that was judged, leaf first, root included
+	Unsent  []Certificate  `json:"-"`                // those of Path that were not sent, as its root
 	Checks  []CertCheck    `json:"checks,omitempty"` // the seven checks of certificate verification
 	Trust   []StoreTrust   `json:"trust,omitempty"`  // by store
 	// Trusted: a store of those in Trust leads to a root, apart from name and dates.

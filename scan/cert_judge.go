@@ -222,6 +222,11 @@ func (j *judge) judgeAnew(ctx context.Context, q chainQuestion) *judgedChain {
 	if !j.quick || !j.trustQuickly(&q, c) {
 		j.judgeTrust(ctx, q, c)
 	}
+	for _, p := range c.path {
+		if k := j.certs.of(p.Raw); !slices.ContainsFunc(c.certs, func(sent *knownCert) bool { return sent.sum == k.sum }) {
+			f.Unsent = append(f.Unsent, k.facts)
+		}
+	}
 	f.Staple = stapleFacts(q.sent.Staple, c, q.now)
 	j.judgeTimestamps(q, c)
 	if !j.quick {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/dashboard"
 	"github.com/tlswright/tlswright/internal/history"
+	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/monitor"
 	"github.com/tlswright/tlswright/internal/watch"
 	"github.com/tlswright/tlswright/pki"
@@ -132,7 +134,7 @@ func (a *app) openMonitor(ctx context.Context, file *monitorFile, looked func(st
 		return nil, errors.Join(err, os.RemoveAll(m.remove))
 	}
 	m.engine, err = monitor.New(file.monitor, monitor.Options{History: m.history, Now: a.now, Looked: looked, Log: log,
-		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate, LogTLS: a.logTLS}, CAs: a.monitorCAs, Renew: a.renewLive, Link: file.link, Record: file.monitor.Dashboard.Listen != "" && !file.monitor.Dashboard.NoRecords})
+		Look: monitor.LookOptions{Stores: stores, AllowPrivate: file.monitor.AllowPrivate, LogTLS: a.logTLS, Intermediates: a.ownIntermediates()}, CAs: a.monitorCAs, Renew: a.renewLive, Link: file.link, Record: file.monitor.Dashboard.Listen != "" && !file.monitor.Dashboard.NoRecords})
 	if err != nil {
 		return nil, errors.Join(a.monitorFailure(file, err), m.close())
 	}
@@ -172,4 +174,25 @@ func (a *app) renewLive(ctx context.Context, name string) error {
 		}
 	}
 	return nil
+}
+
+// ownIntermediates are those of the CA of the home, where there is one.
+func (a *app) ownIntermediates() []*x509.Certificate {
+	home, err := a.home()
+	if err != nil {
+		return nil
+	}
+	ca, err := keystore.ReadCA(home)
+	if err != nil {
+		return nil // most homes have none
+	}
+	list, err := ca.Intermediates()
+	if err != nil {
+		return nil
+	}
+	var all []*x509.Certificate
+	for _, i := range list {
+		all = append(all, i.Certificate)
+	}
+	return all
 }

@@ -72,11 +72,15 @@ func leafOf(c *grade.Chain) watch.Leaf {
 		l.Chain = append(l.Chain, cert)
 		known[cert.Fingerprint] = cert
 	}
+	for i := range c.Unsent {
+		cert := certificateOf(&c.Unsent[i])
+		known[cert.Fingerprint] = cert
+	}
 	for _, print := range c.Path {
 		if c.Trusted != grade.Yes {
 			break // it leads nowhere
 		}
-		if cert, ok := known[bare(print)]; ok { // a root that was not sent has no dates here; it outlives what is below it
+		if cert, ok := known[bare(print)]; ok {
 			l.Path = append(l.Path, cert)
 		}
 	}

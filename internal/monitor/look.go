@@ -29,9 +29,11 @@ type LookOptions struct {
 	PerHost  int          // connections to one address at a time; 0: 2
 	// AllowPrivate lets AIA, CRL and OCSP be fetched from private addresses.
 	AllowPrivate bool
-	LogTLS       func() (*tlsnet.Config, error) // whom to trust as the server of a CT log; nil: the system's roots
-	Now          func() time.Time
-	LookUp       func(ctx context.Context, host string) ([]netip.Addr, error) // nil: by the DNS
+	// Intermediates are known beforehand, as those of the own CA: that they are missing behind a leaf can be told.
+	Intermediates []*x509.Certificate
+	LogTLS        func() (*tlsnet.Config, error) // whom to trust as the server of a CT log; nil: the system's roots
+	Now           func() time.Time
+	LookUp        func(ctx context.Context, host string) ([]netip.Addr, error) // nil: by the DNS
 }
 
 // looker looks at targets. Scanners remember certificates that many servers share, so they are kept.
@@ -41,6 +43,7 @@ type looker struct {
 	// scanners by what they are set up with.
 	scanners map[string]*scan.Scanner
 	lists    map[string]*logList // of CT logs, by file
+	middle   intermediates
 }
 
 func newLooker(o LookOptions) *looker {
@@ -50,7 +53,11 @@ func newLooker(o LookOptions) *looker {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &looker{o: o, scanners: make(map[string]*scan.Scanner), lists: make(map[string]*logList)}
+	l := &looker{o: o, scanners: make(map[string]*scan.Scanner), lists: make(map[string]*logList)}
+	for _, c := range o.Intermediates {
+		l.middle.add(c)
+	}
+	return l
 }
 
 // maxScanners bounds how many sets of roots are kept at once.
@@ -175,7 +182,10 @@ func (l *looker) servers(ctx context.Context, s *spec, allKeys bool, before []*w
 	}
 	list := make([]*watch.Observation, 0, len(facts))
 	for _, f := range facts {
-		list = append(list, observed(s.Name, f))
+		o := observed(s.Name, f)
+		l.middle.note(f)
+		l.middle.complete(o, f)
+		list = append(list, o)
 	}
 	return list
 }
@@ -215,6 +225,7 @@ func (l *looker) grade(ctx context.Context, s *spec, quick []*watch.Observation)
 	worst := ""
 	for _, f := range facts {
 		full := observed(s.Name, f)
+		l.middle.complete(full, f)
 		if full.Outcome != watch.Answered {
 			continue
 		}

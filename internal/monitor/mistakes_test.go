@@ -41,6 +41,7 @@ func TestMistakesOfMonitors(t *testing.T) {
 		test func(*lab)
 	}{
 		{"1 only the leaf is looked at", anIntermediateEnds},
+		{"1 a root that nobody sends is not looked at", aRootEnds},
 		{"2 every certificate that is sent counts", anUnusedOneEnds},
 		{"3 one address of many", oneAddressOfMany},
 		{"4 the wrong name is asked for", theNameIsAskedFor},
@@ -200,6 +201,19 @@ func theNameIsAskedFor(l *lab) {
 	l.state(l.check(0), "by address", watch.OK, "")
 	if sni.Load() != "" {
 		l.Errorf("an address was sent as a name: %q", sni.Load())
+	}
+}
+
+// aRootEnds: nobody sends roots, and they end all the same.
+func aRootEnds(l *lab) {
+	root := l.make("Root", 20*day, true, nil, nil)
+	middle := l.make("Intermediate", 1000*day, true, root, nil)
+	l.watched("web", l.present(l.make("localhost", 60*day, false, middle, nil), middle).address)
+	l.trust(LookOptions{}, root)
+	all := l.check(0)
+	l.state(all, "web", watch.Warning, "the CA certificate CN=Root runs out")
+	if v := all["web"].Verdict; !v.Path.Equal(root.NotAfter) || !v.Sent.After(v.Path) {
+		l.Errorf("the path ends %v, the root %v", v.Path, root.NotAfter)
 	}
 }
 

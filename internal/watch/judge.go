@@ -271,7 +271,7 @@ func (j *judge) identity(l *Leaf) {
 // chain judges completeness and trust.
 func (j *judge) chain(l *Leaf) {
 	if l.Incomplete {
-		text := "the missing certificates cannot be had anywhere: no client can connect"
+		text := "the certificate does not say where they can be had: no client can connect that does not happen to know them"
 		if l.Repairable {
 			text = "browsers repair it by fetching what is missing; curl, Java and most programs cannot connect"
 		}
