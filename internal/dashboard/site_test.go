@@ -108,6 +108,9 @@ func TestASiteOverTLS(t *testing.T) {
 	if len(csrfOf(page)) != 64 {
 		t.Error("who shows a certificate gets no forms")
 	}
+	if strings.Contains(page, `action="/logout"`) {
+		t.Error("who shows a certificate can log out, to no effect")
+	}
 }
 
 func TestARenewedCertificateIsServed(t *testing.T) {

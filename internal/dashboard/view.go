@@ -30,6 +30,7 @@ type frame struct {
 	User    string // who may change things; "": nobody yet
 	CSRF    string
 	CanLog  bool // somebody can log in by a token
+	CanQuit bool // and who is here has
 	Files   map[string]string
 	HasCA   bool
 	Version string
@@ -39,7 +40,8 @@ type frame struct {
 // show writes a page.
 func (c *call) show(status int, view, nav, title string, data any) error {
 	f := frame{Title: title, Nav: nav, Here: c.URL.RequestURI(), Now: c.now, User: c.user.name, CSRF: c.s.sessions.csrf(c.user),
-		CanLog: c.s.o.Token != "" && c.s.o.Keeper != nil, HasCA: c.s.o.HasCA, Version: c.s.o.Version, Files: make(map[string]string), Data: data}
+		CanQuit: c.user.id != "" && !c.user.isAPI,
+		CanLog:  c.s.o.Token != "" && c.s.o.Keeper != nil, HasCA: c.s.o.HasCA, Version: c.s.o.Version, Files: make(map[string]string), Data: data}
 	for short, name := range map[string]string{"style": "dashboard.css", "script": "dashboard.js", "htmx": "htmx-4.0.1.min.js", "plot": "uplot-1.6.32.min.js", "plotStyle": "uplot-1.6.32.min.css", "icon": "icon.svg"} {
 		var err error
 		if f.Files[short], err = c.s.fromFile(name); err != nil {
