@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -88,5 +89,32 @@ func TestMetricsAreOnLoopbackUnlessToldOtherwise(t *testing.T) {
 	refusedMonitors(t, map[string]string{
 		"monitor:\n  targets: [a:443]\n  metrics: here":            `line 3, column 12: monitor.metrics: "here" is not an address with a port`,
 		"monitor:\n  targets: [a:443]\n  metrics: 'example.com:1'": "is not an address of this machine",
+	})
+}
+
+// TestJSONSaysTheSame: a file in JSON means what it means in YAML, with the same mistakes at their places.
+func TestJSONSaysTheSame(t *testing.T) {
+	m, err := ReadMonitor([]byte(`{"monitor": {"inventory": ["own"], "ct-logs": "logs.json", "ct-backlog": "all", "metrics": ":9465", "deploy": "12h", "targets": [
+		{"ct": ["example.com"], "issuers": ["X"]},
+		{"address": "a.example:443", "client-certificate": "c.pem", "client-key": "c.key", "files": ["/etc/a/*.pem"], "warning": "14d or 33%"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := ReadMonitor([]byte("monitor:\n  inventory: own\n  ct-logs: logs.json\n  ct-backlog: all\n  metrics: ':9465'\n  deploy: 12h\n  targets:\n    - ct: example.com\n      issuers: X\n" +
+		"    - address: a.example:443\n      client-certificate: c.pem\n      client-key: c.key\n      files: /etc/a/*.pem\n      warning: 14d or 33%\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, both := range []*Monitor{m, y} {
+		for i := range both.Targets {
+			both.Targets[i].Place = Place{}
+		}
+	}
+	if !reflect.DeepEqual(m, y) {
+		t.Errorf("JSON %+v, YAML %+v", m, y)
+	}
+	refusedMonitors(t, map[string]string{
+		"{\"monitor\": {\n  \"targets\": [\n    {\"ct\": [\"a.test\"]}]}}": "line 3, column 5: there are domains for CT logs",
+		"{\"monitor\": {\n  \"targets\": [{\"adress\": \"a:443\"}]}}":      `line 2, column 16: unknown key "adress"`,
 	})
 }

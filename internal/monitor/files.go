@@ -21,6 +21,7 @@ import (
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/crl"
 	"github.com/tlswright/tlswright/pki/jks"
+	"github.com/tlswright/tlswright/pki/ocsp"
 	"github.com/tlswright/tlswright/pki/pkcs12"
 	"github.com/tlswright/tlswright/scan"
 )
@@ -219,7 +220,21 @@ func readDER(o *watch.Observation, data []byte) ([][][]byte, error) {
 	if c := scan.Describe(data); c.Unreadable == "" || c.Subject != "" {
 		return [][][]byte{{data}}, nil
 	}
+	if r, err := ocsp.ParseResponse(data); err == nil {
+		return nil, readOCSP(o, r)
+	}
 	return nil, readCRL(o, data)
+}
+
+// readOCSP takes an answer that servers staple from a file.
+func readOCSP(o *watch.Observation, r *ocsp.Response) error {
+	if r.Status != ocsp.Successful {
+		return errors.New("it is an OCSP answer that tells nothing")
+	}
+	for _, one := range r.Singles[:min(len(r.Singles), maxCertificates)] {
+		o.Lists = append(o.Lists, watch.List{Issuer: fmt.Sprintf("the serial number %x", one.ID.Serial), Answer: one.Status.String(), ThisUpdate: one.ThisUpdate, NextUpdate: one.NextUpdate})
+	}
+	return nil
 }
 
 func readCRL(o *watch.Observation, der []byte) error {

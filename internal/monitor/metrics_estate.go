@@ -201,6 +201,9 @@ func (s *sheet) file(target string, o *watch.Observation) {
 		}
 	}
 	for i, l := range o.Lists[:min(len(o.Lists), maxChains)] {
+		if l.Answer != "" {
+			continue
+		}
 		list := []string{"target", target, "file", o.Place, "list_no", strconv.Itoa(i), "issuer", l.Issuer}
 		s.at(famListThis, l.ThisUpdate, list...)
 		s.at(famListNext, l.NextUpdate, list...)

@@ -3,6 +3,7 @@ package monitor
 import (
 	"bufio"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -30,6 +31,7 @@ import (
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/crl"
 	"github.com/tlswright/tlswright/pki/jks"
+	"github.com/tlswright/tlswright/pki/ocsp"
 	"github.com/tlswright/tlswright/pki/pkcs12"
 	"github.com/tlswright/tlswright/scan"
 )
@@ -405,8 +407,24 @@ func otherPlaces(l *lab) {
 	if err != nil {
 		l.Fatal(err)
 	}
+	staple := func(leaf *issued, left time.Duration, status ocsp.CertStatus) []byte {
+		id, err := ocsp.NewCertID(leaf.SerialNumber.Bytes(), root.Certificate, crypto.SHA1)
+		if err != nil {
+			l.Fatal(err)
+		}
+		one := ocsp.Single{ID: id, Status: status, ThisUpdate: l.now.Add(-time.Hour), NextUpdate: l.now.Add(left)}
+		if status == ocsp.Revoked {
+			one.RevokedAt = l.now.Add(-time.Hour)
+		}
+		der, err := ocsp.CreateResponse(ocsp.ResponseTemplate{Singles: []ocsp.Single{one}, ProducedAt: l.now.Add(-time.Hour)}, root.Certificate, root.key)
+		if err != nil {
+			l.Fatal(err)
+		}
+		return der
+	}
 	dir := l.TempDir()
 	for name, data := range map[string][]byte{
+		"h.ocsp": staple(leaf, 3*day, ocsp.Good), "i.ocsp": staple(leaf, -time.Minute, ocsp.Good), "j.ocsp": staple(leaf, 3*day, ocsp.Revoked),
 		"a.pem": text, "b.der": leaf.Raw, "c.p12": store, "d.jks": javaStore, "e.crl": list, "passwords": []byte("wrong\nsecret\n"),
 		"f.kube": []byte("users:\n- user:\n    client-certificate-data: " + base64.StdEncoding.EncodeToString(text) + "\n"), "g.txt": []byte("nothing"),
 	} {
@@ -415,7 +433,7 @@ func otherPlaces(l *lab) {
 		}
 	}
 	for name, want := range map[string]watch.State{"a.pem": watch.Critical, "b.der": watch.Critical, "c.p12": watch.Critical, "d.jks": watch.Critical, "e.crl": watch.Expired, "f.kube": watch.Critical,
-		"g.txt": watch.Error, "missing": watch.Error} {
+		"g.txt": watch.Error, "missing": watch.Error, "h.ocsp": watch.OK, "i.ocsp": watch.Expired, "j.ocsp": watch.Critical} {
 		l.c.Targets = append(l.c.Targets, config.Watched{Name: name, Files: []string{filepath.Join(dir, name)}, Passwords: filepath.Join(dir, "passwords")})
 		defer func() { l.state(l.results, name, want, "") }()
 	}

@@ -349,11 +349,18 @@ func (j *judge) client() {
 func (j *judge) lists(lists []List) {
 	for _, l := range lists {
 		rest := l.NextUpdate.Sub(j.now)
-		f := incident.Finding{Key: incident.Key{Kind: KindList, Subject: j.o.Place}, Title: "the CRL of " + l.Issuer + " runs out", Text: left(max(rest, 0)) + " are left"}
+		what := "the CRL of " + l.Issuer
+		if l.Answer != "" {
+			what = "the OCSP answer about " + l.Issuer
+		}
+		f := incident.Finding{Key: incident.Key{Kind: KindList, Subject: j.o.Place}, Title: what + " runs out", Text: left(max(rest, 0)) + " are left"}
+		if l.Answer == "revoked" || l.Answer == "unknown" {
+			j.add(Critical, incident.Finding{Key: incident.Key{Kind: KindStaple, Subject: j.o.Place}, Severity: incident.Critical, Title: what + " says " + l.Answer, Text: "in " + j.o.Place})
+		}
 		switch {
 		case l.NextUpdate.IsZero():
 		case rest <= 0:
-			f.Severity, f.Step, f.Title, f.Text = incident.Emergency, "0", "the CRL of "+l.Issuer+" has run out", "since "+l.NextUpdate.UTC().Format("2006-01-02 15:04 MST")
+			f.Severity, f.Step, f.Title, f.Text = incident.Emergency, "0", what+" has run out", "since "+l.NextUpdate.UTC().Format("2006-01-02 15:04 MST")
 			j.add(Expired, f)
 		case rest < l.NextUpdate.Sub(l.ThisUpdate)/10:
 			f.Severity, f.Step = incident.Critical, "critical"

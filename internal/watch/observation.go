@@ -91,9 +91,10 @@ type Staple struct {
 	NextUpdate time.Time `json:"next_update"` // zero: none said
 }
 
-// List is a CRL.
+// List is a CRL, or an OCSP answer that was put into a file.
 type List struct {
 	Issuer     string    `json:"issuer"`
+	Answer     string    `json:"answer,omitempty"` // what an OCSP answer says, "good", "revoked", "unknown"; Issuer is what it is about then
 	Number     string    `json:"number,omitempty"`
 	ThisUpdate time.Time `json:"this_update"`
 	NextUpdate time.Time `json:"next_update"`
