@@ -50,7 +50,7 @@ type Wanted struct {
 }
 
 // gradeAtOnce is how many new targets may be scanned in full by their first looks: such a scan is a hundred connections.
-const gradeAtOnce = 100
+const gradeAtOnce = 50
 
 // gradeFrom is when the first full scan of the n-th new target may be made: the same for the same name.
 func (w *Wanted) gradeFrom(n int) time.Time {

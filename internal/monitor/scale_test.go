@@ -426,7 +426,7 @@ func simulate(t *testing.T, address string, n int, days, step time.Duration) *si
 // A virtual clock moves through days of looks: every state, every incident and every message is the right one.
 func TestDaysOfManyTargets(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "history.db")
-	w := simulate(t, db, 300, 2*day, time.Hour)
+	w := simulate(t, db, 200, 36*time.Hour, time.Hour)
 	w.report(db)
 	w.ask()
 }
