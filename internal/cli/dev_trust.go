@@ -325,6 +325,9 @@ func (a *app) devUndo(cmd *cobra.Command, o *devFlags) error {
 	}
 	var worst *devStore
 	for _, d := range list {
+		if roots, err := d.Roots(cmd.Context()); d.NeedsRoot && err == nil && slices.ContainsFunc(roots, ca.Root.Equal) && !o.asJSON {
+			a.ui.notef("taking the root out of %s, by sudo: the store belongs to root", pki.Printable(d.Where()))
+		}
 		held, err := known.Remove(cmd.Context(), d.Store, a.now())
 		if err != nil {
 			d.fail(err)
@@ -336,6 +339,7 @@ func (a *app) devUndo(cmd *cobra.Command, o *devFlags) error {
 	}
 	if worst != nil || len(o.trust.kinds) > 0 {
 		if worst == nil {
+			a.ui.notef("the other stores and %s stay: --store was given", pki.Printable(ca.Dir))
 			return nil
 		}
 		return &failure{kind: kindFinding, text: worst.Program + " store " + worst.Where() + ": " + worst.problem,
