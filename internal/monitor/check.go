@@ -13,7 +13,7 @@ import (
 )
 
 // A check takes targets in bundles: a transaction for each of a thousand would take longer than looking.
-const checkBundle = 64
+const checkBundle = 256
 
 // Check looks at targets once, those of a list or (nil) all, whatever their time, and files what it sees. The results come
 // in the order in which the looks end, one after the other; when Check returns all of them are filed. The error names what
