@@ -115,6 +115,9 @@ func (i *inventory) readOne(ctx context.Context, ca *CA, now time.Time) error {
 	err = ca.Read(ctx, since, func(c Issuance) {
 		described := scan.Describe(c.DER)
 		row := history.Issued{Certificate: certificateOf(&described), CA: ca.Name, Profile: c.Profile, State: c.State, At: c.At, Revoked: c.Revoked}
+		if row.IsCA {
+			return // nobody serves it alone, so nobody would ever see it
+		}
 		if c.State == "on hold" {
 			held[row.Fingerprint] = true
 		}
