@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -170,6 +171,35 @@ func TestServersThatPushBackAreAskedAgain(t *testing.T) {
 				t.Errorf("%s, %d: %d groups; %d refused", name, every, len(f.Groups), refused.Load())
 			}
 		}
+	}
+}
+
+// A mail server that has no time at first says so (RFC 5321, Section 3.8), and is no server that is down.
+func TestBusyMailServersAreAskedAgain(t *testing.T) {
+	config := &tls.Config{Certificates: tlsIdentities(t, pkitest.P256)}
+	var connections atomic.Int32
+	s := relics.Start(t, func(nc net.Conn) {
+		defer nc.Close()
+		if connections.Add(1) <= 3 {
+			_, _ = nc.Write([]byte("421 too many connections, come back later\r\n"))
+			return
+		}
+		lines := bufio.NewReader(nc)
+		for _, answer := range []string{"220 mx.lab.test\r\n", "250-mx.lab.test\r\n250 STARTTLS\r\n", "220 go ahead\r\n"} {
+			if _, err := nc.Write([]byte(answer)); err != nil || answer[:3] == "220" && answer[4:6] == "go" {
+				break
+			}
+			if _, err := lines.ReadString('\n'); err != nil {
+				return
+			}
+		}
+		c := tls.Server(nc, config)
+		_ = c.Handshake() // the scanner goes when it has seen enough
+		_, _ = c.Read(make([]byte, 1))
+	})
+	all, err := New(Options{Quick: true, Offline: true, Concurrency: 1}).Scan(t.Context(), Target{Host: "127.0.0.1", Port: s.Port, StartTLS: "smtp"})
+	if err != nil || len(all) != 1 || len(all[0].Chains) == 0 {
+		t.Errorf("%+v, %v, after %d connections", all, err, connections.Load())
 	}
 }
 

@@ -68,7 +68,7 @@ const (
 )
 
 // dial connects and goes over to TLS by STARTTLS where that is due. It waits for the pace and for a place, and where a
-// server that has answered before refuses, it tries again, later and with fewer connections at once.
+// server that has answered before refuses, or says that it is busy, it tries again, later and with fewer connections at once.
 func (h *host) dial(ctx context.Context) (*link, error) {
 	backOff := firstBackOff
 	for try := 1; ; try++ {
@@ -79,7 +79,7 @@ func (h *host) dial(ctx context.Context) (*link, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if try == dialTries || !h.seen.hasAnswered() || !pushesBack(err) {
+		if try == dialTries || !pushesBack(err) || !h.seen.hasAnswered() && !isBusy(err) {
 			return nil, err
 		}
 		h.door.slow()
@@ -98,6 +98,12 @@ func pushesBack(err error) bool {
 	}
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) ||
 		errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EMFILE)
+}
+
+// isBusy reports whether the server itself has said that it is to be asked again later.
+func isBusy(err error) bool {
+	var upgrade *starttls.Error
+	return errors.As(err, &upgrade) && upgrade.IsTemporary()
 }
 
 func (h *host) dialOnce(ctx context.Context) (*link, error) {

@@ -52,6 +52,16 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// IsTemporary reports whether the server has said that it will have time later: a greeting with code 421 of SMTP (RFC 5321,
+// Section 3.8) and FTP, or 400 of NNTP (RFC 3977, Section 5.1).
+func (e *Error) IsTemporary() bool {
+	busy := "421"
+	if e.Protocol == NNTP {
+		busy = "400"
+	}
+	return e.Kind == Refused && e.Step == "greeting" && strings.HasPrefix(e.Answer, busy)
+}
+
 func (e *Error) place() string {
 	switch {
 	case e.Step == "greeting" && e.Line > 1:

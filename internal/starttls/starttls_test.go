@@ -275,3 +275,26 @@ func FuzzNegotiate(f *testing.F) {
 		}
 	})
 }
+
+// TestBusyServersAreAskedAgainLater tells a server that is busy from one that will say the same tomorrow.
+func TestBusyServersAreAskedAgainLater(t *testing.T) {
+	for _, c := range []struct {
+		protocol Protocol
+		answers  []string
+		want     bool
+	}{
+		{SMTP, []string{"421 too many connections\r\n"}, true},
+		{FTP, []string{"421 there are too many connections\r\n"}, true},
+		{NNTP, []string{"400 idle timeout\r\n"}, true},
+		{SMTP, []string{"554 no SMTP service here\r\n"}, false},
+		{SMTP, []string{"220 mx\r\n", "421 later\r\n"}, false}, // there was a place
+		{NNTP, []string{"502 not for you\r\n"}, false},
+		{POP3, []string{"-ERR 421\r\n"}, false},
+	} {
+		_, err := Negotiate(newServer(c.answers...), c.protocol, "me")
+		var e *Error
+		if !errors.As(err, &e) || e.IsTemporary() != c.want {
+			t.Errorf("%v %q: %v, want %v", c.protocol, c.answers, err, c.want)
+		}
+	}
+}
