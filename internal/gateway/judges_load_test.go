@@ -67,7 +67,12 @@ func serialServed(c *http.Client) (string, error) {
 	return fmt.Sprintf("%x", resp.TLS.PeerCertificates[0].SerialNumber), nil
 }
 
-// steadily asks at a rate until ctx ends, each time the next of the clients, and counts.
+// maxAsked is how many requests wait for their answers at a time: what a machine cannot do is not to pile up until the clients'
+// patience ends, which would say nothing of the gateway.
+const maxAsked = 64
+
+// steadily asks at a rate, or as fast as the machine can where that is less, until ctx ends, each time the next of the clients,
+// and counts.
 func steadily(ctx context.Context, clients []*http.Client, perSecond int) (asked *atomic.Int64, failed func() []error) {
 	asked = new(atomic.Int64)
 	var mu sync.Mutex
@@ -76,14 +81,17 @@ func steadily(ctx context.Context, clients []*http.Client, perSecond int) (asked
 	wg.Go(func() {
 		tick := time.NewTicker(time.Second / time.Duration(perSecond))
 		defer tick.Stop()
+		slots := make(chan struct{}, maxAsked)
 		for i := 0; ; i++ {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
+			slots <- struct{}{}
 			c := clients[i%len(clients)]
 			wg.Go(func() {
+				defer func() { <-slots }()
 				if _, err := serialServed(c); err != nil {
 					mu.Lock()
 					errs = append(errs, err)
