@@ -194,6 +194,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add([]byte(`{"format":1,"files":[{"name":"root.pem","size":2,"sha256":"8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4","mode":420}]}`), "ca/root.pem", []byte("hi"))
 	f.Add([]byte(`{"format":1,"files":[{"name":"../x","size":2}]}`), "ca/../x", []byte("hi"))
 	f.Add([]byte(`{"format":1,"files":[{"name":"ca.db","size":-1}]}`), "ca/ca.db", []byte(nil))
+	f.Add([]byte(`{"format":1,"files":[{"name":"ca.d/","size":2}]}`), "ca/ca.d/", []byte("hi"))
 	f.Fuzz(func(t *testing.T, manifest []byte, name string, content []byte) {
 		var b bytes.Buffer
 		zip := gzip.NewWriter(&b)
@@ -202,8 +203,8 @@ func FuzzUnpack(f *testing.F) {
 			name    string
 			content []byte
 		}{{manifestFile, manifest}, {name, content}} {
-			if err := archive.WriteHeader(&tar.Header{Name: file.name, Size: int64(len(file.content)), Mode: 0o600}); err != nil {
-				return
+			if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: file.name, Size: int64(len(file.content)), Mode: 0o600}); err != nil {
+				return // no archive has such a name
 			}
 			if _, err := archive.Write(file.content); err != nil {
 				t.Fatal(err)
