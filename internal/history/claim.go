@@ -51,16 +51,26 @@ func (c *change) due(next, held, limit string) string {
 // Take hands targets that one holder holds over to another, and reads what is known of them. Those that the first one
 // does not hold any more are left out: whoever asks a second time gets nothing.
 func (h *History) Take(ctx context.Context, from, to string, until time.Time, names []string) ([]Due, error) {
+	return h.seize(ctx, to, until, names, "holder = $3", from)
+}
+
+// ForceAll takes targets whatever their time, but for those that do not exist or that somebody looks at just now.
+func (h *History) ForceAll(ctx context.Context, now, until time.Time, holder string, names []string) ([]Due, error) {
+	return h.seize(ctx, holder, until, names, "held_until <= $3", millis(now))
+}
+
+// seize holds the targets that fulfil a condition on $3, and reads what is known of them.
+func (h *History) seize(ctx context.Context, holder string, until time.Time, names []string, condition string, value any) ([]Due, error) {
 	var due []Due
 	err := h.update(ctx, func(c *change) error {
 		due = nil
-		for part := range slices.Chunk(slices.Sorted(slices.Values(names)), together) {
+		for part := range slices.Chunk(slices.Sorted(slices.Values(names)), together) { // in one order, so that nodes do not lock each other out
 			list, args := marks(part, 4)
 			err := each(ctx, c, func(scan func(...any) error) error {
 				t, err := scanTarget(scan)
 				due = append(due, Due{Target: t})
 				return err
-			}, `UPDATE targets SET held_until = $1, holder = $2 WHERE holder = $3 AND name IN (`+list+`) RETURNING `+targetColumns, append([]any{millis(until), to, from}, args...)...)
+			}, `UPDATE targets SET held_until = $1, holder = $2 WHERE `+condition+` AND name IN (`+list+`) RETURNING `+targetColumns, append([]any{millis(until), holder, value}, args...)...)
 			if err != nil {
 				return err
 			}
@@ -68,7 +78,7 @@ func (h *History) Take(ctx context.Context, from, to string, until time.Time, na
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("take targets over: %w", err)
+		return nil, fmt.Errorf("claim targets: %w", err)
 	}
 	return due, h.fillBefore(ctx, due)
 }

@@ -189,30 +189,6 @@ func (h *History) Force(ctx context.Context, now, until time.Time, holder, name 
 	return due[0], nil
 }
 
-// ForceAll takes targets whatever their time, but for those that do not exist or that somebody looks at just now.
-func (h *History) ForceAll(ctx context.Context, now, until time.Time, holder string, names []string) ([]Due, error) {
-	var due []Due
-	err := h.update(ctx, func(c *change) error {
-		due = nil
-		for part := range slices.Chunk(slices.Sorted(slices.Values(names)), together) {
-			list, args := marks(part, 4)
-			err := each(ctx, c, func(scan func(...any) error) error {
-				t, err := scanTarget(scan)
-				due = append(due, Due{Target: t})
-				return err
-			}, `UPDATE targets SET held_until = $1, holder = $2 WHERE held_until <= $3 AND name IN (`+list+`) RETURNING `+targetColumns, append([]any{millis(until), holder, millis(now)}, args...)...)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("claim targets: %w", err)
-	}
-	return due, h.fillBefore(ctx, due)
-}
-
 // fillBefore reads what places showed last.
 func (h *History) fillBefore(ctx context.Context, due []Due) error {
 	index, names := make(map[string]int, len(due)), make([]string, len(due))
