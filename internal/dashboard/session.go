@@ -55,6 +55,7 @@ type sessions struct {
 
 	mu    sync.Mutex
 	ended map[string]time.Time // by id: when it would have ended by itself
+	cut   time.Time            // sessions that would end by themselves until then are over, all of them
 	wrong time.Time            // when a wrong token was told last
 }
 
@@ -122,20 +123,25 @@ func (s *sessions) read(now time.Time, cookie string) user {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, isOver := s.ended[parts[1]]; isOver {
+	if _, isOver := s.ended[parts[1]]; isOver || until <= s.cut.Unix() {
 		return user{}
 	}
 	return user{name: string(name), id: parts[1]}
 }
 
-// end ends a session before its time, here; other nodes learn it when its time has come.
+// end ends a session before its time, here; other nodes learn it when its time has come. Where more are ended than can be
+// remembered, all are: an ended one must not count again.
 func (s *sessions) end(now time.Time, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for old, until := range s.ended {
-		if now.After(until) || len(s.ended) >= maxEnded {
+		if now.After(until) {
 			delete(s.ended, old)
 		}
+	}
+	if len(s.ended) >= maxEnded {
+		clear(s.ended)
+		s.cut = now.Add(sessionFor)
 	}
 	s.ended[id] = now.Add(sessionFor)
 }
