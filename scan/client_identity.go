@@ -8,7 +8,8 @@ import (
 	"github.com/tlswright/tlswright/wire"
 )
 
-// Identity is a client certificate with its key, for servers that let nobody in without.
+// Identity is a client certificate with its key, for servers that let nobody in without one (RFC 8446, Section 4.4.2; RFC 5246,
+// Section 7.4.6). Where the server takes none of the signatures that the key can make, no certificate is shown.
 type Identity struct {
 	Chain [][]byte      // DER, leaf first
 	Key   crypto.Signer // of the leaf; it may live anywhere
