@@ -12,10 +12,10 @@ TESTFLAGS += -count=1 -p 4
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz bogo interop accept soak cover peers generate
+.PHONY: help run test check bench bench-compare fuzz bogo interop accept soak cover peers generate dist
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run tlswright from source (ARGS="connect example.org"; without ARGS: the tour)
 	$(GO) run ./cmd/tlswright $(ARGS)
@@ -27,7 +27,7 @@ peers: ## install the programs that the tests talk to (Debian, root), or say whi
 test: peers ## every test, real peers included
 	$(GO) test $(TESTFLAGS) ./...
 
-check: peers ## every other gate: format, vet, staticcheck, house rules, race, freshness, short fuzz, vulnerabilities
+check: peers ## every other gate: format, vet, other systems, staticcheck, house rules, licences, race, freshness, short fuzz, vulnerabilities
 	@scripts/check.sh
 
 interop: peers ## the table of handshakes with OpenSSL, GnuTLS, crypto/tls, curl and nginx, in full
@@ -40,12 +40,16 @@ bogo: ## BoringSSL's test suite, Debian's copy of it (BORINGSSL=path takes anoth
 fuzz: ## fuzz every target for FUZZTIME (10s) each
 	@scripts/fuzz.sh -each $(FUZZTIME)
 
-bench: ## measurements, side by side with crypto/tls in one run (BENCHFLAGS="-run bulk -rounds 9")
-	$(GO) run ./bench $(BENCHFLAGS)
+bench: ## measurements, side by side with crypto/tls in one run, into docs/performance.md (BENCHFLAGS="-run bulk -rounds 9")
+	$(GO) run ./bench $(or $(BENCHFLAGS),-run '13_|12_|idle' -o docs/performance.md)
+
+bench-compare: ## measurements of BASE and of this tree in turns (BASE=main RUN=handshake)
+	@scripts/bench-compare.sh "$(BASE)" "$(RUN)"
 
 accept: peers ## what each milestone must show, whole: a fresh clone, big files, many clients, a million hostile flights
 	@scripts/peers.sh accept
 	@scripts/accept.sh
+	@scripts/accept-deb.sh
 	TLSWRIGHT_ACCEPT=1 $(GO) test -count=1 -timeout 60m -v -run 'Accept|RandomFlights' ./...
 
 soak: ## over five minutes: every fuzz target for half a minute
@@ -55,6 +59,9 @@ cover: ## coverage of all packages by all tests
 	@mkdir -p .tools
 	$(GO) test $(TESTFLAGS) -coverpkg=./... -coverprofile=.tools/cover.out ./...
 	$(GO) tool cover -func=.tools/cover.out | tail -1
+
+dist: ## the packages of a release: archives, deb, rpm, SBOMs, checksums (PLATFORMS="linux/amd64")
+	@scripts/dist.sh $(PLATFORMS)
 
 generate: ## rewrite what is generated from tables
 	$(GO) generate ./...

@@ -134,7 +134,7 @@ func (c *Client) accountKey() (crypto.Signer, error) {
 	return key, keystore.WriteKey(path, key)
 }
 
-// Show asks the server about the account.
+// Show asks the server about the account. Without one it is an error.
 func (c *Client) Show(ctx context.Context) (Account, error) {
 	kept, err := c.needAccount()
 	if err != nil {
@@ -156,7 +156,7 @@ func (c *Client) needAccount() (*acme.Account, error) {
 	return kept, err
 }
 
-// UpdateContact tells the server whom to write to.
+// UpdateContact tells the server whom to write to, in the place of those it knew: mailto: URLs.
 func (c *Client) UpdateContact(ctx context.Context, contact []string) error {
 	kept, err := c.needAccount()
 	if err != nil {

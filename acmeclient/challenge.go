@@ -25,13 +25,13 @@ const (
 	Manual     = "manual"     // dns-01 by a person
 )
 
-// Ways lists them.
+// Ways lists the ways to answer a challenge, as [Challenge].Way takes them.
 func Ways() []string { return []string{Standalone, TLSALPN, Webroot, DNSHook, RFC2136, Manual} }
 
 // Challenge says how control of the names is proven. It is kept for renewals, so it holds no secret: the key of RFC 2136
 // is in a file of its own.
 type Challenge struct {
-	Way     string `json:"way"`
+	Way     string `json:"way"`                // one of [Ways]
 	Listen  string `json:"listen,omitempty"`   // standalone and tls-alpn: address to listen on; "": port 80 or 443
 	Webroot string `json:"webroot,omitempty"`  // webroot: the folder
 	Hook    string `json:"hook,omitempty"`     // dns-hook: the program

@@ -3,6 +3,8 @@ package acmeclient
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -18,12 +20,13 @@ import (
 
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Options say whom to ask, and how.
 type Options struct {
 	Server string // URL of the ACME directory
-	// Transport makes the requests; it decides which certificate of the server is trusted.
+	// Transport makes the requests; it decides which certificate of the server is trusted. Nil: that of net/http.
 	Transport http.RoundTripper
 	UserAgent string
 	Now       func() time.Time // nil: time.Now
@@ -43,7 +46,7 @@ type Client struct {
 	protocol *acme.Client
 }
 
-// New makes a client.
+// New makes a client. Nothing is asked and nothing made yet: the account comes with the first order, or by [Client.Register].
 func New(t *Tree, o Options) *Client {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -75,7 +78,9 @@ type Request struct {
 	replaces *x509.Certificate
 }
 
-// Obtain gets a certificate and files it; what was there under the name stays in the archive.
+// Obtain gets a certificate and files it; what was there under the name stays in the archive. It makes an account where there
+// is none, proves control of each name, and returns when all is on disk, minutes later where a DNS has to follow. The error is
+// or wraps a [*ServerError] where the server refused. With a [*HookError] the certificate is there, and is returned.
 func (c *Client) Obtain(ctx context.Context, r Request) (*Certificate, error) {
 	if r.Name == "" {
 		r.Name = NameFor(r.Names)
@@ -227,7 +232,7 @@ func (c *Client) order(ctx context.Context, account *acme.Account, r *Request, k
 	if err != nil {
 		return nil, err
 	}
-	csr, err := x509.ParseCertificateRequest(der)
+	csr, err := cert.ParseRequest(der)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +272,7 @@ func (c *Client) prefer(offered []acme.Certificate, name string) ([][]byte, erro
 			first = chain
 		}
 		for j, der := range chain {
-			x, err := x509.ParseCertificate(der)
+			x, err := cert.ParseX509(der)
 			if err != nil {
 				return nil, fmt.Errorf("the chain that came cannot be read: %w", err)
 			}
@@ -296,7 +301,7 @@ func fits(chain [][]byte, key crypto.Signer, names []string) error {
 	if len(chain) == 0 {
 		return errors.New("the server sent an empty chain")
 	}
-	leaf, err := x509.ParseCertificate(chain[0])
+	leaf, err := cert.ParseX509(chain[0])
 	if err != nil {
 		return fmt.Errorf("the certificate that came cannot be read: %w", err)
 	}
@@ -311,7 +316,10 @@ func fits(chain [][]byte, key crypto.Signer, names []string) error {
 	return nil
 }
 
-// Revoke revokes the newest certificate of a name, by its own key, so that no account is needed.
+// Revoke revokes the newest certificate of a name, by its own key, so that no account is needed but for keys that sign no
+// requests (see [Client.RevokeCertificate]). reason is a number of
+// RFC 5280, Section 5.3.1: 0 is unspecified, 1 keyCompromise, 4 superseded, 5 cessationOfOperation. The error is a
+// [*ServerError], or wraps [ErrNotFound].
 func (c *Client) Revoke(ctx context.Context, name string, reason int) error {
 	found, err := c.tree.Find(name)
 	if err != nil {
@@ -327,20 +335,30 @@ func (c *Client) Revoke(ctx context.Context, name string, reason int) error {
 	return c.RevokeCertificate(ctx, found.Chain[0], key, reason)
 }
 
-// RevokeCertificate revokes a certificate, DER: by its key, or, with key nil, by the account.
+// RevokeCertificate revokes a certificate, DER: by its key, or, with key nil, by the account. Keys other than RSA and ECDSA sign no
+// requests of ACME here, and leave it to the account, too.
 func (c *Client) RevokeCertificate(ctx context.Context, der []byte, key crypto.Signer, reason int) error {
-	leaf, err := x509.ParseCertificate(der)
+	leaf, err := cert.ParseX509(der)
 	if err != nil {
 		return err
 	}
 	account := &acme.Account{}
-	if key == nil {
+	if key == nil || !signsRequests(key.Public()) {
 		if account, err = c.needAccount(); err != nil {
 			return err
 		}
 		key = account.PrivateKey
 	}
 	return explain("revoke the certificate", c.protocol.RevokeCertificate(ctx, *account, leaf, key, reason))
+}
+
+// signsRequests reports whether keys of this kind sign ACME's requests: those that the library knows.
+func signsRequests(key crypto.PublicKey) bool {
+	switch key.(type) {
+	case *rsa.PublicKey, *ecdsa.PublicKey:
+		return true
+	}
+	return false
 }
 
 // hold keeps other processes from working on the same certificate.

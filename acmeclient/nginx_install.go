@@ -3,7 +3,6 @@ package acmeclient
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Nginx says how the nginx of this machine is reached. It is kept for renewals.
@@ -256,7 +256,7 @@ func (n *nginxRunner) plan(ctx context.Context, t *Tree, c *Certificate) (*nginx
 	if strings.ContainsAny(live, "$\n\r") {
 		return nil, &InstallError{Text: "nginx cannot be told of a folder with such a name: " + pki.Printable(live)}
 	}
-	leaf, err := x509.ParseCertificate(c.Chain[0])
+	leaf, err := cert.ParseX509(c.Chain[0])
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/internal/order"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // RenewOptions say which certificates are renewed, and how.
@@ -85,7 +86,7 @@ func (t *Tree) Renew(ctx context.Context, o RenewOptions) ([]Renewed, error) {
 			continue
 		}
 		r := Renewed{Name: c.Name}
-		leaf, err := x509.ParseCertificate(c.Chain[0])
+		leaf, err := cert.ParseX509(c.Chain[0])
 		if err != nil {
 			r.Err = err
 			results = append(results, r)

@@ -68,7 +68,7 @@ type Certificate struct {
 type Renewal struct {
 	Server     string    `json:"server"`
 	Names      []string  `json:"names"`
-	KeyType    string    `json:"key_type"`
+	KeyType    string    `json:"key_type"` // one of pki.KeyTypes; "": P-256
 	Profile    string    `json:"profile,omitempty"`
 	ReuseKey   bool      `json:"reuse_key,omitempty"`
 	StageKey   bool      `json:"stage_key,omitempty"` // keep a key for the next generation ready

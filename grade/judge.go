@@ -84,6 +84,13 @@ func (s *subject) finding(r *rule, h *hit) Finding {
 		}
 		f.Evidence = append(f.Evidence, shorten(pki.Printable(line)))
 	}
+	// Facts from a file may have a verdict and nothing that it rests on.
+	if f.Reason == "" {
+		f.Reason = r.title + "."
+	}
+	if len(f.Evidence) == 0 {
+		f.Evidence = []string{"none is on record"}
+	}
 	text, kind := r.fix, r.snippets
 	if h.fix != "" {
 		text = h.fix

@@ -13,7 +13,7 @@ var letters = [...]Letter{"A+", "A", "A-", "B", "C", "D", "E", "F", "M", "T"}
 // rank is a letter's place among the letters, 0 the best; -1 for the empty letter and for what is none.
 func (l Letter) rank() int { return slices.Index(letters[:], l) }
 
-// ParseLetter reads a grade as a person writes it: "A-", "b".
+// ParseLetter reads a grade as a person writes it: "A-", "b". The error lists the grades there are.
 func ParseLetter(s string) (Letter, error) {
 	l := Letter(strings.ToUpper(strings.TrimSpace(s)))
 	if l.rank() < 0 {

@@ -32,7 +32,7 @@ type Policy struct {
 	Groups   []string `json:"groups,omitempty"`
 	AnyGroup []string `json:"anyGroup,omitempty"` // of which at least one must be taken
 
-	CertificateTypes      []string `json:"certificateTypes,omitempty"`      // "rsa", "ecdsa", "ed25519"
+	CertificateTypes      []string `json:"certificateTypes,omitempty"`      // "rsa", "ecdsa", "ed25519", "mldsa"
 	CertificateCurves     []string `json:"certificateCurves,omitempty"`     // "secp256r1" or "prime256v1" or "P-256"
 	CertificateSignatures []string `json:"certificateSignatures,omitempty"` // "sha256WithRSAEncryption", "ecdsa-with-SHA256"
 	MinRSABits            int      `json:"minRSABits,omitempty"`
@@ -157,7 +157,7 @@ func (p *Policy) validateNames() error {
 	}
 	for _, name := range p.CertificateTypes {
 		if keyKind(name) == "" {
-			return fmt.Errorf("%.40q is no kind of key; there are rsa, ecdsa, ed25519, ed448 and dsa", name)
+			return fmt.Errorf("%.40q is no kind of key; there are rsa, ecdsa, ed25519, ed448, mldsa and dsa", name)
 		}
 	}
 	for _, name := range p.CertificateCurves {
@@ -310,6 +310,8 @@ func keyKind(name string) string {
 		return "ed448"
 	case n == "dsa", n == "dss":
 		return "dsa"
+	case strings.HasPrefix(n, "ml-dsa"), strings.HasPrefix(n, "mldsa"):
+		return "mldsa"
 	}
 	return ""
 }
@@ -320,6 +322,8 @@ func signatureKind(name string) string {
 	n := strings.ToLower(name)
 	if k := keyKind(n); k == "ed25519" || k == "ed448" {
 		return k
+	} else if k == "mldsa" {
+		return strings.ReplaceAll(n, "-", "")
 	}
 	algorithm := ""
 	for _, a := range []struct{ word, name string }{{"pss", "rsapss"}, {"ecdsa", "ecdsa"}, {"rsa", "rsa"}, {"dsa", "dsa"}, {"gost", "gost"}} {

@@ -220,7 +220,7 @@ func (v *verdict) certificate(c *Chain, leaf *Certificate) {
 	if kind == "rsa" && p.MinRSABits > 0 && leaf.KeyBits > 0 && leaf.KeyBits < p.MinRSABits {
 		v.fail("%s: an RSA key must have %d bits or more, not %d.", name, p.MinRSABits, leaf.KeyBits)
 	}
-	if kind != "rsa" && kind != "dsa" && p.MinECBits > 0 && leaf.KeyBits > 0 && leaf.KeyBits < p.MinECBits {
+	if kind != "rsa" && kind != "dsa" && kind != "mldsa" && p.MinECBits > 0 && leaf.KeyBits > 0 && leaf.KeyBits < p.MinECBits {
 		v.fail("%s: an elliptic key must have %d bits or more, not %d.", name, p.MinECBits, leaf.KeyBits)
 	}
 	if life := leaf.NotAfter.Sub(leaf.NotBefore); p.MaxLifetimeDays > 0 && !leaf.NotBefore.IsZero() && life > time.Duration(p.MaxLifetimeDays)*oneDay+time.Second {

@@ -138,6 +138,20 @@ func wrongResult(f *Facts, r *Result) string {
 	return ""
 }
 
+// TestBareVerdictsAreFindings: facts that somebody else wrote may have a verdict without a text and without evidence.
+func TestBareVerdictsAreFindings(t *testing.T) {
+	for _, id := range vulnerabilityIDs() {
+		for _, v := range []Verdict{Vulnerable, Potential} {
+			f := goodFacts()
+			found := f.Vulnerability(id)
+			found.Verdict, found.Text, found.Evidence = v, "", nil
+			if problem := wrongResult(f, Judge(f, Options{})); problem != "" {
+				t.Errorf("%s %s: %s", id, v, problem)
+			}
+		}
+	}
+}
+
 // TestMakingAServerWorseNeverMakesItsGradeBetter adds one fault at a time: whatever a rule with a cap fires for.
 func TestMakingAServerWorseNeverMakesItsGradeBetter(t *testing.T) {
 	o := Options{NoSnippets: true, Policies: []Policy{}}

@@ -75,13 +75,19 @@ func (p *pki) keep(pattern string, data []byte) (string, error) {
 // demanding issues a certificate that demands a stapled OCSP response (RFC 7633).
 func demanding(t testing.TB, p *pki, like *identity) *identity {
 	t.Helper()
+	return extended(t, p, like, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 3, 2, 1, 5}})
+}
+
+// extended issues a certificate like another one, with one extension more.
+func extended(t testing.TB, p *pki, like *identity, more pkix.Extension) *identity {
+	t.Helper()
 	old, err := x509.ParseCertificate(like.chain[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	next := *old
 	next.SerialNumber = new(big.Int).Add(old.SerialNumber, big.NewInt(1))
-	next.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 3, 2, 1, 5}}}
+	next.ExtraExtensions = []pkix.Extension{more}
 	der, err := x509.CreateCertificate(rand.Reader, &next, p.ca.Intermediate, like.key.Public(), p.ca.Key)
 	if err != nil {
 		t.Fatal(err)

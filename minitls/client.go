@@ -24,7 +24,8 @@ type Client struct {
 	server ed25519.PublicKey // trusted once the certificate is verified
 }
 
-// NewClient makes a client and the line that opens the conversation (steps 5 and 6).
+// NewClient makes a client and the line that opens the conversation (steps 5 and 6). The error says what the configuration
+// lacks.
 func NewClient(config ClientConfig) (*Client, []byte, error) {
 	if config.Root == nil || config.ServerName == "" {
 		return nil, nil, errors.New("a client needs the root it trusts and the name it looks for")

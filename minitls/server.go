@@ -23,7 +23,7 @@ type Server struct {
 	config ServerConfig
 }
 
-// NewServer makes a server for one connection.
+// NewServer makes a server for one connection. The error says what the configuration lacks.
 func NewServer(config ServerConfig) (*Server, error) {
 	if config.Certificate == nil || len(config.Key) != ed25519.PrivateKeySize {
 		return nil, errors.New("a server needs a certificate and its Ed25519 key")

@@ -100,7 +100,7 @@ func (a *Arrangement) build(heap []*x509.Certificate, leaf *x509.Certificate, ro
 
 // selfSigned takes any algorithm: nobody relies on a root's own signature.
 func selfSigned(c *x509.Certificate) bool {
-	return selfIssued(c) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+	return selfIssued(c) && cert.CheckSignature(c, c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 func filter(list []*x509.Certificate, keep func(*x509.Certificate) bool) []*x509.Certificate {

@@ -8,6 +8,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // maxBundle bounds a file of certificates, in bytes: some twenty times the root
@@ -23,7 +25,7 @@ func ParseCertificatesPEM(text []byte) ([]*x509.Certificate, error) {
 	}
 	certs := make([]*x509.Certificate, 0, len(ders))
 	for i, der := range ders {
-		c, err := x509.ParseCertificate(der)
+		c, err := cert.ParseX509(der)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %d: %w", i+1, err)
 		}
@@ -50,7 +52,7 @@ func CertificatesPEM(text []byte) ([][]byte, error) {
 		}
 	}
 	if len(ders) == 0 {
-		if _, err := x509.ParseCertificate(text); err == nil {
+		if _, err := cert.ParseX509(text); err == nil {
 			return nil, errors.New("the certificate is in DER form, not PEM")
 		}
 		if bytes.Contains(text, []byte("PRIVATE KEY")) {

@@ -3,7 +3,6 @@ package pki
 import (
 	"bytes"
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -12,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // maxCSR bounds a certificate request, in bytes of DER or PEM.
@@ -78,7 +79,7 @@ func CreateCSR(req CSRRequest, key crypto.Signer) ([]byte, error) {
 	if req.MustStaple {
 		t.ExtraExtensions = markers(&ProfileSpec{}, true)
 	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, t, key)
+	der, err := cert.CreateRequest(t, key)
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate request: %w", err)
 	}
@@ -101,7 +102,7 @@ func ParseCSR(data []byte) (*CSR, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := x509.ParseCertificateRequest(der)
+	r, err := cert.ParseRequest(der)
 	if err != nil {
 		return nil, fmt.Errorf("certificate request: %w", err)
 	}
@@ -112,9 +113,9 @@ func ParseCSR(data []byte) (*CSR, error) {
 		return nil, refuse("make a new key: p256, ed25519 or rsa2048", "certificate request: a key of a kind that cannot be certified")
 	}
 	if checkSignatureAlgorithm(r.SignatureAlgorithm) != nil {
-		return nil, refuse("make the request anew with SHA-256", "the certificate request is signed with %v, which can be forged", r.SignatureAlgorithm)
+		return nil, refuse("make the request anew with SHA-256", "the certificate request is signed with %v, which can be forged", cert.AlgorithmName(r.SignatureAlgorithm))
 	}
-	if err := r.CheckSignature(); err != nil {
+	if err := cert.CheckRequest(r); err != nil {
 		return nil, refuse("make the request anew with its key", "the signature of the certificate request is not that of its key")
 	}
 	c := &CSR{Raw: r.Raw, Key: r.PublicKey, Subject: r.Subject, Algorithm: r.SignatureAlgorithm}

@@ -17,6 +17,9 @@ func TestOpenSSLReadsOurRequests(t *testing.T) {
 		if k == pki.RSA3072 || k == pki.RSA4096 {
 			continue
 		}
+		if isMLDSA(k) && !opensslKnowsMLDSA(t, openssl) {
+			continue // OpenSSL 3.5 and later do
+		}
 		key, err := pki.GenerateKey(k)
 		if err != nil {
 			t.Fatal(err)

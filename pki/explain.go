@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // maxNamesShown keeps a certificate with a thousand names from filling a screen.
@@ -214,7 +216,7 @@ func (v *verification) trustHint() string {
 // refusal says why parent, which has the right name, does not stand behind
 // child; nil: as far as signature, dates and constraints go it does.
 func (v *verification) refusal(child, parent *x509.Certificate, err error) *VerifyError {
-	if serr := child.CheckSignatureFrom(parent); serr != nil {
+	if serr := cert.CheckSignatureFrom(child, parent); serr != nil {
 		return v.explainSignature(child, parent, serr, err)
 	}
 	if e := v.explainDate(parent, err); e != nil {
@@ -237,9 +239,9 @@ func (v *verification) explainSignature(child, parent *x509.Certificate, serr, e
 	case errors.As(serr, &constraint):
 		return v.fault(ReasonConstraint, parent, err, "", "signed another one, but may not sign certificates")
 	case errors.As(serr, &insecure):
-		return v.fault(ReasonSignature, child, err, "have it issued again with SHA-256", "is signed with %v, which can be forged", child.SignatureAlgorithm)
+		return v.fault(ReasonSignature, child, err, "have it issued again with SHA-256", "is signed with %v, which can be forged", cert.AlgorithmName(child.SignatureAlgorithm))
 	case errors.Is(serr, x509.ErrUnsupportedAlgorithm):
-		return v.fault(ReasonSignature, child, err, "", "has a signature by \"%s\" that cannot be checked (%v)", describe(parent), child.SignatureAlgorithm)
+		return v.fault(ReasonSignature, child, err, "", "has a signature by \"%s\" that cannot be checked (%v)", describe(parent), cert.AlgorithmName(child.SignatureAlgorithm))
 	}
 	if a, s := child.AuthorityKeyId, parent.SubjectKeyId; len(a) > 0 && len(s) > 0 && !bytes.Equal(a, s) {
 		if v.strange != nil && !v.isRoot(parent) { // Explain, which knows all roots

@@ -22,7 +22,7 @@ func Explain(leaf []byte, o VerifyOptions) *Explanation {
 		search.force()
 	}
 	e := &Explanation{LibraryJudged: true, Tried: max(len(search.complete), 1)}
-	chains, err := v.leaf.Verify(v.libraryOptions())
+	chains, err := v.askLibrary()
 	e.Library = err
 	best := v.decide(e, search.judgeAll(), chains)
 	e.Path, e.Revocation = best.path, best.sources

@@ -24,7 +24,7 @@ type Request struct {
 	SANs []string
 	// Key is the subject's public key. SelfSign takes it from its signer if nil.
 	Key crypto.PublicKey
-	// NotBefore is when validity starts; zero: [Backdate] before now.
+	// NotBefore is when validity starts; zero: [Backdate] before now, or a twelfth of the lifetime where that is less.
 	NotBefore time.Time
 	// Lifetime is the time from NotBefore to NotAfter, both included (RFC 5280,
 	// Section 4.1.2.5). Zero: the profile's own (root 10 years, intermediate 5 years,
@@ -47,6 +47,8 @@ type Request struct {
 	// MustStaple asks servers to staple an OCSP answer (RFC 7633), as the profile can
 	// too.
 	MustStaple bool
+	// MayDelegate lets a leaf sign delegated credentials (RFC 9345).
+	MayDelegate bool
 	// NameConstraints limit the names below a CA, in place of those of the profile.
 	NameConstraints *NameConstraints
 	// Serial is the serial number, positive and of at most 20 octets; nil: 128 random

@@ -10,7 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Draft is a certificate to be: complete and encoded, but not signed. It cannot be
@@ -23,7 +26,8 @@ type Draft struct {
 }
 
 // DraftSelfSigned prepares a certificate that its own key shall sign: that of
-// Request.Key. What cannot be sound is refused with a [*RefusedError].
+// Request.Key. One that has no subject is called by the first of its names, for its
+// subject is its issuer, too. What cannot be sound is refused with a [*RefusedError].
 func DraftSelfSigned(req Request, now time.Time) (*Draft, error) {
 	spec, err := req.spec()
 	if err != nil {
@@ -36,11 +40,32 @@ func DraftSelfSigned(req Request, now time.Time) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	if Name(t.Subject) == "" {
+		// RFC 5280, Section 4.1.2.4: the issuer field MUST contain a non-empty distinguished name.
+		t.Subject.CommonName = firstName(t)
+	}
 	subject, err := encodeName(t.Subject)
 	if err != nil {
 		return nil, err
 	}
 	return newDraft(t, subject, subject, spki, req.Key)
+}
+
+// firstName gives the first subject alternative name that can be a common name, those of DNS before others.
+func firstName(t *x509.Certificate) string {
+	names := slices.Clone(t.DNSNames)
+	for _, a := range t.IPAddresses {
+		names = append(names, a.String())
+	}
+	for _, u := range t.URIs {
+		names = append(names, u.String())
+	}
+	for _, name := range append(names, t.EmailAddresses...) {
+		if len([]rune(name)) <= maxCommonName {
+			return name
+		}
+	}
+	return "self-signed"
 }
 
 // Draft prepares a certificate that this CA shall sign. What cannot be sound is
@@ -102,7 +127,7 @@ func newDraft(t *x509.Certificate, issuer, subject, spki []byte, signer crypto.P
 	if err != nil {
 		return nil, fmt.Errorf("encode certificate: %w", err)
 	}
-	c, err := x509.ParseCertificate(der)
+	c, err := cert.ParseX509(der)
 	if err != nil {
 		return nil, fmt.Errorf("read back certificate: %w", err)
 	}
@@ -117,7 +142,8 @@ func (d *Draft) Serial() *big.Int { return new(big.Int).Set(d.certificate.Serial
 func (d *Draft) Certificate() *x509.Certificate { return d.certificate }
 
 // Sign signs exactly the bytes of the draft, checks what a foreign signer made, and returns the
-// certificate. The key must be that of the issuer the draft was made for.
+// certificate. The key must be that of the issuer the draft was made for; another is refused with
+// a [*RefusedError].
 func (d *Draft) Sign(key crypto.Signer) (*x509.Certificate, error) {
 	if key == nil {
 		return nil, errors.New("no key to sign with")
@@ -136,7 +162,7 @@ func (d *Draft) Sign(key crypto.Signer) (*x509.Certificate, error) {
 	// A signer that errs must not get a bad certificate out: a faulty signature can even give the key away. The standard
 	// library's own keys are taken at their word, as every TLS server takes them (decision 0016).
 	if !isLibraryKey(key) {
-		if err := (&x509.Certificate{PublicKey: d.signer}).CheckSignature(d.algorithm.algorithm, d.tbs, signature); err != nil {
+		if err := cert.CheckSignature(&x509.Certificate{PublicKey: d.signer}, d.algorithm.algorithm, d.tbs, signature); err != nil {
 			return nil, fmt.Errorf("sign certificate: the signature that was made is invalid: %w", err)
 		}
 	}

@@ -191,9 +191,12 @@ func sanKinds(t *x509.Certificate) (k SANKinds) {
 	return k
 }
 
+// maxCommonName is the upper bound of a common name in characters (RFC 5280, Appendix A.1).
+const maxCommonName = 64
+
 // checkSubject keeps the upper bounds of RFC 5280, Appendix A.1, in characters.
 func checkSubject(n pkix.Name) error {
-	if len([]rune(n.CommonName)) > 64 {
+	if len([]rune(n.CommonName)) > maxCommonName {
 		return refuse("put long names into the subject alternative names only", "the common name has more than 64 characters")
 	}
 	for _, a := range []struct {
@@ -242,7 +245,7 @@ func setValidity(t *x509.Certificate, spec *ProfileSpec, req Request, now time.T
 	}
 	t.NotBefore = req.NotBefore
 	if t.NotBefore.IsZero() {
-		t.NotBefore = now.Add(-Backdate)
+		t.NotBefore = now.Add(-min(Backdate, lifetime/maxBackdated))
 	}
 	t.NotBefore = t.NotBefore.UTC().Truncate(time.Second)
 	// Both ends belong to the period (RFC 5280, Section 4.1.2.5).
@@ -323,7 +326,7 @@ func setPurposes(t *x509.Certificate, spec *ProfileSpec, req Request) error {
 		return refuse("ask for it in certificates of servers", "must-staple: only a server can staple an OCSP answer")
 	}
 	t.ExtraExtensions = markers(spec, staple)
-	if err := addTransparency(t, req); err != nil {
+	if err := errors.Join(addTransparency(t, req), addDelegation(t, req)); err != nil {
 		return err
 	}
 	constraints := spec.NameConstraints

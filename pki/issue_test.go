@@ -269,6 +269,18 @@ func TestUnsoundRequestsAreRefusedWithTheirReason(t *testing.T) {
 	mustIssue(t, inter, client(func(r *Request) { r.Lifetime, r.AllowLong = 500*day, true }))
 }
 
+// TestShortLivesAreNotBackdatedAway: what lives for minutes is good for most of them.
+func TestShortLivesAreNotBackdatedAway(t *testing.T) {
+	_, inter := testCA(t, P256)
+	key := newKey(t, P256)
+	for lifetime, want := range map[time.Duration]time.Duration{4 * time.Minute: 20 * time.Second, 5 * time.Minute: 25 * time.Second, time.Hour: Backdate, 2 * time.Hour: Backdate} {
+		c := mustIssue(t, inter, Request{Profile: ProfileServer, SANs: []string{"a.test"}, Key: key.Public(), Lifetime: lifetime})
+		if got := testNow.Sub(c.NotBefore); got != want {
+			t.Errorf("%v: starts %v before now, not %v", lifetime, got, want)
+		}
+	}
+}
+
 func TestMisusedIssuingIsAnError(t *testing.T) {
 	_, inter := testCA(t, P256)
 	key := newKey(t, P256)
@@ -327,5 +339,24 @@ func TestEmptySubjectMakesTheNamesCritical(t *testing.T) {
 	c = mustIssue(t, inter, Request{Profile: ProfileServer, Subject: pkix.Name{Organization: []string{"O"}}, CommonName: "a", SANs: []string{"a.example"}, Key: newKey(t, P256).Public()})
 	if got := Name(c.Subject); got != "CN=a, O=O" {
 		t.Error(got)
+	}
+}
+
+func TestASelfSignedLeafIsCalledByItsFirstName(t *testing.T) {
+	long := strings.Repeat("a.", 40) + "example"
+	for _, c := range []struct {
+		sans []string
+		want string
+	}{
+		{[]string{"a.example", "b.example", "192.0.2.1"}, "CN=a.example"},
+		{[]string{"192.0.2.1", "2001:db8::1"}, "CN=192.0.2.1"},
+		{[]string{long, "uri:spiffe://a.example/b"}, "CN=spiffe://a.example/b"},
+		{[]string{long}, "CN=self-signed"},
+	} {
+		got := mustSelfSign(t, Request{Profile: ProfilePeer, SANs: c.sans}, newKey(t, P256))
+		// RFC 5280, Section 4.1.2.4: the issuer field MUST contain a non-empty distinguished name.
+		if Name(got.Subject) != c.want || Name(got.Issuer) != c.want {
+			t.Errorf("%q: subject %q, issuer %q; %q is wanted", c.sans, Name(got.Subject), Name(got.Issuer), c.want)
+		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"filippo.io/mldsa"
 )
 
 // Bounds on RSA keys, in bits of the modulus.
@@ -32,21 +34,25 @@ const (
 	P384    KeyType = "p384"
 	P521    KeyType = "p521"
 	Ed25519 KeyType = "ed25519"
+	// ML-DSA of FIPS 204: signatures that a quantum computer cannot forge, and that few peers know.
+	MLDSA44 KeyType = "mldsa44"
+	MLDSA65 KeyType = "mldsa65"
+	MLDSA87 KeyType = "mldsa87"
 )
 
 // KeyTypes lists all key types in the order in which help texts show them.
 func KeyTypes() []KeyType {
-	return []KeyType{P256, P384, P521, Ed25519, RSA2048, RSA3072, RSA4096}
+	return []KeyType{P256, P384, P521, Ed25519, RSA2048, RSA3072, RSA4096, MLDSA44, MLDSA65, MLDSA87}
 }
 
-// ParseKeyType reads the name of a key type, in any case; "" means P-256.
+// ParseKeyType reads the name of a key type, in any case; "" means P-256. The full names of ML-DSA ("ML-DSA-44") do, too.
 func ParseKeyType(s string) (KeyType, error) {
 	if s == "" {
 		return P256, nil
 	}
 	var names []string
 	for _, t := range KeyTypes() {
-		if strings.EqualFold(s, string(t)) {
+		if strings.EqualFold(s, string(t)) || strings.EqualFold(s, longName(t)) {
 			return t, nil
 		}
 		names = append(names, string(t))
@@ -78,6 +84,8 @@ func GenerateKey(t KeyType) (crypto.Signer, error) {
 			return nil, fmt.Errorf("generate Ed25519 key: %w", err)
 		}
 		return key, nil
+	case MLDSA44, MLDSA65, MLDSA87:
+		return generateMLDSA(t)
 	}
 	return nil, fmt.Errorf("unknown key type %q", Printable(string(t)))
 }
@@ -99,7 +107,7 @@ func generateECDSA(curve elliptic.Curve) (crypto.Signer, error) {
 }
 
 // DescribeKey names a public key for people: "ECDSA P-256", "RSA 2048",
-// "Ed25519". A key it does not know is "unknown key".
+// "Ed25519", "ML-DSA-44". A key it does not know is "unknown key".
 func DescribeKey(pub crypto.PublicKey) string {
 	switch k := pub.(type) {
 	case *rsa.PublicKey:
@@ -112,6 +120,10 @@ func DescribeKey(pub crypto.PublicKey) string {
 		}
 	case ed25519.PublicKey:
 		return "Ed25519"
+	case *mldsa.PublicKey:
+		if k != nil {
+			return k.Parameters().String()
+		}
 	}
 	return "unknown key"
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"fmt"
+
+	"filippo.io/mldsa"
 )
 
 // checkKey refuses public keys that are too weak, too large or of a kind that TLS
@@ -28,7 +30,7 @@ func checkKey(pub crypto.PublicKey) error {
 			return nil
 		}
 		return refuse("make a new key: p256, p384 or p521", "TLS 1.3 has no signatures on curve %s", k.Curve.Params().Name)
-	case ed25519.PublicKey:
+	case ed25519.PublicKey, *mldsa.PublicKey:
 		return nil
 	case nil:
 		return fmt.Errorf("no public key to certify")

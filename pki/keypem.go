@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 
+	"filippo.io/mldsa"
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -43,13 +44,16 @@ func MarshalPrivateKeyPEM(key crypto.Signer) ([]byte, error) {
 }
 
 // MarshalPrivateKeyDER writes key as PKCS #8, DER (RFC 5958, Section 2). A
-// [*PSSKey] is written as id-RSASSA-PSS.
+// [*PSSKey] is written as id-RSASSA-PSS, an *mldsa.PrivateKey as its seed (RFC 9881, Section 6).
 func MarshalPrivateKeyDER(key crypto.Signer) ([]byte, error) {
 	var der []byte
 	var err error
-	if k, ok := key.(*PSSKey); ok {
+	switch k := key.(type) {
+	case *PSSKey:
 		der, err = marshalPSS(k)
-	} else {
+	case *mldsa.PrivateKey:
+		der, err = marshalMLDSA(k)
+	default:
 		der, err = x509.MarshalPKCS8PrivateKey(key)
 	}
 	if err != nil {
@@ -60,7 +64,7 @@ func MarshalPrivateKeyDER(key crypto.Signer) ([]byte, error) {
 
 // MarshalTraditionalPEM writes key in the older form of its algorithm: PKCS #1
 // ("RSA PRIVATE KEY", RFC 8017, Appendix A.1.2) or SEC 1 ("EC PRIVATE KEY",
-// RFC 5915, Section 4). Ed25519 and RSASSA-PSS keys have none: [*RefusedError].
+// RFC 5915, Section 4). Ed25519, ML-DSA and RSASSA-PSS keys have none: [*RefusedError].
 func MarshalTraditionalPEM(key crypto.Signer) ([]byte, error) {
 	block := &pem.Block{}
 	switch k := key.(type) {
@@ -102,7 +106,7 @@ func oidRSAPSS() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840,
 
 // ParsePrivateKeyPEM reads the one private key of a PEM text in PKCS #8, PKCS #1
 // or SEC 1 form; blocks of other types around it are skipped. It returns
-// *rsa.PrivateKey, [*PSSKey], *ecdsa.PrivateKey or ed25519.PrivateKey. An
+// *rsa.PrivateKey, [*PSSKey], *ecdsa.PrivateKey, ed25519.PrivateKey or *mldsa.PrivateKey. An
 // encrypted key gives [ErrEncryptedKey].
 func ParsePrivateKeyPEM(text []byte) (crypto.Signer, error) {
 	return ParsePrivateKeyPEMWith(text, nil)
@@ -225,6 +229,10 @@ func parsePlainKey(label string, der []byte) (crypto.Signer, error) {
 			key = &PSSKey{key: rsaKey, parameters: parameters}
 			break
 		}
+		if set, content, ok := unwrapMLDSA(der); ok {
+			key, err = parseMLDSA(set, content)
+			break
+		}
 		key, err = x509.ParsePKCS8PrivateKey(der)
 	}
 	if err != nil {
@@ -240,6 +248,8 @@ func knownKey(key any) (crypto.Signer, error) {
 	case *PSSKey:
 		return k, nil
 	case ed25519.PrivateKey:
+		return k, nil
+	case *mldsa.PrivateKey:
 		return k, nil
 	case *ecdsa.PrivateKey:
 		switch k.Curve.Params().Name {

@@ -72,7 +72,7 @@ func (j *judgement) judgeSignatures() {
 		j.note(CheckRoot, depth, section, j.noIssuer(last))
 		return
 	}
-	if err := last.CheckSignature(last.SignatureAlgorithm, last.RawTBSCertificate, last.Signature); err != nil {
+	if err := cert.CheckSignature(last, last.SignatureAlgorithm, last.RawTBSCertificate, last.Signature); err != nil {
 		j.note(CheckSignatures, depth, "RFC 5280, Section 6.1.3", j.v.explainSignature(last, last, err, nil))
 	}
 	j.note(CheckRoot, depth, section, j.v.explainSelfSigned(last, nil))

@@ -58,15 +58,7 @@ func (v *verification) beyondLibrary(path []*x509.Certificate) []*x509.Certifica
 
 // askAbout asks the library about one path, or about such a copy.
 func (v *verification) askAbout(path []*x509.Certificate) error {
-	o := v.libraryOptions()
-	o.Roots, o.Intermediates = x509.NewCertPool(), x509.NewCertPool()
-	for i, c := range path {
-		if i == len(path)-1 {
-			o.Roots.AddCert(c)
-		} else {
-			o.Intermediates.AddCert(c)
-		}
-	}
-	_, err := path[0].Verify(o)
+	last := len(path) - 1
+	_, err := v.ask(path[0], path[:last], path[last:], nil)
 	return err
 }

@@ -29,7 +29,7 @@ func parseForPath(der []byte) (c *x509.Certificate, strange bool, err error) {
 	if len(der) > cert.MaxSize {
 		return nil, false, fmt.Errorf("the certificate has %d bytes, more than the limit of %d", len(der), cert.MaxSize)
 	}
-	c, err = x509.ParseCertificate(der)
+	c, err = cert.ParseX509(der)
 	if err == nil {
 		return c, false, nil
 	}
@@ -46,7 +46,7 @@ func parseForPath(der []byte) (c *x509.Certificate, strange bool, err error) {
 			patched[offsetIn(der, e.RawOID)+len(e.RawOID)-1] = unknownExtension
 		}
 	}
-	c, again := x509.ParseCertificate(patched)
+	c, again := cert.ParseX509(patched)
 	if again != nil {
 		return nil, false, err
 	}

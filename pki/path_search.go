@@ -152,7 +152,7 @@ func checkLink(child, parent *x509.Certificate) error {
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.MD5WithRSA, x509.MD2WithRSA:
 		return x509.InsecureAlgorithmError(child.SignatureAlgorithm)
 	}
-	return parent.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature)
+	return cert.CheckSignature(parent, child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature)
 }
 
 // force goes on from the dead end over links whose signature is wrong, so that the

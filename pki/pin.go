@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // PinKind says what a pin is the hash of.
@@ -48,7 +50,7 @@ func PinCertificate(c *x509.Certificate) Pin {
 // PinPublicKey pins a key that has no certificate yet: the backup that lies in a
 // safe.
 func PinPublicKey(pub crypto.PublicKey) (Pin, error) {
-	der, err := x509.MarshalPKIXPublicKey(pub)
+	der, err := cert.MarshalPublicKey(pub)
 	if err != nil {
 		return Pin{}, fmt.Errorf("pin a public key: %w", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"filippo.io/mldsa"
 )
 
 // Profile names what a certificate is for.
@@ -37,8 +39,12 @@ const MaxLeafLifetime = 398 * day
 const MaxShortLifetime = 7 * day
 
 // Backdate is how far before "now" a certificate starts to be valid by default, so
-// that a peer whose clock is a little slow does not refuse it.
+// that a peer whose clock is a little slow does not refuse it. Of certificates that live less than an hour, this would be
+// too much: they lose a twelfth of their life at most.
 const Backdate = 5 * time.Minute
+
+// maxBackdated is the part of a lifetime that backdating may take: one in so many.
+const maxBackdated = 12
 
 // SANKinds is a set of kinds of subject alternative names.
 type SANKinds uint8
@@ -200,7 +206,8 @@ func usageOf(u x509.KeyUsage, pub crypto.PublicKey) x509.KeyUsage {
 		return u &^ agree
 	case *ecdsa.PublicKey:
 		return u &^ encipher
-	case ed25519.PublicKey:
+	case ed25519.PublicKey, *mldsa.PublicKey:
+		// RFC 8410, Section 5, and RFC 9881, Section 5: these keys sign and do nothing else.
 		return u &^ (encipher | agree)
 	}
 	return u

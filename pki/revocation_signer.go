@@ -174,20 +174,24 @@ func (j *revocationJudge) chainsOf(c *x509.Certificate) [][]*x509.Certificate {
 	if len(j.chains) >= maxSignersVerified || tooLargeRSA(c) {
 		return nil
 	}
-	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(j.path[len(j.path)-1])
-	for _, i := range slices.Concat(j.path[1:], j.options.Extra) {
-		if i.IsCA && !tooLargeRSA(i) {
-			intermediates.AddCert(i)
-		}
-	}
-	chains, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: j.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	between := slices.DeleteFunc(slices.Concat(j.path[1:], j.options.Extra), func(i *x509.Certificate) bool { return !i.IsCA || tooLargeRSA(i) })
+	chains, err := libraryChains(c, between, j.path[len(j.path)-1:], func(between, roots []*x509.Certificate) x509.VerifyOptions {
+		return x509.VerifyOptions{Roots: poolOf(roots), Intermediates: poolOf(between), CurrentTime: j.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+	})
 	if err != nil {
 		chains = nil
 	}
 	chains = chains[:min(len(chains), maxSignerChains)]
 	j.chains[c] = chains
 	return chains
+}
+
+func poolOf(list []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, c := range list {
+		pool.AddCert(c)
+	}
+	return pool
 }
 
 // tooLargeRSA keeps huge keys away from the library.

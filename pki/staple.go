@@ -81,28 +81,69 @@ func CheckStaple(der []byte, leaf, issuer *x509.Certificate, now time.Time) (*St
 	return s, nil
 }
 
-// VerifyStaple judges the OCSP response that a server stapled, DER or nil, by its verified chain, leaf first. The error is
-// a *[VerifyError]: ReasonRevoked where a valid response says so, ReasonStaple where the leaf demands a valid response and
-// there is none (RFC 7633, Section 4.2.2: a client MAY end the connection then; we do). A response that is not valid
-// and not demanded is as good as none: nil, nil.
+// StapleDemanded reports whether the leaf of a chain, root last, has to come with an OCSP response: because it says so
+// itself, or because a CA above it does.
+//
+// RFC 7633, Section 4.2.2: a certificate that is signed by a Certificate Signing Certificate with a TLS feature extension
+// MUST offer the same features or more. That of a CA is thus about what it signs, down to the leaf, and not about a staple
+// for the CA itself.
+func StapleDemanded(chain []*x509.Certificate) bool { return slices.ContainsFunc(chain, MustStaple) }
+
+// VerifyStaple judges the OCSP response that a server stapled to its leaf, DER or nil, by its verified chain, leaf first.
+// The error is a *[VerifyError]: ReasonRevoked where a valid response says so, ReasonStaple where one is demanded and
+// there is none that is valid (RFC 7633, Section 4.2.2: a client MAY end the connection then; we do). A response that is
+// not valid and not demanded is as good as none: nil, nil.
 func VerifyStaple(chain []*x509.Certificate, staple []byte, now time.Time) (*Staple, error) {
-	leaf, issuer := chain[0], chain[min(1, len(chain)-1)]
-	demanded := MustStaple(leaf)
+	return verifyStaple(chain, 0, staple, StapleDemanded(chain), now)
+}
+
+// VerifyStaples judges the OCSP responses that came with the certificates of a verified chain, leaf first and root last:
+// each that is there for the certificate of its place, DER (RFC 8446, Section 4.4.2.1). It returns what the valid ones say,
+// as many as there are certificates, nil for the others; nil: none says anything. Only the leaf's can be demanded. The error
+// is a *[VerifyError] as of [VerifyStaple], with the Depth of the certificate that was revoked.
+func VerifyStaples(chain []*x509.Certificate, staples [][]byte, demanded bool, now time.Time) ([]*Staple, error) {
+	var said []*Staple
+	for depth := range chain {
+		var der []byte
+		if depth < len(staples) {
+			der = staples[depth]
+		}
+		s, err := verifyStaple(chain, depth, der, demanded && depth == 0, now)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil && said == nil {
+			said = make([]*Staple, len(chain))
+		}
+		if s != nil {
+			said[depth] = s
+		}
+	}
+	return said, nil
+}
+
+// verifyStaple judges the response for one certificate of a chain.
+func verifyStaple(chain []*x509.Certificate, depth int, staple []byte, demanded bool, now time.Time) (*Staple, error) {
+	c, issuer := chain[depth], chain[min(depth+1, len(chain)-1)]
 	if len(staple) == 0 {
 		if demanded {
 			return nil, &VerifyError{Reason: ReasonStaple, Text: "the certificate demands a stapled OCSP response, and there is none",
-				Certificate: leaf, Subject: describe(leaf), Hint: "the server must staple an OCSP response (RFC 7633)"}
+				Certificate: c, Subject: describe(c), Hint: "the server must staple an OCSP response (RFC 7633)"}
 		}
 		return nil, nil
 	}
-	s, err := CheckStaple(staple, leaf, issuer, now)
+	s, err := CheckStaple(staple, c, issuer, now)
 	switch {
 	case err != nil && demanded:
 		return nil, err
 	case err != nil:
 		return nil, nil
 	case s.Revoked:
-		return nil, &VerifyError{Reason: ReasonRevoked, Text: "the certificate was revoked at " + stamp(s.RevokedAt), Certificate: leaf, Subject: describe(leaf)}
+		text := "the certificate was revoked at " + stamp(s.RevokedAt)
+		if depth > 0 {
+			text = fmt.Sprintf("the CA certificate %q was revoked at %s", describe(c), stamp(s.RevokedAt))
+		}
+		return nil, &VerifyError{Reason: ReasonRevoked, Text: text, Certificate: c, Subject: describe(c), Depth: depth}
 	}
 	return s, nil
 }

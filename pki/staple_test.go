@@ -144,3 +144,47 @@ func FuzzCheckStaple(f *testing.F) {
 		}
 	})
 }
+
+// TestStaplesOfAChain: each certificate is judged by its own response, and what a CA demands is demanded of the leaf.
+func TestStaplesOfAChain(t *testing.T) {
+	ca := pkitest.New(t, pkitest.P256)
+	leaf := ca.Server(pkitest.P256).Certificate
+	now := ca.Now
+	chain := []*x509.Certificate{leaf, ca.Intermediate, ca.Root}
+	says := func(c, by *x509.Certificate, key crypto.Signer, status int) []byte {
+		der, err := ocsp.CreateResponse(by, by, ocsp.Response{Status: status, SerialNumber: c.SerialNumber, ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour), RevokedAt: now.Add(-time.Hour)}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	own, above := says(leaf, ca.Intermediate, ca.Key, ocsp.Good), says(ca.Intermediate, ca.Root, ca.RootKey, ocsp.Good)
+	said, err := pki.VerifyStaples(chain, [][]byte{own, above}, true, now)
+	if err != nil || len(said) != 3 || said[0] == nil || said[1] == nil || said[2] != nil {
+		t.Errorf("%v, %v", said, err)
+	}
+	if said, err = pki.VerifyStaples(chain, [][]byte{above, own}, false, now); err != nil || said != nil {
+		t.Errorf("the wrong way round: %v, %v", said, err)
+	}
+	if said, err = pki.VerifyStaples(chain, nil, false, now); err != nil || said != nil {
+		t.Errorf("none: %v, %v", said, err)
+	}
+	var v *pki.VerifyError
+	if _, err = pki.VerifyStaples(chain, [][]byte{nil, above}, true, now); !errors.As(err, &v) || v.Reason != pki.ReasonStaple || v.Depth != 0 {
+		t.Errorf("the leaf's is demanded, and there is only the other: %v", err)
+	}
+	if _, err = pki.VerifyStaples(chain, [][]byte{own, says(ca.Intermediate, ca.Root, ca.RootKey, ocsp.Revoked)}, false, now); !errors.As(err, &v) || v.Reason != pki.ReasonRevoked || v.Depth != 1 {
+		t.Errorf("a revoked CA: %v", err)
+	}
+	if pki.StapleDemanded(chain) {
+		t.Error("nobody demands a staple")
+	}
+	strict := *ca.Intermediate
+	strict.Extensions = append(strict.Extensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 3, 2, 1, 5}})
+	if chain[1] = &strict; !pki.StapleDemanded(chain) {
+		t.Error("what the CA demands is not looked at")
+	}
+	if _, err := pki.VerifyStaple(chain, nil, now); !errors.As(err, &v) || v.Reason != pki.ReasonStaple {
+		t.Errorf("a CA demands it: %v", err)
+	}
+}

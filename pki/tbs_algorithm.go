@@ -8,6 +8,10 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"slices"
+
+	"filippo.io/mldsa"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // signatureAlgorithm is how a certificate is signed.
@@ -26,6 +30,10 @@ func usualAlgorithm(pub crypto.PublicKey) x509.SignatureAlgorithm {
 		return x509.SHA256WithRSA
 	case ed25519.PublicKey:
 		return x509.PureEd25519
+	case *mldsa.PublicKey:
+		if a, err := cert.UsualAlgorithm(k); err == nil {
+			return a
+		}
 	case *ecdsa.PublicKey:
 		switch k.Curve.Params().BitSize {
 		case 384:
@@ -53,6 +61,9 @@ func signatureAlgorithmFor(pub crypto.PublicKey, a x509.SignatureAlgorithm) (sig
 		_, fits = pub.(ed25519.PublicKey)
 		// RFC 8410, Section 3: 1.3.101.112, parameters MUST be absent.
 		s = signatureAlgorithm{identifier: []byte{0x30, 5, 6, 3, 0x2b, 0x65, 0x70}}
+	case cert.MLDSA44, cert.MLDSA65, cert.MLDSA87:
+		_, isMLDSA := pub.(*mldsa.PublicKey)
+		fits, s = isMLDSA && usualAlgorithm(pub) == a, signatureAlgorithm{identifier: cert.AlgorithmIdentifier(a)}
 	case x509.ECDSAWithSHA256:
 		fits, s = isECDSA, ecdsaAlgorithm(crypto.SHA256, 2)
 	case x509.ECDSAWithSHA384:
@@ -73,7 +84,7 @@ func signatureAlgorithmFor(pub crypto.PublicKey, a x509.SignatureAlgorithm) (sig
 		fits, s = isRSA, pssAlgorithm(crypto.SHA512, 3)
 	}
 	if !fits {
-		return s, refuse("leave the algorithm out, or take one of the issuer key's kind", "a signature with %v cannot be made by a key of kind %s", a, DescribeKey(pub))
+		return s, refuse("leave the algorithm out, or take one of the issuer key's kind", "a signature with %v cannot be made by a key of kind %s", cert.AlgorithmName(a), DescribeKey(pub))
 	}
 	s.algorithm = a
 	return s, nil
@@ -117,5 +128,5 @@ func encodeKey(pub crypto.PublicKey) ([]byte, error) {
 			return append([]byte{0x30, 89, 0x30, 19, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 66, 0}, point...), nil
 		}
 	}
-	return x509.MarshalPKIXPublicKey(pub)
+	return cert.MarshalPublicKey(pub)
 }

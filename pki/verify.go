@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Bounds on a peer's chain: what crypto/x509 may be made to work on.
@@ -51,7 +53,8 @@ func (u Usage) extended() x509.ExtKeyUsage {
 // VerifyOptions are all that a verdict depends on besides the leaf.
 type VerifyOptions struct {
 	// Roots are trusted. With no Roots and no SystemRoots nobody is: the machine's
-	// own store is never consulted behind the caller's back.
+	// own store is never consulted behind the caller's back. Those with an ML-DSA key
+	// must be here: in SystemRoots crypto/x509 of Go 1.26 hides them.
 	Roots       []*x509.Certificate
 	SystemRoots *x509.CertPool // trusted too; nil: none
 	// Intermediates are the DER certificates the peer sent after its leaf, in any
@@ -89,13 +92,13 @@ func Verify(leaf []byte, o VerifyOptions) (*Chain, error) {
 	if err := checkBounds(leaf, o.Intermediates); err != nil {
 		return nil, err
 	}
-	c, err := x509.ParseCertificate(leaf)
+	c, err := cert.ParseX509(leaf)
 	if err != nil {
 		return nil, unreadable(leaf, err)
 	}
 	v := verification{options: o, leaf: c}
 	for _, der := range o.Intermediates {
-		i, err := x509.ParseCertificate(der)
+		i, err := cert.ParseX509(der)
 		if err != nil {
 			v.unread++ // RFC 8446, Section 4.4.2: certificates that are not needed may be there
 			continue
@@ -105,7 +108,7 @@ func Verify(leaf []byte, o VerifyOptions) (*Chain, error) {
 	if err := v.checkKeySizes(); err != nil {
 		return nil, err
 	}
-	chains, err := c.Verify(v.libraryOptions())
+	chains, err := v.askLibrary()
 	if err != nil {
 		return nil, v.explain(err)
 	}
@@ -138,17 +141,13 @@ type verification struct {
 
 // libraryOptions always sets Roots and CurrentTime: left empty, crypto/x509 would
 // take the machine's store and clock.
-func (v *verification) libraryOptions() x509.VerifyOptions {
+func (v *verification) libraryOptions(sent, trusted []*x509.Certificate, system *x509.CertPool) x509.VerifyOptions {
 	roots := x509.NewCertPool()
-	if v.options.SystemRoots != nil {
-		roots = v.options.SystemRoots.Clone()
+	if system != nil {
+		roots = system.Clone()
 	}
-	for _, r := range v.options.Roots {
+	for _, r := range trusted {
 		roots.AddCert(r)
-	}
-	intermediates := x509.NewCertPool()
-	for _, c := range v.sent {
-		intermediates.AddCert(c)
 	}
 	usage := v.options.Usage.extended()
 	if v.options.AnyUsage {
@@ -165,7 +164,7 @@ func (v *verification) libraryOptions() x509.VerifyOptions {
 	return x509.VerifyOptions{
 		DNSName:       host,
 		Roots:         roots,
-		Intermediates: intermediates,
+		Intermediates: poolOf(sent),
 		CurrentTime:   v.options.Time,
 		KeyUsages:     []x509.ExtKeyUsage{usage},
 

@@ -13,6 +13,7 @@ import (
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/fetch"
 	"github.com/tlswright/tlswright/internal/resolve"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 	"github.com/tlswright/tlswright/pki/ct"
 )
@@ -62,7 +63,7 @@ func sortedStores(stores []Store) []Store {
 		}
 		isBelow := func(c *x509.Certificate) bool {
 			return !bytes.Equal(c.RawSubject, c.RawIssuer) && slices.ContainsFunc(names[string(c.RawIssuer)], func(r *x509.Certificate) bool {
-				return c.CheckSignatureFrom(r) == nil
+				return cert.CheckSignatureFrom(c, r) == nil
 			})
 		}
 		for _, c := range s.Roots {

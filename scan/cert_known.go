@@ -46,7 +46,7 @@ func newKnownCert(der []byte) *knownCert {
 	k := &knownCert{der: der, sum: sha256.Sum256(der)}
 	k.view, k.err = cert.Parse(der)
 	if k.err == nil {
-		k.parsed, k.err = x509.ParseCertificate(der)
+		k.parsed, k.err = cert.ParseX509(der)
 	}
 	k.describe()
 	return k

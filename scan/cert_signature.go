@@ -107,7 +107,7 @@ func (k *knownCert) signedBy(issuer *knownCert) (signed, known bool) {
 	case "DSA-SHA1", "DSA-SHA256", "ECDSA-SHA1", "SHA1-RSAPSS":
 		return false, false
 	}
-	return issuer.parsed.CheckSignature(k.parsed.SignatureAlgorithm, k.parsed.RawTBSCertificate, k.parsed.Signature) == nil, true
+	return cert.CheckSignature(issuer.parsed, k.parsed.SignatureAlgorithm, k.parsed.RawTBSCertificate, k.parsed.Signature) == nil, true
 }
 
 // maxCheckedBits bounds the modulus that a signature is computed with.

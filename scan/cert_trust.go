@@ -9,6 +9,7 @@ import (
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // verdict is what one store says of a leaf with these certificates beside it.
@@ -188,7 +189,7 @@ func (j *judge) findMissing(ctx context.Context, c *judgedChain, last *x509.Cert
 func (j *judge) knownIssuer(child *x509.Certificate) *x509.Certificate {
 	for _, s := range j.stores {
 		for _, c := range s.Intermediates {
-			if bytes.Equal(c.RawSubject, child.RawIssuer) && child.CheckSignatureFrom(c) == nil {
+			if bytes.Equal(c.RawSubject, child.RawIssuer) && cert.CheckSignatureFrom(child, c) == nil {
 				return c
 			}
 		}
@@ -208,7 +209,7 @@ func (j *judge) fetchIssuer(ctx context.Context, c *judgedChain, child *x509.Cer
 			continue
 		}
 		for _, issuer := range found {
-			if bytes.Equal(issuer.RawSubject, child.RawIssuer) && child.CheckSignatureFrom(issuer) == nil {
+			if bytes.Equal(issuer.RawSubject, child.RawIssuer) && cert.CheckSignatureFrom(child, issuer) == nil {
 				return issuer
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/freeport"
 )
 
 // script serves plain TCP: every connection gets what answer makes of the first line of the request.
@@ -122,12 +123,11 @@ func TestPlainHTTPIsFollowedToHTTPS(t *testing.T) {
 }
 
 func TestPlainHTTPThatIsNotThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := freeport.Numbers(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := closed[0]
 	if f, facts := plainOf(t, port, nil); f.PlainHTTP != grade.No || len(facts.Gaps) != 0 {
 		t.Errorf("a closed port: %+v, %v", f, facts.Gaps)
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -67,12 +68,11 @@ func (id *oldIdentity) p12(t *testing.T) string {
 // oldPort is a port that was free a moment ago.
 func oldPort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Numbers(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return ports[0]
 }
 
 // oldOutput keeps what a program says.

@@ -55,12 +55,28 @@ func repeatedly(t *testing.T, repeats int, server *relics.Server, judge func(h *
 		wg.Go(func() {
 			atOnce <- struct{}{}
 			defer func() { <-atOnce }()
-			h := knowing(t, server.Port, relicSuites())
-			h.o.Timeout = 2 * time.Second
-			judge(h, askOracles(t, h))
+			// Most of the time is spent waiting for servers that do not answer. On a machine that is too busy for two seconds
+			// nothing can be concluded, which is the right verdict, and somebody would ask again.
+			for _, patience := range []time.Duration{2 * time.Second, 15 * time.Second} {
+				h := knowing(t, server.Port, relicSuites())
+				h.o.Timeout = patience
+				f := askOracles(t, h)
+				if patience > 2*time.Second || !undecided(f) {
+					judge(h, f)
+					return
+				}
+			}
 		})
 	}
 	wg.Wait()
+}
+
+// undecided reports whether an oracle got no verdict.
+func undecided(f *grade.Facts) bool {
+	return slices.ContainsFunc(oracleIDs(), func(id string) bool {
+		v := f.Vulnerability(id)
+		return v != nil && v.Verdict == grade.Inconclusive
+	})
 }
 
 func TestAcceptOraclesAreFoundWhereTheyAre(t *testing.T) {

@@ -35,7 +35,7 @@ var ErrNoAddress = errors.New("no address")
 // addressesAtOnce is how many addresses of one name are scanned side by side.
 const addressesAtOnce = 4
 
-// New makes a Scanner.
+// New makes a Scanner. It keeps no connection and needs no closing.
 func New(o Options) *Scanner {
 	s := &Scanner{
 		o:       o.filled(),

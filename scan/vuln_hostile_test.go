@@ -21,10 +21,18 @@ const (
 // scanHostile scans a server that means harm to the end.
 func scanHostile(t *testing.T, s *relics.Server, startTLS string, httpPort int) *grade.Facts {
 	t.Helper()
+	return scanPatiently(t, s, startTLS, httpPort, impatient)
+}
+
+// impatient is long enough for what never comes.
+const impatient = 300 * time.Millisecond
+
+func scanPatiently(t *testing.T, s *relics.Server, startTLS string, httpPort int, patience time.Duration) *grade.Facts {
+	t.Helper()
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	f := scanBounded(t, s, startTLS, httpPort)
+	f := scanBounded(t, s, startTLS, httpPort, patience)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > hostileHeap {
@@ -34,9 +42,9 @@ func scanHostile(t *testing.T, s *relics.Server, startTLS string, httpPort int) 
 }
 
 // scanBounded scans a server, and looks at how many connections and bytes that took.
-func scanBounded(t *testing.T, s *relics.Server, startTLS string, httpPort int) *grade.Facts {
+func scanBounded(t *testing.T, s *relics.Server, startTLS string, httpPort int, patience time.Duration) *grade.Facts {
 	t.Helper()
-	o := Options{Timeout: 300 * time.Millisecond, HostTimeout: 30 * time.Second, HTTPPort: httpPort}
+	o := Options{Timeout: patience, HostTimeout: 30 * time.Second, HTTPPort: httpPort}
 	all, err := New(o).Scan(context.Background(), Target{Host: "127.0.0.1", Port: s.Port, ServerName: "localhost", StartTLS: startTLS})
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%v, %v", all, err)
@@ -73,22 +81,23 @@ func TestHostileServersAreBoundedAndReported(t *testing.T) {
 	}
 }
 
+// These do answer, on a busy machine after a while.
 func TestHostileWebServersAreBounded(t *testing.T) {
 	t.Run("header bomb", func(t *testing.T) {
-		f := scanHostile(t, relics.HeaderBomb(t), "", 1)
+		f := scanPatiently(t, relics.HeaderBomb(t), "", 1, 3*time.Second)
 		if f.HTTP == nil || f.HTTP.Problem == "" || len(f.HTTP.Headers) > 100 {
 			t.Errorf("%+v", f.HTTP)
 		}
 	})
 	t.Run("body without end", func(t *testing.T) {
-		f := scanHostile(t, relics.BodyWithoutEnd(t), "", 1)
+		f := scanPatiently(t, relics.BodyWithoutEnd(t), "", 1, 3*time.Second)
 		if f.HTTP == nil || f.HTTP.Status != 200 {
 			t.Errorf("%+v", f.HTTP)
 		}
 	})
 	t.Run("redirect loop", func(t *testing.T) {
 		secure, plain := relics.RedirectLoop(t)
-		f := scanHostile(t, secure, "", plain.Port)
+		f := scanPatiently(t, secure, "", plain.Port, 3*time.Second)
 		if f.HTTP == nil || len(f.HTTP.Redirects) > 20 || plain.Connections() > 30 {
 			t.Errorf("%+v, %d connections", f.HTTP, plain.Connections())
 		}
@@ -113,7 +122,7 @@ func TestIntolerantServersAreSeenThrough(t *testing.T) {
 			}
 			t.Run(kind+" "+name, func(t *testing.T) {
 				t.Parallel()
-				f := scanBounded(t, make(way).Start(t), "", 1)
+				f := scanBounded(t, make(way).Start(t), "", 1, impatient)
 				p := f.Protocol(wire.VersionTLS12)
 				if p == nil || p.Offered != grade.Yes || p.Complete && len(p.Suites) != len(relics.Sound().Suites) {
 					t.Errorf("TLS 1.2: %+v", p)

@@ -70,6 +70,25 @@ check_tokens() {
 
 check_rules() { go test -count=1 .; }
 
+# have_modules fetches what other systems need beside this one.
+have_modules() {
+	go mod download >/dev/null 2>&1 && return
+	note="the modules of other systems could not be fetched"
+	[ "${CI:-}" = true ] && return 1
+	return 77
+}
+
+# Every licence of what is linked into the program, on any system, is one that packages may carry.
+check_licences() {
+	local list
+	have_modules || return
+	list=$(go run ./packaging/release licences -check linux/amd64 darwin/arm64 windows/amd64) || return 1
+	echo "$list" | wc -l | xargs printf '%s modules, all under allowed licences\n'
+}
+
+# Reading the source as other systems would takes seconds; compiling it for them takes minutes, and is for `make dist`.
+check_systems() { have_modules && go run ./packaging/release types darwin/arm64 windows/amd64; }
+
 # The race detector slows handshakes tenfold: the interop table and the benchmarks are left to `make test`. So are packages
 # that start no goroutine and share nothing - a house rule holds the pure ones to that - since there is nothing to find.
 check_race() {
@@ -79,13 +98,13 @@ check_race() {
 		return 77
 	fi
 	local packages
-	packages=$(go list ./... | grep -vE '^[^/]+/[^/]+/[^/]+(/(interop|bench|internal/cli|scan|grade|wire|acme|pki|minitls|trace|internal/(suite|legacy|keys|ciphers|record|verify|order|issue|zlint|config|relics))(/.*)?)?$')
+	packages=$(go list ./... | grep -vE '^[^/]+/[^/]+/[^/]+(/(interop|bench|packaging|internal/cli|scan|grade|wire|acme|pki|minitls|trace|internal/(suite|legacy|keys|ciphers|record|verify|order|issue|zlint|config|relics))(/.*)?)?$')
 	export CGO_ENABLED=1
 	# The command line's scripts mostly wait, so they run beside the packages. Of them, what serves and connects: the others run
 	# one goroutine a process, make RSA keys, or wait for servers of others.
 	local log status=0
 	log=$(mktemp)
-	go test -race -parallel 4 -timeout 10m -skip 'TestScripts/(ca|cert|scan|acme|ct|ciphers|completion|lesson|learn|starttls|trace|trust|failures|route|usage|version)' \
+	go test -race -parallel 4 -timeout 10m -skip 'TestManual|TestScripts/(ca|cert|scan|acme|ct|ciphers|completion|lesson|learn|starttls|trace|trust|failures|route|usage|version)' \
 		./internal/cli >"$log" 2>&1 &
 	local beside=$!
 	# What drives a browser, fills tables or kills processes waits for others: make test does that.
@@ -124,9 +143,11 @@ check_vulnerabilities() {
 
 gate gofmt check_format
 gate vet go vet ./...
+gate systems check_systems
 gate modules check_modules
 gate staticcheck check_staticcheck
 gate rules check_rules
+gate licences check_licences
 gate tokens check_tokens
 gate fresh check_fresh
 gate race check_race

@@ -33,6 +33,7 @@ apache2      apache2         fixes for Apache, tried on it
 haproxy      haproxy         fixes for HAProxy, tried on it
 caddy        caddy           fixes for Caddy, tried on it
 faketime     faketime        certificates of other days
+groff        groff-base      manual pages, set as man sets them
 "
 
 # what only `make accept` needs: the servers of the scanners' lab, and the scanners it compares with
@@ -58,6 +59,8 @@ uacme        uacme           ACME by uacme
 named        bind9           dynamic updates of the DNS
 /usr/lib/*/engines-3/gost.so      libengine-gost-openssl  suites of GOST
 /usr/lib/dovecot/lmtp             dovecot-lmtpd           STARTTLS in LMTP
+debootstrap  debootstrap     the deb in a clean Debian
+ip           iproute2        the deb in a clean Debian
 /usr/lib/dovecot/managesieve      dovecot-managesieved    STARTTLS in ManageSieve
 "
 fi

@@ -24,6 +24,23 @@ func BenchmarkHandshake(b *testing.B) {
 	}
 }
 
+// TestPlainHandshakeAllocates holds a handshake without any extras to what it has cost so far, both ends together.
+func TestPlainHandshakeAllocates(t *testing.T) {
+	if brief {
+		t.Skip("the race detector allocates, too")
+	}
+	c, s := compile(t, tlscore.Config{Groups: []wire.Group{wire.GroupX25519}}), compile(t, serverConfig(t))
+	n := testing.AllocsPerRun(50, func() {
+		l := tlstest.New(c, s, tlscore.Options{ServerName: "a.example"}, tlscore.Options{})
+		if err := l.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 358 {
+		t.Errorf("%v allocations, 358 so far", n)
+	}
+}
+
 // BenchmarkRecord seals and opens one full record.
 func BenchmarkRecord(b *testing.B) {
 	l := connected(b)

@@ -13,80 +13,120 @@ import (
 // peerCertificate is what a Certificate message brought: the chain as sent, and the leaf's key.
 type peerCertificate struct {
 	chain  [][]byte
+	kind   wire.CertificateType
 	leaf   verify.LeafKey
 	staple []byte   // the leaf's OCSP response, DER; nil: none
 	scts   [][]byte // the leaf's SCTs
+	above  []Stapled
+
+	credential *wire.DelegatedCredential // not checked yet; nil: none
+	delegated  *verify.Delegation        // checked; nil: none
+	delegation *Delegation               // what it says
 }
 
 // question asks whether the chain is acceptable.
 func (peer *peerCertificate) question(serverName string) Question {
-	return Question{Kind: NeedVerify, Chain: peer.chain, ServerName: serverName, Staple: peer.staple, SCTs: peer.scts}
+	return Question{Kind: NeedVerify, Chain: peer.chain, Type: peer.kind, ServerName: serverName, Staple: peer.staple, SCTs: peer.scts, Above: peer.above, Delegation: peer.delegation}
 }
 
 // tell notes the certificate in the facts.
 func (peer *peerCertificate) tell(f *Facts) {
-	f.PeerChain, f.PeerStaple, f.PeerSCTs = peer.chain, peer.staple, peer.scts
+	f.PeerChain, f.PeerType, f.PeerStaple, f.PeerSCTs = peer.chain, peer.kind, peer.staple, peer.scts
+	f.PeerAbove, f.PeerDelegation = peer.above, peer.delegation
 }
 
-// readCertificate reads a peer's Certificate message of the handshake, within the limits of c; offered says which extensions we asked for. A nil
-// result without an error means that the list is empty.
-func readCertificate(m message, c *Config, offered func(wire.ExtensionType) bool) (*peerCertificate, error) {
+// readCertificate reads a peer's Certificate message, within the limits of p; context is that of the request, and offered says which
+// extensions we asked for. A nil result without an error means that the list is empty.
+func readCertificate(m message, p *Params, kind wire.CertificateType, context []byte, offered func(wire.ExtensionType) bool) (*peerCertificate, error) {
 	var cert wire.Certificate
 	if err := parse(&cert, m.raw); err != nil {
 		return nil, err
 	}
 	// RFC 8446, Section 4.4.2: zero length in the handshake itself.
-	if len(cert.Context) != 0 {
+	if !bytes.Equal(cert.Context, context) {
 		return nil, fail(CodeBadRequestContext, "")
 	}
 	if len(cert.Entries) == 0 {
 		return nil, nil
 	}
-	peer := &peerCertificate{}
+	peer := &peerCertificate{kind: kind}
 	for i := range cert.Entries {
 		entry := &cert.Entries[i]
 		if err := checkEntry(entry, offered); err != nil {
 			return nil, err
 		}
-		peer.chain = append(peer.chain, bytes.Clone(entry.Data))
+		peer.chain = append(peer.chain, p.leaves.own(entry.Data))
 	}
-	if err := peer.readStaple(&cert.Entries[0]); err != nil {
+	if err := peer.readStaples(cert.Entries); err != nil {
 		return nil, err
 	}
-	return peer, peer.readLeaf(c)
+	if err := peer.readDelegated(&cert.Entries[0]); err != nil {
+		return nil, err
+	}
+	return peer, peer.readLeaf(p)
 }
 
 // readCertificate12 reads a peer's Certificate message of TLS 1.2. A nil result without an error means that the list is
 // empty.
-func readCertificate12(m message, c *Config) (*peerCertificate, error) {
+func readCertificate12(m message, p *Params, kind wire.CertificateType) (*peerCertificate, error) {
+	if kind == wire.CertificateTypeRawPublicKey {
+		var raw wire.RawPublicKey12
+		if err := parse(&raw, m.raw); err != nil || len(raw.Key) == 0 {
+			return nil, err
+		}
+		peer := &peerCertificate{kind: kind, chain: [][]byte{bytes.Clone(raw.Key)}}
+		return peer, peer.readLeaf(p)
+	}
 	var cert wire.Certificate12
 	if err := parse(&cert, m.raw); err != nil || len(cert.Chain) == 0 {
 		return nil, err
 	}
 	peer := &peerCertificate{}
 	for _, der := range cert.Chain {
-		peer.chain = append(peer.chain, bytes.Clone(der))
+		peer.chain = append(peer.chain, p.leaves.own(der))
 	}
-	return peer, peer.readLeaf(c)
+	return peer, peer.readLeaf(p)
 }
 
 // readLeaf reads the leaf's key, and bounds the chain.
-func (peer *peerCertificate) readLeaf(c *Config) error {
-	if len(peer.chain) > c.MaxPeerChain {
-		return fail(CodeBadCertificate, "%d certificates, more than %d", len(peer.chain), c.MaxPeerChain)
+func (peer *peerCertificate) readLeaf(p *Params) error {
+	if len(peer.chain) > p.c.MaxPeerChain {
+		return fail(CodeBadCertificate, "%d certificates, more than %d", len(peer.chain), p.c.MaxPeerChain)
+	}
+	c, read := &p.c, p.leaves.read
+	if peer.kind == wire.CertificateTypeRawPublicKey {
+		read = verify.RawKey
+		if len(peer.chain) != 1 {
+			return fail(CodeBadRawKey, "%d of them", len(peer.chain))
+		}
 	}
 	var err error
-	peer.leaf, err = verify.Leaf(peer.chain[0])
+	peer.leaf, err = read(peer.chain[0])
 	switch {
 	case errors.Is(err, verify.ErrKeyUsage) && c.InsecureKeyUsage:
 	case errors.Is(err, verify.ErrKeyUsage):
 		return because(CodeKeyUsage, err)
 	case errors.Is(err, verify.ErrKeyType), errors.Is(err, verify.ErrKeySize):
 		return because(CodeUnsupportedKey, err)
+	case err != nil && peer.kind == wire.CertificateTypeRawPublicKey:
+		return because(CodeBadRawKey, err)
 	case err != nil:
 		return because(CodeBadCertificate, err)
 	}
 	return nil
+}
+
+// certificate12 is the Certificate message of TLS 1.2 for an identity; nil makes the empty one of a type.
+func certificate12(id *Identity, kind wire.CertificateType) wire.Message {
+	switch {
+	case id == nil && kind == wire.CertificateTypeRawPublicKey:
+		return &wire.RawPublicKey12{}
+	case id == nil:
+		return &wire.Certificate12{}
+	case id.Type == wire.CertificateTypeRawPublicKey:
+		return &wire.RawPublicKey12{Key: id.Chain[0]}
+	}
+	return &wire.Certificate12{Chain: id.Chain}
 }
 
 // checkEntry refuses extensions that were not asked for or do not belong to a certificate (RFC 8446, Section 4.4.2).
@@ -95,29 +135,15 @@ func checkEntry(entry *wire.CertificateEntry, offered func(wire.ExtensionType) b
 		return fail(CodeDuplicateExtension, "%v", kind)
 	}
 	for _, e := range entry.Extensions {
+		if e.Type == wire.ExtDelegatedCredential && !offered(e.Type) {
+			return fail(CodeUnaskedDelegated, "")
+		}
 		if !offered(e.Type) {
 			return fail(CodeUnsupportedExtension, "%v in Certificate", e.Type)
 		}
-		if e.Type != wire.ExtStatusRequest && e.Type != wire.ExtSignedCertificateTimestamp {
+		if e.Type != wire.ExtStatusRequest && e.Type != wire.ExtSignedCertificateTimestamp && e.Type != wire.ExtDelegatedCredential {
 			return fail(CodeMisplacedExtension, "%v in Certificate", e.Type)
 		}
-	}
-	return nil
-}
-
-// readStaple reads what came with the leaf (RFC 8446, Section 4.4.2.1; RFC 6962, Section 3.3).
-func (peer *peerCertificate) readStaple(leaf *wire.CertificateEntry) error {
-	var status wire.CertificateStatus
-	if _, err := ext(leaf, &status); err != nil {
-		return err
-	}
-	var scts wire.SCTs
-	if _, err := ext(leaf, &scts); err != nil {
-		return err
-	}
-	peer.staple = bytes.Clone(status.Response)
-	for _, sct := range scts.List {
-		peer.scts = append(peer.scts, bytes.Clone(sct))
 	}
 	return nil
 }
@@ -130,13 +156,14 @@ func (peer *peerCertificate) checkCertificateVerify(p *Params, by verify.Signer,
 		return nil, nil, err
 	}
 	scheme := suite.SchemeByID(cv.Scheme)
-	if scheme == nil || !scheme.TLS13 || !slices.Contains(p.c.Schemes, cv.Scheme) {
+	key, schemes := peer.signs(p)
+	if scheme == nil || !scheme.TLS13 || !slices.Contains(schemes, cv.Scheme) {
 		return nil, nil, fail(CodeBadSchemeUsed, "%v was not offered", cv.Scheme)
 	}
-	if !peer.leaf.Fits(scheme) {
+	if !key.Fits(scheme) {
 		return nil, nil, fail(CodeBadSchemeUsed, "%v does not fit the certificate's key", cv.Scheme)
 	}
-	proof, err := verify.CertificateVerify(by, scheme, peer.leaf, th, cv.Signature)
+	proof, err := verify.CertificateVerify(by, scheme, key, th, cv.Signature)
 	if err != nil {
 		return nil, nil, because(CodeBadSignature, err)
 	}
@@ -153,40 +180,28 @@ func verdict(v Verified) error {
 	return e
 }
 
-// certificateMessage is the Certificate message for an identity; nil makes the empty one. The leaf carries the staple and
-// the SCTs that the peer asked for.
-func certificateMessage(context []byte, id *Identity, asked staples) *wire.Certificate {
+// certificateMessage is the Certificate message for an identity; nil makes the empty one. Each certificate carries what
+// the peer asked for.
+func certificateMessage(context []byte, id *Identity, asked *staples) *wire.Certificate {
 	msg := &wire.Certificate{Context: context}
 	if id == nil {
 		return msg
 	}
-	for _, der := range id.Chain {
-		msg.Entries = append(msg.Entries, wire.CertificateEntry{Data: der, Extensions: wire.Extensions{}})
-	}
-	leaf := &msg.Entries[0].Extensions
-	if asked.status && len(id.Staple) > 0 {
-		leaf.Add(&wire.CertificateStatus{Response: id.Staple})
-	}
-	if asked.scts && len(id.SCTs) > 0 {
-		leaf.Add(&wire.SCTs{List: id.SCTs})
+	for i, der := range id.Chain {
+		entry := wire.CertificateEntry{Data: der, Extensions: wire.Extensions{}}
+		asked.of(id, i).add(&entry.Extensions)
+		if i == 0 && asked.delegated != nil {
+			entry.Extensions.Add(&asked.delegated.dc)
+		}
+		msg.Entries = append(msg.Entries, entry)
 	}
 	return msg
 }
 
-// staples is what a peer wants with our certificate.
-type staples struct{ status, scts bool }
-
-// askedStaples reads that out of a ClientHello or CertificateRequest.
-func askedStaples(es wire.Extensions) (s staples) {
-	_, s.status = es.Find(wire.ExtStatusRequest)
-	_, s.scts = es.Find(wire.ExtSignedCertificateTimestamp)
-	return s
-}
-
 // askSignature asks for the signature of our CertificateVerify over everything sent so far, Certificate included.
-func askSignature(t *turn, by verify.Signer, id *Identity, s *suite.Scheme) {
-	t.facts.OwnIdentity, t.facts.OwnScheme = id, s.ID
-	t.ask(Question{Kind: NeedSignature, Identity: id, Scheme: s.ID, Message: verify.CertificateVerifyInput(by, t.hash())})
+func askSignature(t *turn, by verify.Signer, id *Identity, s *suite.Scheme, d *delegation) {
+	t.facts.OwnIdentity, t.facts.OwnScheme, t.facts.OwnDelegation = id, s.ID, d.facts()
+	t.ask(Question{Kind: NeedSignature, Identity: id, Delegated: d.ours(), Scheme: s.ID, Message: verify.CertificateVerifyInput(by, t.hash())})
 }
 
 // sendCertificateVerify sends the signature that the answer brought.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tlswright/tlswright/internal/suite"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -19,7 +20,11 @@ func (p *Params) choose(role Role, w wanted) (*identity, *suite.Scheme) {
 	var bestScheme *suite.Scheme
 	bestRank := -1
 	for _, id := range p.identities {
-		if !w.takes(id.leaf.Kind) || !w.takesCurve(id.leaf.Kind) || w.suites != nil && chooseSuite12(p, w.suites, id) == nil {
+		if !w.takesType(id.public.Type) || !w.takes(id.leaf.Kind) || !w.takesCurve(id.leaf.Kind) || w.suites != nil && chooseSuite12(p, w.suites, id) == nil {
+			continue
+		}
+		// Between certificates and raw public keys the order of preference alone decides.
+		if best != nil && id.public.Type != best.public.Type {
 			continue
 		}
 		s := id.scheme(w)
@@ -74,6 +79,12 @@ func schemeOf(a x509.SignatureAlgorithm) wire.SignatureScheme {
 		return wire.SchemeRSAPSSRSAESHA384
 	case x509.SHA512WithRSAPSS:
 		return wire.SchemeRSAPSSRSAESHA512
+	case cert.MLDSA44:
+		return wire.SchemeMLDSA44
+	case cert.MLDSA65:
+		return wire.SchemeMLDSA65
+	case cert.MLDSA87:
+		return wire.SchemeMLDSA87
 	}
 	return 0
 }

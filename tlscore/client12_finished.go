@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/keys"
 	"github.com/tlswright/tlswright/internal/verify"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -35,7 +36,7 @@ func (s expectServerChange) on(t *turn, m message) (state, error) {
 	s.ticket = false
 	if len(msg.Ticket) > 0 {
 		fresh := s.remember(t)
-		fresh.Ticket = bytes.Clone(msg.Ticket)
+		fresh.Ticket = msg.Ticket
 		fresh.Lifetime = min(time.Duration(msg.LifetimeHint)*time.Second, MaxTicketLifetime)
 		if msg.LifetimeHint == 0 {
 			fresh.Lifetime = unspecifiedLifetime
@@ -84,6 +85,10 @@ func (s expectServerFinished12) on(t *turn, m message) (state, error) {
 	if s.resumed != nil {
 		s.sendFinished(t)
 	}
+	if s.echRejected() {
+		s.endRejected(t)
+		return established12{role: RoleClient}, nil
+	}
 	t.done12(s.master, &s.randoms, s.ems, s.resumed)
 	if s.session == nil && len(s.id) > 0 && !t.params.c.NoTickets {
 		s.session = s.remember(t)
@@ -93,11 +98,14 @@ func (s expectServerFinished12) on(t *turn, m message) (state, error) {
 		t.received = s.session
 	}
 	t.forget(s.block)
-	return established12{RoleClient}, nil
+	return established12{RoleClient, s.master}, nil
 }
 
 // established12 is the state after a TLS 1.2 handshake.
-type established12 struct{ role Role }
+type established12 struct {
+	role   Role
+	master keys.Master12
+}
 
 func (established12) name() string { return "1.2: CONNECTED" }
 

@@ -19,7 +19,7 @@ func (expectCertificate12) expects() []wire.HandshakeType {
 }
 
 func (s expectCertificate12) on(t *turn, m message) (state, error) {
-	peer, err := readCertificate12(m, &t.params.c)
+	peer, err := readCertificate12(m, t.params, s.serverType)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s expectServerKeyExchange) on(t *turn, m message) (state, error) {
 	if err := parse(&ske, m.raw); err != nil {
 		return nil, err
 	}
-	if g := suite.GroupByID(ske.Group); g == nil || g.Hybrid || !slices.Contains(t.params.c.Groups, ske.Group) {
+	if g := suite.GroupByID(ske.Group); g == nil || g.PostQuantum || !slices.Contains(t.params.c.Groups, ske.Group) {
 		return nil, fail(CodeBadGroup, "%v", ske.Group)
 	}
 	scheme := suite.SchemeByID(ske.Scheme)
@@ -99,7 +99,7 @@ func (s expectServerHelloDone) on(t *turn, m message) (state, error) {
 		if err := parse(&req, m.raw); err != nil {
 			return nil, err
 		}
-		s.request = &certificateRequest{wanted: wanted{schemes: slices.Clone(req.Schemes), version: wire.VersionTLS12, keys: slices.Clone(req.Types)}}
+		s.request = &certificateRequest{wanted: wanted{schemes: slices.Clone(req.Schemes), version: wire.VersionTLS12, keys: slices.Clone(req.Types), types: []wire.CertificateType{s.clientType}}}
 		for _, name := range req.Authorities {
 			s.request.wanted.authorities = append(s.request.wanted.authorities, bytes.Clone(name))
 		}
@@ -110,7 +110,7 @@ func (s expectServerHelloDone) on(t *turn, m message) (state, error) {
 		return nil, err
 	}
 	t.want(effectAligned)
-	t.ask(s.peer.question(t.options.ServerName))
+	t.ask(s.peer.question(s.verifies(t)))
 	return verifyingServer12{client12: s.client12}, nil
 }
 
@@ -131,11 +131,11 @@ func (s verifyingServer12) answered(t *turn, a Answer) (state, error) {
 		return expectServerChange{s.client12}, nil
 	case !s.proof.Holds():
 		return nil, fail(CodeInternal, "no proof of the server's key")
-	case s.request == nil:
+	case s.request == nil, s.echRejected(): // RFC 9849, Section 6.1.7: the public name gets no certificate of ours
 		return s.exchange(t, nil, nil)
 	case t.params.c.AskIdentity:
 		w := s.request.wanted
-		t.ask(Question{Kind: NeedIdentity, Version: wire.VersionTLS12, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities, KeyTypes: w.keys})
+		t.ask(Question{Kind: NeedIdentity, Version: wire.VersionTLS12, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities, KeyTypes: w.keys, Types: w.types})
 		return choosingClientIdentity12{client12: s.client12}, nil
 	}
 	id, scheme := t.params.choose(RoleClient, s.request.wanted)
@@ -162,11 +162,7 @@ func (s choosingClientIdentity12) answered(t *turn, a Answer) (state, error) {
 // if there is a certificate to prove.
 func (c *client12) exchange(t *turn, id *identity, scheme *suite.Scheme) (state, error) {
 	if c.request != nil {
-		msg := &wire.Certificate12{}
-		if id != nil {
-			msg.Chain = id.public.Chain
-		}
-		t.send(msg)
+		t.send(certificate12(publicOf(id), c.clientType))
 	}
 	public, shared, err := suite.GroupByID(c.group).Respond(c.point)
 	if err != nil {

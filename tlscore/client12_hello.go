@@ -36,9 +36,10 @@ func (s expectServerHello) onHello12(t *turn, m message, hello *wire.ServerHello
 	if err := s.check12(t.params, hello); err != nil {
 		return nil, err
 	}
+	s.rejectECH(t)
 	c := &client12{clientHandshake: s.clientHandshake, suite: suite.ByID12(hello.CipherSuite)}
 	c.shares = nil
-	c.dropPSK()
+	c.dropPSKs()
 	c.randoms = keys.Randoms{Client: s.hello.Random, Server: hello.Random}
 	t.facts.Version, t.facts.CipherSuite, t.facts.ServerRandom = wire.VersionTLS12, c.suite.ID, hello.Random
 	if err := c.readExtensions(t, hello); err != nil {
@@ -47,6 +48,9 @@ func (s expectServerHello) onHello12(t *turn, m message, hello *wire.ServerHello
 	t.transcript.Begin(c.suite.Hash)
 	t.absorb(m)
 	if s.offered12 == nil || !bytes.Equal(hello.SessionID, s.hello.SessionID) || len(hello.SessionID) == 0 {
+		if err := c.onCertificateTypes(t, hello, hello.Extensions); err != nil {
+			return nil, err
+		}
 		c.id = bytes.Clone(hello.SessionID)
 		return expectCertificate12{c}, nil
 	}
@@ -89,16 +93,19 @@ func (c *client12) readExtensions(t *turn, hello *wire.ServerHello) error {
 			return fail(CodeUnsupportedExtension, "%v in ServerHello", e.Type)
 		}
 		switch e.Type {
+		case wire.ExtEncryptedClientHello: // it is of TLS 1.3 alone, so that nothing here can answer it
+			return fail(CodeUnsupportedExtension, "%v in ServerHello", e.Type)
 		case wire.ExtSupportedGroups:
 			// RFC 8422, Section 5.2: nobody may answer it in a ServerHello; some old servers do, and nobody minds.
 		case wire.ExtServerName, wire.ExtALPN, wire.ExtExtendedMasterSecret, wire.ExtSessionTicket, wire.ExtStatusRequest,
-			wire.ExtRenegotiationInfo, wire.ExtECPointFormats, wire.ExtSignedCertificateTimestamp:
+			wire.ExtRenegotiationInfo, wire.ExtECPointFormats, wire.ExtSignedCertificateTimestamp,
+			wire.ExtServerCertificateType, wire.ExtClientCertificateType, wire.ExtRecordSizeLimit, wire.ExtMaxFragmentLength:
 		default:
 			return fail(CodeMisplacedExtension, "%v in ServerHello", e.Type)
 		}
 	}
 	var reneg wire.RenegotiationInfo
-	secure, err := ext(hello, &reneg)
+	secure, err := decoded(hello.Ext(&reneg))
 	if err != nil {
 		return err
 	}
@@ -106,13 +113,16 @@ func (c *client12) readExtensions(t *turn, hello *wire.ServerHello) error {
 	if len(reneg.Data) != 0 {
 		return fail(CodeBadRenegotiationInfo, "")
 	}
+	if !secure && t.params.c.RequireSecureRenegotiation {
+		return fail(CodeNoSecureRenegotiation, "")
+	}
 	t.facts.SecureRenegotiation = secure
 	var ticket wire.SessionTicket
 	for _, e := range [...]struct {
 		view wire.ExtensionView
 		into *bool
 	}{{&wire.ExtendedMasterSecret{}, &c.ems}, {&ticket, &c.ticket}, {&wire.EmptyStatusRequest{}, &c.status}} {
-		if *e.into, err = ext(hello, e.view); err != nil {
+		if *e.into, err = decoded(hello.Ext(e.view)); err != nil {
 			return err
 		}
 	}
@@ -121,26 +131,29 @@ func (c *client12) readExtensions(t *turn, hello *wire.ServerHello) error {
 		return fail(CodeMalformed, "%v with %d bytes", wire.ExtSessionTicket, len(ticket.Ticket))
 	}
 	t.facts.ExtendedMasterSecret = c.ems
-	if _, err := ext(hello, &wire.ServerNameAck{}); err != nil {
+	if _, err := decoded(hello.Ext(&wire.ServerNameAck{})); err != nil {
 		return err
 	}
 	if err := c.readPointFormats(hello); err != nil {
 		return err
 	}
 	var scts wire.SCTs
-	if _, err := ext(hello, &scts); err != nil {
+	if _, err := decoded(hello.Ext(&scts)); err != nil {
 		return err
 	}
 	for _, sct := range scts.List {
 		c.scts = append(c.scts, bytes.Clone(sct))
 	}
-	return c.onALPN(t, hello)
+	if err := c.onLimits(t, hello, hello.Extensions, wire.VersionTLS12); err != nil {
+		return err
+	}
+	return c.onALPN(t, hello, hello.Extensions)
 }
 
 // readPointFormats: RFC 8422, Section 5.1.2: the list MUST contain uncompressed.
 func (c *client12) readPointFormats(hello *wire.ServerHello) error {
 	var formats wire.ECPointFormats
-	present, err := ext(hello, &formats)
+	present, err := decoded(hello.Ext(&formats))
 	if err == nil && present && !bytes.Contains(formats.Formats, []byte{0}) {
 		return fail(CodeBadPointFormats, "")
 	}
@@ -156,10 +169,10 @@ func (c *client12) resume(t *turn) (state, error) {
 	}
 	c.session, c.resumed = s, s
 	t.facts.Resumed = true
-	t.facts.PeerChain, t.facts.PeerScheme = s.PeerChain, s.PeerScheme
+	t.facts.PeerChain, t.facts.PeerType, t.facts.PeerScheme = s.PeerChain, s.PeerType, s.PeerScheme
 	c.master = keys.ResumeMaster12Traced(c.suite.Hash, s.Secret, t.trace)
 	c.block = c.master.KeyBlock(&c.randoms, c.suite.KeyLen, c.suite.IVLen)
-	t.ask(Question{Kind: NeedVerify, Chain: s.PeerChain, ServerName: t.options.ServerName, Resumed: s})
+	t.ask(Question{Kind: NeedVerify, Chain: s.PeerChain, Type: s.PeerType, ServerName: t.options.ServerName, Resumed: s})
 	return verifyingServer12{client12: c}, nil
 }
 

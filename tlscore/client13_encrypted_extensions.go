@@ -22,12 +22,24 @@ func (s expectEncryptedExtensions) on(t *turn, m message) (state, error) {
 	if err := s.checkExtensions(&ee); err != nil {
 		return nil, err
 	}
-	if err := s.onALPN(t, &ee); err != nil {
+	if err := s.onRetryConfigs(&ee); err != nil {
+		return nil, err
+	}
+	if err := s.onALPN(t, &ee, ee.Extensions); err != nil {
+		return nil, err
+	}
+	if err := s.onLimits(t, &ee, ee.Extensions, wire.VersionTLS13); err != nil {
+		return nil, err
+	}
+	if err := s.onCertificateTypes(t, &ee, ee.Extensions); err != nil {
 		return nil, err
 	}
 	t.absorb(m)
 	if err := s.onEarlyData(t, &ee); err != nil {
 		return nil, err
+	}
+	if s.keyed != nil {
+		return expectServerFinished{s.clientKeys, serverProof{keyed: s.keyed}}, nil
 	}
 	if s.resumed == nil {
 		return expectCertificateOrRequest{s.clientKeys}, nil
@@ -35,7 +47,7 @@ func (s expectEncryptedExtensions) on(t *turn, m message) (state, error) {
 	if len(s.resumed.PeerChain) == 0 {
 		return expectServerFinished{s.clientKeys, serverProof{resumed: s.resumed}}, nil
 	}
-	t.ask(Question{Kind: NeedVerify, Chain: s.resumed.PeerChain, ServerName: t.options.ServerName, Resumed: s.resumed})
+	t.ask(Question{Kind: NeedVerify, Chain: s.resumed.PeerChain, Type: s.resumed.PeerType, ServerName: t.options.ServerName, Resumed: s.resumed})
 	return verifyingServer{clientKeys: s.clientKeys, proof: serverProof{resumed: s.resumed}}, nil
 }
 
@@ -50,24 +62,28 @@ func (s expectEncryptedExtensions) checkExtensions(ee *wire.EncryptedExtensions)
 			return fail(CodeUnsupportedExtension, "%v in EncryptedExtensions", e.Type)
 		}
 		switch e.Type {
-		case wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtEarlyData:
+		case wire.ExtServerName, wire.ExtSupportedGroups, wire.ExtALPN, wire.ExtEarlyData,
+			wire.ExtServerCertificateType, wire.ExtClientCertificateType, wire.ExtRecordSizeLimit, wire.ExtMaxFragmentLength,
+			wire.ExtEncryptedClientHello:
 		default:
 			return fail(CodeMisplacedExtension, "%v in EncryptedExtensions", e.Type)
 		}
 	}
 	// RFC 8446, Section 4.2.7: the groups are for the next connection and MUST NOT be acted upon now.
-	if _, err := ext(ee, &wire.SupportedGroups{}); err != nil {
+	if _, err := decoded(ee.Ext(&wire.SupportedGroups{})); err != nil {
 		return err
 	}
-	_, err := ext(ee, &wire.ServerNameAck{})
+	_, err := decoded(ee.Ext(&wire.ServerNameAck{}))
 	return err
 }
 
 // onALPN reads the server's choice of an application protocol, out of EncryptedExtensions or a TLS 1.2 ServerHello.
-func (hs *clientHandshake) onALPN(t *turn, m extended) error {
+func (hs *clientHandshake) onALPN(t *turn, m extended, es wire.Extensions) error {
+	if _, present := es.Find(wire.ExtALPN); !present {
+		return nil
+	}
 	var alpn wire.ALPN
-	present, err := ext(m, &alpn)
-	if err != nil || !present {
+	if _, err := decoded(m.Ext(&alpn)); err != nil {
 		return err
 	}
 	// RFC 7301, Section 3.1: the list MUST contain exactly one protocol name.

@@ -24,7 +24,7 @@ func (s expectCertificateVerify) on(t *turn, m message) (state, error) {
 	}
 	t.facts.PeerScheme = scheme.ID
 	t.absorb(m)
-	t.ask(s.peer.question(t.options.ServerName))
+	t.ask(s.peer.question(s.verifies(t)))
 	return verifyingServer{clientKeys: s.clientKeys, proof: serverProof{signature: proof}}, nil
 }
 
@@ -35,14 +35,15 @@ type verifyingServer struct {
 	proof serverProof
 }
 
-// serverProof is why a client may believe whom it talks to: a signature of this handshake, or a session whose PSK only
-// that server and we know.
+// serverProof is why a client may believe whom it talks to: a signature of this handshake, or a PSK that only that server
+// and we know, of a session or an external one.
 type serverProof struct {
 	signature *verify.SignatureProof
 	resumed   *Session
+	keyed     *pskEntry
 }
 
-func (p serverProof) holds() bool { return p.signature.Holds() || p.resumed != nil }
+func (p serverProof) holds() bool { return p.signature.Holds() || p.resumed != nil || p.keyed != nil }
 
 func (verifyingServer) name() string { return "verifying the server's certificate" }
 
@@ -77,14 +78,17 @@ func (s expectServerFinished) on(t *turn, m message) (state, error) {
 		return nil, because(CodeBadFinished, err)
 	}
 	t.absorb(m)
-	f := clientFlight{s.clientKeys, t.hash()}
+	f := clientFlight{s.clientKeys, t.transcript.SumInto(s.sum[:0])}
 	s.endEarlyData(t)
 	if s.request == nil {
 		return f.finish(t)
 	}
+	if s.echRejected() { // RFC 9849, Section 6.1.7: the client MUST respond with an empty Certificate message
+		return f.certificate(t, nil, nil)
+	}
 	if t.params.c.AskIdentity {
 		w := s.request.wanted
-		t.ask(Question{Kind: NeedIdentity, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities})
+		t.ask(Question{Kind: NeedIdentity, ServerName: t.options.ServerName, Schemes: w.schemes, Authorities: w.authorities, Types: w.types})
 		return choosingClientIdentity{clientFlight: f}, nil
 	}
 	id, scheme := t.params.choose(RoleClient, s.request.wanted)
@@ -101,24 +105,38 @@ type clientFlight struct {
 // certificate presents an identity, or says that there is none.
 func (f clientFlight) certificate(t *turn, id *identity, scheme *suite.Scheme) (state, error) {
 	if id == nil {
-		t.send(certificateMessage(f.request.context, nil, staples{}))
+		t.sendCertificate(f.request.context, nil, &staples{})
 		return f.finish(t)
 	}
-	t.send(certificateMessage(f.request.context, id.public, f.request.staples))
-	askSignature(t, verify.ClientSigner, id.public, scheme)
+	if t.asksStaple(id, &f.request.staples) {
+		t.askStaple(id, t.options.ServerName, wire.VersionTLS13)
+		return staplingClient{clientFlight: f, id: id, scheme: scheme}, nil
+	}
+	f.request.staples.delegated = id.delegates(f.request.wanted)
+	t.sendCertificate(f.request.context, id, &f.request.staples)
+	askSignature(t, verify.ClientSigner, id.public, scheme, f.request.staples.delegated)
 	return signingAsClient{clientFlight: f}, nil
 }
 
 // finish sends Finished and moves to the application keys.
 func (f clientFlight) finish(t *turn) (state, error) {
-	t.send(&wire.Finished{VerifyData: f.client.Finished(t.hash())})
+	t.finished(f.client)
 	client, server := f.main.ClientTraffic(f.finished), f.main.ServerTraffic(f.finished)
 	t.writeKeys(EpochApplication, f.suite, client)
 	t.readKeys(EpochApplication, f.suite, server)
+	if f.echRejected() {
+		f.endRejected(t)
+		return established{role: RoleClient}, nil
+	}
 	res := f.main.Resumption(t.hash())
 	t.done(f.main.Exporter(f.finished), res, f.resumed)
-	t.forget(f.client, f.server, f.main)
-	return established{RoleClient, res, f.resumed}, nil
+	t.forget13(f.client, f.server, f.main)
+	next := established{role: RoleClient, resumption: res, resumed: f.resumed}
+	if f.offered(wire.ExtPostHandshakeAuth) {
+		t.late = newLateAuth(t, f.clientType)
+		next.late = t.late
+	}
+	return next, nil
 }
 
 // choosingClientIdentity awaits the choice of a client certificate.
@@ -167,7 +185,7 @@ func (t *turn) chosen(a Chosen, w wanted) (*identity, *suite.Scheme, error) {
 		return nil, nil, because(CodeInternal, err)
 	}
 	s := id.scheme(w)
-	if s == nil || !w.takes(id.leaf.Kind) {
+	if s == nil || !w.takes(id.leaf.Kind) || !w.takesType(id.public.Type) {
 		return nil, nil, fail(CodeNoSharedScheme, "the chosen certificate's key does not fit")
 	}
 	return id, s, nil

@@ -1,6 +1,7 @@
 package tlscore
 
 import (
+	"crypto"
 	"slices"
 	"time"
 
@@ -9,23 +10,52 @@ import (
 	"github.com/tlswright/tlswright/wire"
 )
 
-// clientPSK is the pre-shared key that a client offers: that of one ticket.
+// clientPSK is a pre-shared key that a client offers: that of one ticket, or an external one.
 type clientPSK struct {
-	session *Session
-	suite   *suite.Suite // the session's; its hash is the PSK's
-	early   keys.Early
-	age     uint32 // obfuscated_ticket_age
+	identity []byte
+	hash     crypto.Hash
+	early    keys.Early
+
+	session *Session     // of a ticket
+	suite   *suite.Suite // the session's
+	age     uint32       // obfuscated_ticket_age
+
+	entry *pskEntry // an external one
 }
+
+func (p *clientPSK) binder() keys.Binder {
+	if p.entry != nil {
+		return p.entry.binder(p.early)
+	}
+	return p.early.Binder(false)
+}
+
+// maxOfferedTicket is how long a ticket may be that is offered: a server can send one of 64 KiB, which has no room in a
+// ClientHello beside everything else.
+const maxOfferedTicket = 32 << 10
 
 // offerPSK decides whether the session of the options can be offered at this time (RFC 8446, Section 4.2.11). One that
 // cannot is not an error: the handshake is a full one.
 func (hs *clientHandshake) offerPSK(t *turn) {
 	s := t.options.Session
-	if s == nil || t.params.c.NoTickets || s.usable(t.now) != nil || s.ServerName != hs.serverName || len(s.Ticket)+len(s.SessionID) == 0 {
+	if s == nil || t.params.c.NoTickets || s.usable(t.now) != nil || !t.params.c.takesSession(s) || s.ServerName != hs.serverName || len(s.Ticket)+len(s.SessionID) == 0 {
+		return
+	}
+	room := maxOfferedTicket
+	if hs.ech != nil || t.params.c.ECHGrease {
+		room /= 2 // two hellos in one message, each with something of that length
+	}
+	if len(s.Ticket) > room {
+		return
+	}
+	// Resuming grants nothing that a full handshake would not: what rests on a PSK needs that key, who insists on one
+	// resumes nothing else, and the server is of a type that is still taken.
+	if _, ok := s.stillKeyed(slices.Values(t.params.offers)); !ok || t.params.insists && s.PSKIdentity == nil || !t.params.stillTakes(s) {
 		return
 	}
 	if s.Version == wire.VersionTLS12 {
-		if t.params.allows(wire.VersionTLS12) && slices.Contains(t.params.c.CipherSuites, s.CipherSuite) {
+		// RFC 9849, Section 6.1: an inner ClientHello MUST NOT offer such a session.
+		if hs.ech == nil && t.params.allows(wire.VersionTLS12) && slices.Contains(t.params.c.CipherSuites, s.CipherSuite) {
 			hs.offered12 = s
 		}
 		return
@@ -39,46 +69,67 @@ func (hs *clientHandshake) offerPSK(t *turn) {
 		return
 	}
 	age := uint32(t.now.Sub(s.Issued)/time.Millisecond) + s.AgeAdd
-	hs.psk = &clientPSK{session: s, suite: own, early: keys.NewEarlyTraced(own.Hash, s.Secret, t.trace), age: age}
+	hs.psk = &clientPSK{identity: s.Ticket, session: s, suite: own, hash: own.Hash, early: keys.NewEarlyTraced(own.Hash, s.Secret, t.trace), age: age}
+	hs.psks = append(hs.psks, hs.psk)
 	if t.options.EarlyData && s.MaxEarlyData > 0 && slices.Contains(t.params.c.CipherSuites, s.CipherSuite) &&
 		(s.ALPN == "" || slices.Contains(t.params.c.ALPN, s.ALPN)) {
 		hs.early = earlyOffered
 	}
 }
 
-// extensions that offer the key. pre_shared_key comes last (RFC 8446, Section 4.2.11).
-func (p *clientPSK) add(es *wire.Extensions, binder []byte) {
-	es.Add(&wire.PreSharedKeys{
-		Identities: []wire.PSKIdentity{{Identity: p.session.Ticket, ObfuscatedAge: p.age}},
-		Binders:    [][]byte{binder},
-	})
-}
-
-// bind computes the binder over a ClientHello that ends in a pre_shared_key with an empty one, and puts it in its place
-// (RFC 8446, Section 4.2.11.2).
-func (p *clientPSK) bind(t *turn, hello *wire.ClientHello) {
-	h := p.suite.Hash
-	binder := make([]byte, h.Size())
-	base := slices.Clone(hello.Extensions)
-	p.add(&hello.Extensions, binder)
-	raw := wire.AppendMessage(nil, hello)
-	cut := wire.PreSharedKeys{Binders: [][]byte{binder}}
-	transcript := &keys.Transcript{}
-	if t.transcript.Started() {
-		transcript = t.transcript.Clone()
-	} else {
-		transcript.Begin(h)
+// offerExternal adds the external PSKs to the offer.
+func (hs *clientHandshake) offerExternal(t *turn) {
+	for _, e := range t.params.offers {
+		hs.psks = append(hs.psks, &clientPSK{identity: e.name, hash: e.hash, early: keys.NewEarlyTraced(e.hash, e.secret, t.trace), entry: e})
 	}
-	transcript.Add(raw[:len(raw)-cut.BindersLen()])
-	binder = p.early.Binder(false).MAC(transcript.Sum())
-	hello.Extensions = base
-	p.add(&hello.Extensions, binder)
 }
 
-// dropPSK forgets the offer, for a HelloRetryRequest whose suite has another hash, or a server that chose none.
-func (hs *clientHandshake) dropPSK() {
-	if hs.psk != nil {
-		hs.psk.early.Wipe()
+// bindPSKs adds pre_shared_key to the ClientHello, as its last extension (RFC 8446, Section 4.2.11): first with empty
+// binders, then with those that were computed over the message so far (Section 4.2.11.2).
+func (hs *clientHandshake) bindPSKs(t *turn) {
+	var offer wire.PreSharedKeys
+	for _, p := range hs.psks {
+		offer.Identities = append(offer.Identities, wire.PSKIdentity{Identity: p.identity, ObfuscatedAge: p.age})
+		offer.Binders = append(offer.Binders, make([]byte, p.hash.Size()))
+	}
+	hs.hello.Extensions.Add(&offer)
+	raw, err := wire.TryAppendMessage(t.flight[len(t.flight):], &hs.hello) // in memory that is free for a moment
+	if err != nil {                                                        // what servers sent, a cookie and a ticket, has no room in it
+		t.unsent = because(CodeTooLongToSend, err)
+		return
+	}
+	raw = raw[:len(raw)-offer.BindersLen()]
+	for i, p := range hs.psks {
+		var room [maxDigest]byte
+		p.binder().AppendMAC(offer.Binders[i][:0], t.transcript.SumOver(p.hash, raw, room[:0]))
+	}
+	last := &hs.hello.Extensions[len(hs.hello.Extensions)-1]
+	last.Data = offer.AppendBody(last.Data[:0]) // of the same length
+}
+
+// keepPSKsOf drops those that a HelloRetryRequest has ruled out: its suite has another hash (RFC 8446, Section 4.1.4).
+func (hs *clientHandshake) keepPSKsOf(h crypto.Hash) {
+	hs.psks = slices.DeleteFunc(hs.psks, func(p *clientPSK) bool {
+		if p.hash == h {
+			return false
+		}
+		p.early.Wipe()
+		return true
+	})
+	if hs.psk != nil && hs.psk.hash != h {
+		hs.psk = nil
+	}
+}
+
+// dropPSKs forgets the offer, but for the one that goes on; nil: the server chose none.
+func (hs *clientHandshake) dropPSKs(except ...*clientPSK) {
+	for _, p := range hs.psks {
+		if !slices.Contains(except, p) {
+			p.early.Wipe()
+		}
+	}
+	hs.psks = nil
+	if !slices.Contains(except, hs.psk) {
 		hs.psk = nil
 	}
 }
@@ -87,24 +138,40 @@ func (hs *clientHandshake) dropPSK() {
 // PSK's, or that of no PSK.
 func (hs *clientHandshake) acceptedPSK(t *turn, hello *wire.ServerHello, chosen *suite.Suite) (keys.Early, error) {
 	var selected wire.PreSharedKeySelected
-	present, err := ext(hello, &selected)
+	present, err := decoded(hello.Ext(&selected))
 	if err != nil {
 		return keys.Early{}, err
 	}
 	if !present {
-		hs.dropPSK()
+		if t.params.insists {
+			return keys.Early{}, fail(CodeMissingExtension, "%v, which is insisted on", wire.ExtPreSharedKey)
+		}
+		hs.settleEarlyExporter(t, nil)
+		hs.dropPSKs()
 		return keys.NewEarlyTraced(chosen.Hash, nil, t.trace), nil
 	}
 	// RFC 8446, Section 4.2.11: selected_identity MUST be within the range supplied, the suite's hash the PSK's.
-	if selected.Index != 0 {
-		return keys.Early{}, fail(CodeBadPSKSelected, "identity %d of 1", selected.Index)
+	if int(selected.Index) >= len(hs.psks) {
+		return keys.Early{}, fail(CodeBadPSKSelected, "identity %d of %d", selected.Index, len(hs.psks))
 	}
-	if chosen.Hash != hs.psk.suite.Hash {
+	p := hs.psks[selected.Index]
+	if chosen.Hash != p.hash {
 		return keys.Early{}, fail(CodeBadPSKSelected, "%v has another hash", chosen.ID)
 	}
-	s := hs.psk.session
+	hs.settleEarlyExporter(t, p)
+	hs.dropPSKs(p)
+	if p.entry != nil {
+		hs.keyed = p.entry
+		t.facts.keyed(p.entry)
+		return p.early, nil
+	}
+	s := p.session
 	hs.resumed = s
 	t.facts.Resumed = true
-	t.facts.PeerChain, t.facts.PeerScheme = s.PeerChain, s.PeerScheme
-	return hs.psk.early, nil
+	t.facts.PeerChain, t.facts.PeerType, t.facts.PeerScheme = s.PeerChain, s.PeerType, s.PeerScheme
+	t.facts.PeerDelegation = s.delegation()
+	if e, _ := s.stillKeyed(slices.Values(t.params.offers)); e != nil {
+		t.facts.keyed(e)
+	}
+	return p.early, nil
 }

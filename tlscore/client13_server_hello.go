@@ -31,6 +31,9 @@ func (s expectServerHello) on(t *turn, m message) (state, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.decideECH(t, m, &hello, chosen); err != nil {
+		return nil, err
+	}
 	if hello.IsHelloRetryRequest() {
 		if s.retry != nil {
 			return nil, fail(CodeUnexpectedMessage, "second HelloRetryRequest")
@@ -43,7 +46,7 @@ func (s expectServerHello) on(t *turn, m message) (state, error) {
 // checkHello checks what ServerHello and HelloRetryRequest have in common (RFC 8446, Section 4.1.3).
 func (s expectServerHello) checkHello(p *Params, hello *wire.ServerHello) (*suite.Suite, error) {
 	var selected wire.SelectedVersion
-	present, err := ext(hello, &selected)
+	present, err := decoded(hello.Ext(&selected))
 	if err != nil {
 		return nil, err
 	}
@@ -72,17 +75,20 @@ func (s expectServerHello) checkHello(p *Params, hello *wire.ServerHello) (*suit
 
 // onRetry answers HelloRetryRequest with a second ClientHello (RFC 8446, Section 4.1.4).
 func (s expectServerHello) onRetry(t *turn, m message, hello *wire.ServerHello, chosen *suite.Suite) (state, error) {
-	if err := s.onlyExtensions(hello, wire.ExtSupportedVersions, wire.ExtKeyShare, wire.ExtCookie); err != nil {
+	if err := s.onlyExtensions(hello, wire.ExtSupportedVersions, wire.ExtKeyShare, wire.ExtCookie, wire.ExtEncryptedClientHello); err != nil {
 		return nil, err
 	}
 	var cookie wire.Cookie
-	hasCookie, err := ext(hello, &cookie)
+	hasCookie, err := decoded(hello.Ext(&cookie))
 	if err != nil {
 		return nil, err
 	}
 	var wish wire.KeyShareRetry
-	hasShare, err := ext(hello, &wish)
+	hasShare, err := decoded(hello.Ext(&wish))
 	if err != nil {
+		return nil, err
+	}
+	if _, err := decoded(hello.Ext(&wire.ECHConfirmation{})); err != nil {
 		return nil, err
 	}
 	if len(cookie.Cookie) > maxCookie {
@@ -105,18 +111,16 @@ func (s expectServerHello) onRetry(t *turn, m message, hello *wire.ServerHello, 
 		return nil, fail(CodeBadRetry, "neither key_share nor cookie")
 	}
 	t.facts.HelloRetried = true
+	t.exportEarly(nil) // it was bound to the first ClientHello alone
 	t.want(effectAligned)
 	t.transcript.Begin(chosen.Hash)
 	t.transcript.Retry()
 	t.absorb(m)
 	s.sendChangeCipherSpec(t)
 	s.retry = retry
-	if s.psk != nil && s.psk.suite.Hash != chosen.Hash {
-		s.dropPSK()
-	}
+	s.keepPSKsOf(chosen.Hash)
 	s.rejectEarlyData(t)
-	s.sendHello(t, bytes.Clone(cookie.Cookie))
-	return s, nil
+	return s, s.sendHello(t, bytes.Clone(cookie.Cookie))
 }
 
 // onHello completes the key exchange and starts protection.
@@ -162,12 +166,12 @@ func (s expectServerHello) onHello(t *turn, m message, hello *wire.ServerHello, 
 // exchange completes the key exchange. Without a key_share, which only a PSK on opt-in allows, there is none.
 func (s expectServerHello) exchange(p *Params, hello *wire.ServerHello) (wire.Group, []byte, error) {
 	var theirs wire.KeyShareHello
-	present, err := ext(hello, &theirs)
+	present, err := decoded(hello.Ext(&theirs))
 	if err != nil {
 		return 0, nil, err
 	}
 	if !present {
-		if s.resumed != nil && p.c.InsecurePSKWithoutDHE {
+		if (s.resumed != nil || s.keyed != nil) && p.c.InsecurePSKWithoutDHE {
 			return 0, nil, nil
 		}
 		return 0, nil, fail(CodeMissingExtension, "%v", wire.ExtKeyShare)

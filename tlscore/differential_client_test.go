@@ -234,7 +234,7 @@ func (p *clientPair) weigh(t testing.TB, j *jury, kind answerKind, mutate func(*
 	t.Helper()
 	ours, theirs := p.judge(t, kind, mutate)
 	raw := mutate(p.template(kind, &wire.ClientHello{SessionID: make([]byte, 32)}))
-	j.weigh(ours, theirs, func() string { return explainAnswer(ours, theirs) }, func() string { return outlineAnswer(raw) })
+	j.weigh(ours, theirs, func() string { return explainAnswer(raw, ours, theirs) }, func() string { return outlineAnswer(raw) })
 }
 
 // FuzzServerHelloVerdicts does the same with any bytes in a ServerHello; what stands for the session id is echoed.

@@ -28,6 +28,9 @@ const (
 	divergeEarlyData     = "early data"
 	divergeBehind        = "data behind a hello"
 	divergeUnread        = "extensions that only we read"
+	divergeBounds        = "bounds of fields"
+	divergeSameType      = "names of other types"
+	divergeNoECH         = "encrypted_client_hello without keys"
 	divergeQUIC          = "quic_transport_parameters"
 	divergeUnsolicited   = "unsolicited extensions"
 	divergeMisplaced     = "misplaced extensions"
@@ -38,6 +41,7 @@ func divergences() []string {
 	return []string{
 		divergeMandatory, divergeShareRules, divergePSKOffer, divergeFallback, divergeBeforeRetry, divergeKeyCurve,
 		divergeTrailingDot, divergeStatusType, divergePSKBelow13, divergeRenegotiation, divergeNoGroups, divergeEarlyData, divergeBehind, divergeUnread, divergeQUIC,
+		divergeBounds, divergeSameType, divergeNoECH,
 		divergeUnsolicited, divergeMisplaced, divergeSelected12,
 	}
 }
@@ -72,7 +76,7 @@ func TestDivergencesAreDocumented(t *testing.T) {
 type traits struct {
 	hello  wire.ClientHello
 	groups []wire.Group
-	name   []byte
+	name   string
 	is13   bool
 }
 
@@ -85,17 +89,30 @@ func traitsOf(raw []byte) (x traits, ok bool) {
 	}
 	var versions wire.SupportedVersions
 	var groups wire.SupportedGroups
-	var names wire.ServerNames
-	for _, v := range []wire.ExtensionView{&versions, &groups, &names} {
+	for _, v := range []wire.ExtensionView{&versions, &groups} {
 		if _, err := x.hello.Ext(v); err != nil {
 			return x, false
 		}
 	}
-	x.is13, x.groups = slices.Contains(versions.Versions, wire.VersionTLS13), groups.Groups
-	if len(names.Names) > 0 {
-		x.name = names.Names[0].Name
+	var names wire.ServerNames
+	if _, err := x.hello.Ext(&names); err == nil {
+		x.name, _ = names.HostName()
 	}
+	x.is13, x.groups = slices.Contains(versions.Versions, wire.VersionTLS13), groups.Groups
 	return x, true
+}
+
+// withoutSessionID is the one message in raw without its legacy_session_id, and how long that was.
+func withoutSessionID(raw []byte) (rest []byte, n int) {
+	const at = 4 + 2 + 32 // behind the header, legacy_version and random
+	if len(raw) <= at || len(raw) <= at+int(raw[at]) {
+		return nil, 0
+	}
+	n = int(raw[at])
+	rest = slices.Concat(raw[:at], []byte{0}, raw[at+1+n:])
+	length := len(rest) - 4
+	rest[1], rest[2], rest[3] = byte(length>>16), byte(length>>8), byte(length)
+	return rest, n
 }
 
 func (x *traits) has(kind wire.ExtensionType) bool { return offersOne(&x.hello, kind) }
@@ -103,6 +120,36 @@ func (x *traits) has(kind wire.ExtensionType) bool { return offersOne(&x.hello, 
 func (x *traits) malformed(v wire.ExtensionView) bool {
 	_, err := x.hello.Ext(v)
 	return err != nil
+}
+
+// unread reports whether we refuse for an extension of a ClientHello that a server of crypto/tls passes over.
+func (x *traits) unread(code tlscore.Code) bool {
+	switch code {
+	case tlscore.CodeBadRecordLimit, tlscore.CodeBadCompressionList, tlscore.CodeBadCertificateTypes, tlscore.CodeNoSharedCertificateType:
+		return true
+	case tlscore.CodeMalformed:
+		return slices.ContainsFunc([]wire.ExtensionView{
+			&wire.CertificateAuthorities{}, &wire.PostHandshakeAuth{}, &wire.RecordSizeLimit{}, &wire.MaxFragmentLength{}, &wire.CompressCertificate{},
+			&wire.ClientCertificateTypes{}, &wire.ServerCertificateTypes{}, &wire.DelegatedCredentialSchemes{},
+			&wire.EncryptThenMAC{}, &wire.TicketRequest{}, &wire.Padding{},
+		}, x.malformed)
+	}
+	return false
+}
+
+// unbounded reports whether a field is shorter or longer than its definition has it, which crypto/tls does not look at:
+// what it has no use for, and lists that may not be empty.
+func (x *traits) unbounded() bool {
+	status, _ := x.hello.Extensions.Find(wire.ExtStatusRequest)
+	return x.malformed(&wire.PSKKeyExchangeModes{}) || len(status) > 0 && status[0] == wire.StatusTypeOCSP && x.malformed(&wire.StatusRequest{}) ||
+		x.is13 && x.malformed(&wire.PreSharedKeys{})
+}
+
+// oddECH reports whether there is an encrypted_client_hello that is malformed, or neither outer nor inner.
+func (x *traits) oddECH() bool {
+	var v wire.ECHClientHello
+	_, err := x.hello.Ext(&v)
+	return err != nil || x.has(wire.ExtEncryptedClientHello) && v.Type != wire.ECHOuter && v.Type != wire.ECHInner
 }
 
 func offersOne(h *wire.ClientHello, kind wire.ExtensionType) bool {
@@ -117,6 +164,10 @@ func explainHello(raw []byte, ours, theirs verdict) string {
 	}
 	x, ok := traitsOf(raw)
 	if !ok {
+		rest, n := withoutSessionID(raw)
+		if _, sound := traitsOf(rest); sound && n > 32 && ours.refused && theirs.accepted {
+			return divergeBounds
+		}
 		return ""
 	}
 	if ours.refused && theirs.accepted {
@@ -132,8 +183,12 @@ func explainHello(raw []byte, ours, theirs verdict) string {
 func (x *traits) stricter(ours, theirs verdict) string {
 	code, _ := tlscore.CodeOf(ours.err)
 	switch {
-	case code == tlscore.CodeMalformed && x.malformed(&wire.CertificateAuthorities{}):
+	case x.unread(code):
 		return divergeUnread
+	case code == tlscore.CodeMalformed && x.unbounded():
+		return divergeBounds
+	case code == tlscore.CodeMalformed && x.malformed(&wire.ServerNames{}):
+		return divergeSameType
 	case code == tlscore.CodeMissingExtension && x.is13:
 		return divergeMandatory
 	case code == tlscore.CodeBadKeyShare && x.is13:
@@ -155,10 +210,13 @@ func (x *traits) looser(theirs verdict) string {
 	status, _ := x.hello.Extensions.Find(wire.ExtStatusRequest)
 	renegotiation, _ := x.hello.Extensions.Find(wire.ExtRenegotiationInfo)
 	psk := slices.IndexFunc(x.hello.Extensions, func(e wire.Extension) bool { return e.Type == wire.ExtPreSharedKey })
+	if (theirs.alert == wire.AlertDecodeError || theirs.alert == wire.AlertIllegalParameter) && x.oddECH() {
+		return divergeNoECH
+	}
 	switch theirs.alert {
 	case wire.AlertDecodeError:
 		switch {
-		case bytes.HasSuffix(x.name, []byte(".")):
+		case strings.HasSuffix(x.name, "."):
 			return divergeTrailingDot
 		case len(status) > 0 && status[0] != wire.StatusTypeOCSP:
 			return divergeStatusType
@@ -184,7 +242,7 @@ func (x *traits) looser(theirs verdict) string {
 }
 
 // explainAnswer names the reason for two verdicts on a ServerHello that differ; "" stands for none.
-func explainAnswer(ours, theirs verdict) string {
+func explainAnswer(raw []byte, ours, theirs verdict) string {
 	if !ours.refused || !theirs.accepted {
 		return ""
 	}
@@ -198,6 +256,11 @@ func explainAnswer(ours, theirs verdict) string {
 		return divergeMisplaced
 	case tlscore.CodeBadVersionSelected:
 		return divergeSelected12
+	case tlscore.CodeMalformed:
+		var h wire.ServerHello
+		if rest, n := withoutSessionID(raw); n > 32 && h.Parse(rest) == nil {
+			return divergeBounds
+		}
 	}
 	return ""
 }

@@ -46,7 +46,9 @@ func (hs *clientHandshake) beginEarlyData(t *turn) {
 	transcript := t.transcript.Clone()
 	transcript.Begin(hs.psk.suite.Hash)
 	hs.sendChangeCipherSpec(t)
-	t.writeKeys(EpochEarlyData, hs.psk.suite, hs.psk.early.ClientEarlyTraffic(transcript.Sum()))
+	th := transcript.Sum()
+	t.writeKeys(EpochEarlyData, hs.psk.suite, hs.psk.early.ClientEarlyTraffic(th))
+	t.exportEarly(hs.psk.early.Exporter(th))
 	t.facts.EarlyData = EarlyDataOffered
 }
 
@@ -56,13 +58,16 @@ func (hs *clientHandshake) rejectEarlyData(t *turn) {
 		return
 	}
 	hs.early = earlyRejected
+	if hs.keyed == nil || hs.retry != nil {
+		t.exportEarly(nil)
+	}
 	t.facts.EarlyData = EarlyDataRejected
 	t.want(effectWritePlaintext)
 }
 
 // onEarlyData reads the server's decision out of EncryptedExtensions (RFC 8446, Section 4.2.10).
 func (s expectEncryptedExtensions) onEarlyData(t *turn, ee *wire.EncryptedExtensions) error {
-	accepted, err := ext(ee, &wire.EarlyData{})
+	accepted, err := decoded(ee.Ext(&wire.EarlyData{}))
 	if err != nil {
 		return err
 	}
@@ -107,7 +112,7 @@ func (hs *clientKeys) endEarlyData(t *turn) {
 func (w *writeHalf) leaveEarlyKeys(m *Machine) error {
 	switch s := m.state.(type) {
 	case expectServerHello:
-		w.sealer, w.epoch = nil, EpochPlaintext
+		w.plaintext()
 	case expectEncryptedExtensions:
 		if s.early == earlyOffered {
 			return w.install(m, &effect{epoch: EpochHandshake, suite: s.suite, traffic: s.client})
@@ -134,8 +139,8 @@ func (m *Machine) SealEarly(data, out []byte) (n int, o []byte, err error) {
 		if room <= 0 {
 			return n, out, ErrEarlyDataOver
 		}
-		chunk := data[n:min(len(data), n+wire.MaxPlaintext, n+room)]
-		if out, err = w.append(m, out, wire.ContentApplicationData, chunk, 0); err != nil {
+		chunk := data[n:min(len(data), n+w.room(), n+room)]
+		if out, err = w.append(m, out, wire.ContentApplicationData, chunk); err != nil {
 			return n, out, err
 		}
 		n += len(chunk)

@@ -26,6 +26,7 @@ const (
 	CodeTooManyWarnings
 	CodeTooManyKeyUpdates
 	CodeTooManyTickets
+	CodeTooManyRequests
 	CodeKeysExhausted
 	// messages
 	CodeMalformed
@@ -58,7 +59,9 @@ const (
 	CodeBadKeyUpdate
 	CodeDowngraded
 	CodeInappropriateFallback
+	CodeBadRecordLimit
 	CodeBadRenegotiationInfo
+	CodeNoSecureRenegotiation
 	CodeRenegotiation
 	CodeBadPointFormats
 	CodeBadResumption
@@ -66,12 +69,26 @@ const (
 	CodeBadPSKOffer
 	CodeBadPSKSelected
 	CodeBadBinder
+	CodeNoSharedPSK
 	CodeTooMuchEarlyData
 	CodeNoIdentity
+	CodeNoECHConfig
+	CodeBadECH
+	CodeBadInnerHello
+	CodeBadOuterExtensions
+	CodeECHDecrypt
+	CodeECHInconsistent
+	CodeECHRejected
 	// authentication
 	CodeNoCertificate
 	CodeCertificateRequired
 	CodeBadCertificate
+	CodeBadCompressionList
+	CodeBadCompressionAlgorithm
+	CodeBadCompressedCertificate
+	CodeBadRawKey
+	CodeNoSharedCertificateType
+	CodeBadCertificateTypes
 	CodeUnsupportedKey
 	CodeKeyUsage
 	CodeCertificateRejected
@@ -79,7 +96,11 @@ const (
 	CodeBadSignature
 	CodeBadFinished
 	CodeBadRequestContext
+	CodeLateOverHTTP2
 	CodeSigningFailed
+	CodeStapleFailed
+	CodeUnaskedDelegated
+	CodeBadDelegated
 	CodeTooLongToSend
 	// the peer's word
 	CodePeerAlert
@@ -132,6 +153,7 @@ var codeTable = [codeCount]codeRow{
 	{CodeTooManyWarnings, "too_many_warnings", "too many warning alerts", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 6.1"},
 	{CodeTooManyKeyUpdates, "too_many_key_updates", "too many key updates without data", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4.6.3"},
 	{CodeTooManyTickets, "too_many_tickets", "too many session tickets without data", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4.6.1"},
+	{CodeTooManyRequests, "too_many_requests", "too many certificate requests after the handshake", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4.6.2"},
 	{CodeKeysExhausted, "keys_exhausted", "the peer protected more records with one key than the cipher allows", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 5.5"},
 
 	{CodeMalformed, "malformed", "message cannot be decoded", wire.AlertDecodeError, BlamePeer, "RFC 8446, Section 6.2"},
@@ -164,7 +186,9 @@ var codeTable = [codeCount]codeRow{
 	{CodeBadKeyUpdate, "bad_key_update", "request_update is neither 0 nor 1", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.6.3"},
 	{CodeDowngraded, "downgraded", "the server says that somebody made us speak an older version", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.1.3"},
 	{CodeInappropriateFallback, "inappropriate_fallback", "the client fell back to an older version without need", wire.AlertInappropriateFallback, BlamePeer, "RFC 7507, Section 3"},
+	{CodeBadRecordLimit, "bad_record_limit", "limit on the size of records that may not be", wire.AlertIllegalParameter, BlamePeer, "RFC 8449, Section 4"},
 	{CodeBadRenegotiationInfo, "bad_renegotiation_info", "renegotiation_info is not empty in an initial handshake", wire.AlertHandshakeFailure, BlamePeer, "RFC 5746, Section 3.4"},
+	{CodeNoSecureRenegotiation, "no_secure_renegotiation", "the peer lacks renegotiation_info, which we insist on", wire.AlertHandshakeFailure, BlamePeer, "RFC 5746, Section 4.1"},
 	{CodeRenegotiation, "renegotiation", "the peer wants to renegotiate, which we never do", wire.AlertNoRenegotiation, BlamePeer, "RFC 5246, Section 7.2.2"},
 	{CodeBadPointFormats, "bad_point_formats", "ec_point_formats lacks uncompressed", wire.AlertIllegalParameter, BlamePeer, "RFC 8422, Section 5.1.2"},
 	{CodeBadResumption, "bad_resumption", "resumption that does not keep to its session", wire.AlertHandshakeFailure, BlamePeer, "RFC 7627, Section 5.3"},
@@ -172,12 +196,26 @@ var codeTable = [codeCount]codeRow{
 	{CodeBadPSKOffer, "bad_psk_offer", "pre_shared_key has another number of binders than identities", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
 	{CodeBadPSKSelected, "bad_psk_selected", "pre-shared key that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.2.11"},
 	{CodeBadBinder, "bad_binder", "PSK binder does not match", wire.AlertDecryptError, BlamePeer, "RFC 8446, Section 4.2.11"},
+	{CodeNoSharedPSK, "no_shared_psk", "no pre-shared key in common, and no certificate in its place", wire.AlertHandshakeFailure, BlameBoth, "RFC 8446, Section 4.2.11"},
 	{CodeTooMuchEarlyData, "too_much_early_data", "more early data than allowed", wire.AlertUnexpectedMessage, BlamePeer, "RFC 8446, Section 4.2.10"},
 	{CodeNoIdentity, "no_identity", "no certificate for the requested name", wire.AlertUnrecognizedName, BlameLocal, "RFC 6066, Section 3"},
+	{CodeNoECHConfig, "no_ech_config", "no configuration for Encrypted ClientHello that we can use", silent, BlameLocal, "RFC 9849, Section 6.1"},
+	{CodeBadECH, "bad_ech", "encrypted_client_hello that may not stand there", wire.AlertIllegalParameter, BlamePeer, "RFC 9849, Section 7"},
+	{CodeBadInnerHello, "bad_inner_hello", "inner ClientHello that cannot be one", wire.AlertIllegalParameter, BlamePeer, "RFC 9849, Section 7.1"},
+	{CodeBadOuterExtensions, "bad_outer_extensions", "inner ClientHello that cannot be put together", wire.AlertIllegalParameter, BlamePeer, "RFC 9849, Section 5.1"},
+	{CodeECHDecrypt, "ech_decrypt", "second ClientHello does not decrypt", wire.AlertDecryptError, BlamePeer, "RFC 9849, Section 7.1.1"},
+	{CodeECHInconsistent, "ech_inconsistent", "the server read the first ClientHello, but not the second", wire.AlertIllegalParameter, BlamePeer, "RFC 9849, Section 6.1.5"},
+	{CodeECHRejected, "ech_rejected", "the server cannot read our encrypted ClientHello", wire.AlertECHRequired, BlameBoth, "RFC 9849, Section 6.1.6"},
 
 	{CodeNoCertificate, "no_certificate", "server sent no certificate", wire.AlertDecodeError, BlamePeer, "RFC 8446, Section 4.4.2.4"},
 	{CodeCertificateRequired, "certificate_required", "client sent no certificate, but one is required", wire.AlertCertificateRequired, BlamePeer, "RFC 8446, Section 4.4.2.4"},
 	{CodeBadCertificate, "bad_certificate", "certificate cannot be read", wire.AlertBadCertificate, BlamePeer, "RFC 8446, Section 4.4.2"},
+	{CodeBadCompressionList, "bad_compression_list", "compress_certificate names an algorithm twice", wire.AlertIllegalParameter, BlamePeer, "RFC 8879, Section 3"},
+	{CodeBadCompressionAlgorithm, "bad_compression_algorithm", "certificate compressed with an algorithm that was not offered", wire.AlertIllegalParameter, BlamePeer, "RFC 8879, Section 4"},
+	{CodeBadCompressedCertificate, "bad_compressed_certificate", "compressed certificate that cannot be decompressed, or not to what it declares", wire.AlertBadCertificate, BlamePeer, "RFC 8879, Section 4"},
+	{CodeBadRawKey, "bad_raw_key", "raw public key cannot be read", wire.AlertDecodeError, BlamePeer, "RFC 7250, Section 3"},
+	{CodeNoSharedCertificateType, "no_shared_certificate_type", "no type of certificate in common", wire.AlertUnsupportedCertificate, BlameBoth, "RFC 7250, Section 4.2"},
+	{CodeBadCertificateTypes, "bad_certificate_types", "list of certificate types that says nothing: X.509 alone goes without", wire.AlertIllegalParameter, BlamePeer, "RFC 7250, Section 4.1"},
 	{CodeUnsupportedKey, "unsupported_key", "certificate with a key of a kind or size that we do not take", wire.AlertUnsupportedCertificate, BlamePeer, "RFC 8446, Section 4.4.2"},
 	{CodeKeyUsage, "key_usage", "certificate whose key may not sign", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.4.2.2"},
 	{CodeCertificateRejected, "certificate_rejected", "certificate is not acceptable", wire.AlertBadCertificate, BlamePeer, "RFC 8446, Section 4.4.2.4"},
@@ -185,7 +223,11 @@ var codeTable = [codeCount]codeRow{
 	{CodeBadSignature, "bad_signature", "signature of CertificateVerify does not match", wire.AlertDecryptError, BlamePeer, "RFC 8446, Section 4.4.3"},
 	{CodeBadFinished, "bad_finished", "MAC of Finished does not match", wire.AlertDecryptError, BlamePeer, "RFC 8446, Section 4.4.4"},
 	{CodeBadRequestContext, "bad_request_context", "certificate_request_context differs from what was sent", wire.AlertIllegalParameter, BlamePeer, "RFC 8446, Section 4.4.2"},
+	{CodeLateOverHTTP2, "late_over_http2", "certificate request after the handshake over HTTP/2", wire.AlertUnexpectedMessage, BlamePeer, "RFC 9113, Section 9.2.3"},
 	{CodeSigningFailed, "signing_failed", "our key could not sign", wire.AlertInternalError, BlameLocal, "RFC 8446, Section 4.4.3"},
+	{CodeStapleFailed, "staple_failed", "the OCSP responses for our certificates could not be had", wire.AlertInternalError, BlameLocal, "RFC 8446, Section 4.4.2.1"},
+	{CodeUnaskedDelegated, "unasked_delegated_credential", "a delegated credential that was not asked for", wire.AlertUnexpectedMessage, BlamePeer, "RFC 9345, Section 4.1.1"},
+	{CodeBadDelegated, "bad_delegated_credential", "the delegated credential is not valid", wire.AlertIllegalParameter, BlamePeer, "RFC 9345, Section 4.1.3"},
 	{CodeTooLongToSend, "too_long_to_send", "our message does not fit its length field", wire.AlertInternalError, BlameLocal, "RFC 8446, Section 4"},
 
 	{CodePeerAlert, "peer_alert", "the peer ended the connection with an alert", silent, BlamePeer, "RFC 8446, Section 6.2"},

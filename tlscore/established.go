@@ -1,7 +1,6 @@
 package tlscore
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/keys"
@@ -13,20 +12,28 @@ type established struct {
 	role       Role
 	resumption keys.Resumption // a client's: tickets turn it into PSKs
 	resumed    *Session        // a client's: the session this connection resumed; nil: none
+	late       *lateAuth       // nil: there is no authentication after the handshake
+	packed     bool            // a server's: certificates may come compressed
 }
 
 func (established) name() string { return "CONNECTED" }
 
 func (s established) expects() []wire.HandshakeType {
+	late := s.late.expects(s.role, s.packed)
 	if s.role == RoleClient {
-		return []wire.HandshakeType{wire.TypeNewSessionTicket, wire.TypeKeyUpdate}
+		return append(late, wire.TypeNewSessionTicket, wire.TypeKeyUpdate)
 	}
-	return []wire.HandshakeType{wire.TypeKeyUpdate}
+	return append(late, wire.TypeKeyUpdate)
 }
 
 func (s established) on(t *turn, m message) (state, error) {
-	if m.kind == wire.TypeKeyUpdate {
+	switch m.kind {
+	case wire.TypeKeyUpdate:
 		return s.onKeyUpdate(t, m)
+	case wire.TypeCertificateRequest:
+		return s.onLateRequest(t, m)
+	case wire.TypeCertificate, wire.TypeCompressedCertificate:
+		return s.onLateCertificate(t, m)
 	}
 	return s.onTicket(t, m)
 }
@@ -58,7 +65,7 @@ func (s established) onTicket(t *turn, m message) (state, error) {
 		return nil, fail(CodeDuplicateExtension, "%v", kind)
 	}
 	var early wire.EarlyDataSize
-	if _, err := ext(&ticket, &early); err != nil {
+	if _, err := decoded(ticket.Ext(&early)); err != nil {
 		return nil, err
 	}
 	e := effect{kind: effectTicket}
@@ -67,7 +74,7 @@ func (s established) onTicket(t *turn, m message) (state, error) {
 		e.session = t.session(s.resumption.PSK(ticket.Nonce), s.resumed)
 		e.session.Lifetime = min(time.Duration(ticket.Lifetime)*time.Second, MaxTicketLifetime)
 		e.session.AgeAdd, e.session.MaxEarlyData = ticket.AgeAdd, early.Max
-		e.session.Ticket = bytes.Clone(ticket.Ticket)
+		e.session.Ticket = ticket.Ticket
 	}
 	t.effects = append(t.effects, e)
 	return s, nil
@@ -83,10 +90,17 @@ func newSession(now time.Time, f *Facts, psk []byte, resumed *Session) *Session 
 	s := &Session{
 		Version: f.Version, CipherSuite: f.CipherSuite, Secret: psk,
 		Issued: now, Authenticated: now,
-		ServerName: f.ServerName, ALPN: f.ALPN, PeerChain: f.PeerChain, PeerScheme: f.PeerScheme,
+		ServerName: f.ServerName, ALPN: f.ALPN, PeerChain: f.PeerChain, PeerType: f.PeerType, PeerScheme: f.PeerScheme,
+		PSKIdentity: f.PSKIdentity, pskCheck: f.pskCheck,
+	}
+	if f.PeerDelegation != nil {
+		s.DelegatedUntil = f.PeerDelegation.Until
+	}
+	if f.OwnIdentity != nil {
+		s.OwnType = f.OwnIdentity.Type
 	}
 	if resumed != nil {
-		s.Authenticated = resumed.Authenticated
+		s.Authenticated, s.OwnType = resumed.Authenticated, resumed.OwnType
 	}
 	return s
 }

@@ -4,25 +4,30 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/internal/verify"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/wire"
 )
 
 // Identity is a certificate chain that we may present. The private key stays outside: NeedSignature asks for it.
 type Identity struct {
-	Chain   [][]byte               // DER, leaf first; at most 48 KiB in all
+	Chain   [][]byte               // DER, leaf first; at most 48 KiB in all; of a raw public key its SubjectPublicKeyInfo alone
+	Type    wire.CertificateType   // zero: X.509
 	Names   []string               // DNS names it serves, "*.example.com" too; empty: those of the leaf
 	Schemes []wire.SignatureScheme // what its key signs with, in order of preference; empty: all that fit the key
 	Staple  []byte                 // an OCSP response for the leaf, DER, sent where the peer asks; nil: none
 	SCTs    [][]byte               // for the leaf, likewise
-	Tag     any                    // the caller's handle, not looked at; typically leads to the key
+	Above   []Stapled              // for the certificates above the leaf, the one next to it first; in TLS 1.3 only
+	// Delegated is a delegated credential that goes before the certificate's own key; nil: none.
+	Delegated *Delegated
+	Tag       any // the caller's handle, not looked at; typically leads to the key
 }
 
 // identity is a checked Identity with what the choice needs.
@@ -30,29 +35,39 @@ type identity struct {
 	public  *Identity
 	leaf    verify.LeafKey
 	names   []string
-	issuers [][]byte               // DER issuer names along the chain
-	signed  []wire.SignatureScheme // what its certificates are signed with, a self-signed one left out
+	issuers [][]byte // DER issuer names along the chain
+	packed  packedCertificates
+
+	delegated *delegation            // nil: none
+	signed    []wire.SignatureScheme // what its certificates are signed with, a self-signed one left out
 }
 
 func compileIdentity(in *Identity) (*identity, error) {
 	if len(in.Chain) == 0 {
 		return nil, errors.New("chain is empty")
 	}
-	size := 0
-	for _, b := range slices.Concat(in.Chain, in.SCTs, [][]byte{in.Staple}) {
-		size += len(b)
-	}
-	if size > maxOwnChain {
-		return nil, fmt.Errorf("chain and staples have %d bytes, more than %d", size, maxOwnChain)
-	}
-	leaf, err := verify.Leaf(in.Chain[0])
-	if err != nil {
-		return nil, fmt.Errorf("leaf: %w", err)
+	if err := in.checkSize(); err != nil {
+		return nil, err
 	}
 	copied := *in
-	id := &identity{public: &copied, leaf: leaf, names: in.Names}
+	id := &identity{public: &copied, names: in.Names}
+	var err error
+	if in.Type == wire.CertificateTypeRawPublicKey {
+		if id.leaf, err = verify.RawKey(in.Chain[0]); err != nil || len(in.Chain) != 1 {
+			return nil, fmt.Errorf("raw public key, of %d: %w", len(in.Chain), err)
+		}
+		return id, nil
+	}
+	if id.leaf, err = verify.Leaf(in.Chain[0]); err != nil {
+		return nil, fmt.Errorf("leaf: %w", err)
+	}
+	if in.Delegated != nil {
+		if id.delegated, err = compileDelegated(in.Delegated, in.Chain[0], id.leaf); err != nil {
+			return nil, err
+		}
+	}
 	for i, der := range in.Chain {
-		c, err := x509.ParseCertificate(der)
+		c, err := cert.ParseX509(der)
 		if err != nil {
 			return nil, fmt.Errorf("chain[%d]: %w", i, err)
 		}
@@ -68,7 +83,11 @@ func compileIdentity(in *Identity) (*identity, error) {
 }
 
 // serves reports whether the identity is for the host name, by exact match or one wildcard label (RFC 6125, Section 6.4.3).
+// A raw public key says nothing of names: without any it serves all.
 func (id *identity) serves(name string) bool {
+	if len(id.names) == 0 && id.public.Type == wire.CertificateTypeRawPublicKey {
+		return true
+	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	_, parent, hasParent := strings.Cut(name, ".")
 	for _, n := range id.names {
@@ -83,6 +102,12 @@ func (id *identity) serves(name string) bool {
 // scheme returns the first scheme that the peer takes and the key can sign with, or nil. The order is the identity's, or
 // else our own; what we accept from the peer (Config.Schemes) has no say in it.
 func (id *identity) scheme(w wanted) *suite.Scheme {
+	if d := id.delegates(w); d != nil {
+		return d.Scheme
+	}
+	if id.delegated != nil && id.delegated.public.Alone {
+		return nil
+	}
 	ours := id.public.Schemes
 	if len(ours) == 0 {
 		ours = suite.DefaultSchemes()
@@ -105,7 +130,7 @@ func (id *identity) scheme(w wanted) *suite.Scheme {
 
 // issuedBy reports whether one of the DER names issued a certificate of the chain. No names: everything fits.
 func (id *identity) issuedBy(authorities [][]byte) bool {
-	if len(authorities) == 0 {
+	if len(authorities) == 0 || id.public.Type == wire.CertificateTypeRawPublicKey {
 		return true
 	}
 	for _, issuer := range id.issuers {
@@ -126,11 +151,15 @@ type wanted struct {
 	suites      []wire.CipherSuite           // a TLS 1.2 client's: the identity's key must fit one of them; nil: all
 	groups      []wire.Group                 // likewise: an ECDSA key's curve must be one of them; empty: all
 	keys        []wire.ClientCertificateType // a TLS 1.2 server's certificate_types; nil: all
+	delegated   []wire.SignatureScheme       // that it takes delegated credentials of; nil: none
+	now         time.Time                    // with delegated
+	types       []wire.CertificateType       // X.509 or raw public keys (RFC 7250); nil: X.509
 }
 
 // clone copies what borrows from a message.
 func (w wanted) clone() wanted {
-	w.schemes, w.chains, w.keys = slices.Clone(w.schemes), slices.Clone(w.chains), slices.Clone(w.keys)
+	w.schemes, w.chains, w.keys, w.types = slices.Clone(w.schemes), slices.Clone(w.chains), slices.Clone(w.keys), slices.Clone(w.types)
+	w.delegated = slices.Clone(w.delegated)
 	authorities := w.authorities
 	w.authorities = nil
 	for _, a := range authorities {
@@ -139,14 +168,19 @@ func (w wanted) clone() wanted {
 	return w
 }
 
-// takes reports whether a TLS 1.2 server's certificate_types allow a key (RFC 5246, Section 7.4.4; RFC 8422,
-// Section 5.5).
-func (w wanted) takes(k suite.KeyKind) bool {
-	need := wire.ClientCertificateECDSASign
-	if suite.AuthRSA.Fits(k) {
-		need = wire.ClientCertificateRSASign
+// takesType reports whether the peer takes certificates of a type.
+func (w wanted) takesType(t wire.CertificateType) bool {
+	if w.types == nil {
+		return t == wire.CertificateTypeX509
 	}
-	return w.keys == nil || slices.Contains(w.keys, need)
+	return slices.Contains(w.types, t)
+}
+
+// takes reports whether a TLS 1.2 server's certificate_types allow a key (RFC 5246, Section 7.4.4; RFC 8422,
+// Section 5.5). No type is one of ML-DSA.
+func (w wanted) takes(k suite.KeyKind) bool {
+	return w.keys == nil || suite.AuthECDSA.Fits(k) && slices.Contains(w.keys, wire.ClientCertificateECDSASign) ||
+		suite.AuthRSA.Fits(k) && slices.Contains(w.keys, wire.ClientCertificateRSASign)
 }
 
 // takesCurve reports whether a TLS 1.2 client's groups allow a key.

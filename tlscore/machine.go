@@ -15,9 +15,12 @@ import (
 type Options struct {
 	ServerName string   // client: the DNS name to ask for in server_name and to verify; an IP literal is verified but not sent
 	Session    *Session // client: to resume if the server agrees; nil: none
-	EarlyData  bool     // client: offer early data with the session, if that allows some; see [Machine.SealEarly]
-	Observer   Observer // watches; may be nil
-	Secrets    Secrets  // receives the key schedule; nil unless somebody asked for a key log
+	// ECHConfigList is what the server publishes in the DNS for Encrypted ClientHello, an encoded ECHConfigList (RFC 9849). The
+	// client then encrypts what it says, or fails: where the server rejects it, Facts().ECH says what to do. nil: no encryption.
+	ECHConfigList []byte
+	EarlyData     bool     // client: offer early data with the session, if that allows some; see [Machine.SealEarly]
+	Observer      Observer // watches; may be nil
+	Secrets       Secrets  // receives the key schedule; nil unless somebody asked for a key log
 }
 
 // Machine is one end of one TLS connection (RFC 8446, Appendix A).
@@ -36,21 +39,23 @@ type Machine struct {
 	started     bool
 	established bool // HandshakeDone was reached; read-only from then on
 	state       state
-	transcript  keys.Transcript
 	facts       Facts
 	exporter    exporter
+	exporter13  keys.Exporter   // memory of exporter in TLS 1.3
+	early       exporter        // of early data or an external PSK; nil: none
 	resumption  keys.Resumption // of an established connection
 	resumed     *Session        // what it resumed; nil: nothing
 	question    *Question
 	questions   uint64 // asked so far
+	over        error  // Suspend or Wipe ended the machine; nil: neither
 
 	read    readHalf
 	write   writeHalf
 	control control
+	late    *lateAuth // nil: no client authentication after the handshake
+	shown   *Facts    // of certificates after the handshake, before a handover; nil: facts is what there is to tell
 
-	scratch *turn    // the one turn of a handshake at a time, dropped with it
-	flight  []byte   // scratch of a turn, likewise
-	effects []effect // likewise
+	scratch *scratch // nil: no handshake message has come since the handshake
 }
 
 // NewClient returns the client end of a connection. [Machine.Start] makes its first bytes.
@@ -72,6 +77,7 @@ func newMachine(r Role, p *Params, o Options) *Machine {
 	m := &Machine{role: r, params: p, options: o}
 	m.facts.Role = r
 	m.read.joiner.Max = p.c.MaxHandshakeMessage
+	m.write.most, m.write.pad = p.c.MaxRecord, p.padding()
 	return m
 }
 
@@ -98,7 +104,15 @@ func (m *Machine) Start(now time.Time, out []byte) ([]byte, error) {
 // overwritten. While a question is open nothing is consumed. On error Step.Out may hold an alert that must still be
 // written; after HandshakeDone the alert waits in the queue for Flush instead.
 func (m *Machine) Feed(now time.Time, in, out []byte) (Step, error) {
-	step := Step{Out: out}
+	return m.FeedInto(now, in, out, nil)
+}
+
+// FeedInto is Feed with room for the content of the record, which then needs not be moved from where it was opened: if all
+// that was protected fits into room - in TLS 1.3 that is the content, a byte, and any padding - the data of the event is
+// the front of room, and in[:N] is left alone. Otherwise it lies in in[:N], as with Feed. All of room may be overwritten. It must not
+// overlap in.
+func (m *Machine) FeedInto(now time.Time, in, out, room []byte) (Step, error) {
+	step := Step{Out: out, room: room}
 	if !m.started {
 		return step, misuse("Feed before Start")
 	}
@@ -148,6 +162,9 @@ var ErrNoExporter = errors.New("tlscore: no keying material without the extended
 // Export returns n bytes of keying material bound to the connection (RFC 8446, Section 7.5; RFC 5705), after
 // HandshakeDone or, on a server that took early data, from its Finished on.
 func (m *Machine) Export(label string, context []byte, n int) ([]byte, error) {
+	if m.over != nil {
+		return nil, m.over
+	}
 	if !m.established && !m.mayAnswerEarly() {
 		return nil, misuse("Export before HandshakeDone")
 	}
@@ -187,21 +204,30 @@ func (m *Machine) message(now time.Time, raw []byte, step *Step) {
 }
 
 func (m *Machine) turn(now time.Time) *turn {
-	if m.scratch == nil {
-		m.scratch = new(turn)
+	s := m.scratch
+	if s == nil {
+		s = m.params.takeScratch()
+		m.scratch = s
 	}
-	t := m.scratch
-	*t = turn{now: now, params: m.params, options: &m.options, facts: &m.facts, transcript: &m.transcript}
-	t.flight, t.effects = m.flight[:0], m.effects[:0]
+	t := &s.turn
+	*t = turn{now: now, params: m.params, options: &m.options, facts: &m.facts, transcript: &s.transcript}
+	t.flight, t.effects = s.flight[:s.held], s.effects[:0]
+	if s.held > 0 {
+		t.effects = append(t.effects, effect{kind: effectSend, to: s.held})
+		s.held = 0
+	}
 	if m.options.Secrets != nil {
 		t.trace = m.derived
+	}
+	if m.late != nil {
+		t.incoming = m.read.traffic
 	}
 	return t
 }
 
 // finishTurn carries out what a state asked for, or fails the connection.
 func (m *Machine) finishTurn(t *turn, next state, err error, step *Step) {
-	m.flight, m.effects = t.flight, t.effects
+	m.scratch.flight, m.scratch.effects = t.flight, t.effects
 	if err == nil && t.unsent != nil {
 		err = t.unsent
 	}
@@ -215,7 +241,11 @@ func (m *Machine) finishTurn(t *turn, next state, err error, step *Step) {
 			for i+1 < len(t.effects) && t.effects[i+1].kind == effectSend {
 				i++
 			}
-			err = m.sendFlight(t.flight[e.from:t.effects[i].to], step)
+			if t.question != nil && i+1 == len(t.effects) && !m.established {
+				m.scratch.hold(t, e.from, t.effects[i].to)
+				break
+			}
+			err = m.sendFlight(t, t.flight[e.from:t.effects[i].to], step)
 		} else {
 			err = m.carryOut(t, e, step)
 		}
@@ -224,15 +254,29 @@ func (m *Machine) finishTurn(t *turn, next state, err error, step *Step) {
 			return
 		}
 	}
-	if t.exporter != nil {
+	switch {
+	case t.exporter != nil:
 		m.exporter = t.exporter
+	case !t.exporter13.IsZero():
+		m.exporter13 = t.exporter13
+		m.exporter = &m.exporter13
 	}
-	for _, secret := range t.spent {
-		secret.Wipe()
+	m.changeEarly(t.early)
+	t.wipe()
+	if t.scrub {
+		scrubStack(int(m.role))
+	}
+	if t.end != nil {
+		m.fail(t.end, step)
+		return
 	}
 	m.enter(next)
 	if t.question != nil {
 		m.ask(t.question, step)
+	}
+	if m.established { // what comes from now on comes seldom, and an idle connection holds nothing for it
+		m.params.giveScratch(m.scratch)
+		m.scratch = nil
 	}
 }
 
@@ -248,16 +292,21 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 	case effectWriteKeys:
 		return m.write.install(m, e)
 	case effectHandshakeDone:
-		m.resumption, m.resumed = t.resumption, t.resumed
+		m.resumption, m.resumed, m.late = t.resumption, t.resumed, t.late
 		m.established, m.facts.HandshakeComplete = true, true
-		m.transcript = keys.Transcript{}
-		m.scratch, m.flight, m.effects = nil, nil, nil
+		m.options.Session = nil // it holds a secret
 		step.Event = Event{Kind: HandshakeDone, Session: t.received}
+	case effectLimits:
+		m.read.limit, m.write.limit = e.limits.read, e.limits
 	case effectAligned:
 		return m.read.aligned()
 	case effectUpdateReadKeys:
+		t.scrub = true
 		return m.read.update(m)
 	case effectAnswerUpdate:
+		if m.write.offload != nil { // settled before the halves part
+			return fail(CodeInternal, "the peer asks for new keys, and ours have been handed out")
+		}
 		m.control.answerUpdate.Store(true)
 	case effectTicket:
 		if err := m.read.ticket(m); err != nil {
@@ -266,8 +315,12 @@ func (m *Machine) carryOut(t *turn, e *effect, step *Step) error {
 		if e.session != nil {
 			step.Event = Event{Kind: TicketReceived, Session: e.session}
 		}
+	case effectRequested:
+		return m.read.requested(m)
+	case effectLate:
+		return m.concludeLate(e.late, step)
 	case effectWritePlaintext:
-		m.write.sealer, m.write.epoch = nil, EpochPlaintext
+		m.write.plaintext()
 	case effectSkipEarlyData:
 		m.skipEarlyData()
 	case effectAcceptEarlyData:
@@ -281,6 +334,9 @@ func (m *Machine) enter(next state) {
 		o.Observe(StateChanged{m.state.name(), next.name()})
 	}
 	m.state = next
+	if m.established {
+		_, m.read.answering = next.(interface{ uninterrupted() })
+	}
 }
 
 func (m *Machine) ask(q *Question, step *Step) {
@@ -294,22 +350,30 @@ func (m *Machine) ask(q *Question, step *Step) {
 }
 
 // sendFlight puts encoded handshake messages into records and appends these.
-func (m *Machine) sendFlight(flight []byte, step *Step) (err error) {
-	if o := m.options.Observer; o != nil {
-		for rest := flight; len(rest) >= 4; {
-			n := 4 + int(rest[1])<<16 + int(rest[2])<<8 + int(rest[3])
-			o.Observe(MessageObserved{Sent, m.write.epoch, rest[:n]})
-			rest = rest[n:]
-		}
+func (m *Machine) sendFlight(t *turn, flight []byte, step *Step) (err error) {
+	if m.established { // the write half sends it
+		t.exchange.flight = append(t.exchange.flight, flight...)
+		return nil
 	}
+	m.observeSent(flight)
 	for len(flight) > 0 {
-		n := min(len(flight), wire.MaxPlaintext)
-		if step.Out, err = m.write.append(m, step.Out, wire.ContentHandshake, flight[:n], 0); err != nil {
+		n := min(len(flight), m.write.room())
+		if step.Out, err = m.write.append(m, step.Out, wire.ContentHandshake, flight[:n]); err != nil {
 			return err
 		}
 		flight = flight[n:]
 	}
 	return nil
+}
+
+// observeSent tells the observer of each message of a flight.
+func (m *Machine) observeSent(flight []byte) {
+	o := m.options.Observer
+	for o != nil && len(flight) >= 4 {
+		n := 4 + int(flight[1])<<16 + int(flight[2])<<8 + int(flight[3])
+		o.Observe(MessageObserved{Sent, m.write.epoch, flight[:n]})
+		flight = flight[n:]
+	}
 }
 
 // fail ends the read half and tells the peer: at once during the handshake, through the queue later, because then the

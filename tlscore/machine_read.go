@@ -1,6 +1,7 @@
 package tlscore
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -14,22 +15,28 @@ import (
 type readHalf struct {
 	joiner  wire.Joiner
 	opener  *record.Opener // nil in plaintext
+	first   record.Opener  // memory of the opener until the first KeyUpdate
+	offload *offload       // nil: the machine opens what comes
 	suite   *suite.Suite
 	traffic keys.Traffic
 	epoch   Epoch
 	v12     bool   // the keys are of TLS 1.2
 	offset  uint64 // bytes consumed so far
+	limit   int    // of a protected record, see limits; 0: the protocol's
 
 	skip       int    // bytes of refused early data that may still be dropped unread
 	early      int    // bytes of accepted early data that came
 	earlyLimit uint32 // and may come
 
-	useless  int // records in a row that carried nothing
-	warnings int // user_canceled alerts in a row
-	updates  int // KeyUpdates in a row without data
-	tickets  int // NewSessionTickets in a row without data
-	closed   bool
-	err      error
+	useless   int  // records in a row that carried nothing
+	warnings  int  // user_canceled alerts in a row
+	updates   int  // KeyUpdates in a row without data
+	tickets   int  // NewSessionTickets in a row without data
+	requests  int  // CertificateRequests after the handshake, likewise
+	answering bool // nothing but the next message of an answer may come
+	resting   bool // the opener has no AEAD, see Rest
+	closed    bool
+	err       error
 }
 
 // maxFragment is the longest record the peer may send now (RFC 8446, Sections 5.1 and 5.2).
@@ -48,9 +55,12 @@ func (r *readHalf) install(m *Machine, e *effect) error {
 	if err := r.aligned(); err != nil {
 		return err
 	}
-	opener, err := e.opener()
+	opener, err := e.opener(cmp.Or(r.opener, &r.first))
 	if err != nil {
 		return because(CodeInternal, err)
+	}
+	if r.epoch == EpochEarlyData {
+		r.traffic.Wipe()
 	}
 	r.opener, r.suite, r.traffic, r.epoch, r.v12 = opener, e.suite, e.traffic, e.epoch, e.key != nil
 	if o := m.options.Observer; o != nil {
@@ -59,12 +69,12 @@ func (r *readHalf) install(m *Machine, e *effect) error {
 	return nil
 }
 
-// opener makes the opener of an effect's keys, of either version.
-func (e *effect) opener() (*record.Opener, error) {
+// opener makes the opener of an effect's keys, of either version, if it can of the one before, which is over.
+func (e *effect) opener(last *record.Opener) (*record.Opener, error) {
 	if e.key != nil {
 		return record.NewOpener12(e.suite, e.key, e.iv)
 	}
-	return record.NewOpener(e.suite, e.traffic)
+	return last, last.Reset(e.suite, e.traffic)
 }
 
 // aligned refuses what came in one piece with a message although the peer could not know yet what to say next.
@@ -80,6 +90,9 @@ func (r *readHalf) update(m *Machine) error {
 	if err := r.aligned(); err != nil {
 		return err
 	}
+	if r.offload != nil {
+		return fail(CodeInternal, "the peer changes its keys, and ours have been handed out")
+	}
 	if r.updates++; r.updates > m.params.c.MaxUselessRecords {
 		return fail(CodeTooManyKeyUpdates, "")
 	}
@@ -89,6 +102,7 @@ func (r *readHalf) update(m *Machine) error {
 		return because(CodeInternal, err)
 	}
 	r.traffic.Wipe()
+	r.opener.Wipe()
 	r.opener, r.traffic = opener, next
 	if o := m.options.Observer; o != nil {
 		o.Observe(KeyChanged{Received, r.epoch, suiteCode(r.suite), true})
@@ -179,11 +193,11 @@ func (m *Machine) open(rec []byte, step *Step) (wire.ContentType, []byte, error)
 		return outer, fragment, nil
 	}
 	if m.read.v12 {
-		kind, content, err := m.read.opener.Open(rec)
+		kind, content, err := m.read.opener.OpenInto(step.room, rec)
 		if err != nil {
 			return 0, nil, openError(err)
 		}
-		return kind, content, nil
+		return kind, content, m.read.within(len(content))
 	}
 	if outer == wire.ContentAlert && m.plaintextAlertIsPlausible() {
 		return outer, fragment, nil
@@ -191,8 +205,11 @@ func (m *Machine) open(rec []byte, step *Step) (wire.ContentType, []byte, error)
 	if outer != wire.ContentApplicationData {
 		return 0, nil, fail(CodeUnexpectedRecord, "%v without protection", outer)
 	}
+	if err := m.read.wake(); err != nil {
+		return 0, nil, err
+	}
 	first := m.read.opener.Sequence() == 0
-	kind, content, err := m.read.opener.Open(rec)
+	kind, content, err := m.read.opener.OpenInto(step.room, rec)
 	if errors.Is(err, record.ErrBadMAC) && first {
 		if ok, err := m.read.skipped(fragment); ok || err != nil {
 			return 0, nil, err
@@ -202,7 +219,10 @@ func (m *Machine) open(rec []byte, step *Step) (wire.ContentType, []byte, error)
 		return 0, nil, openError(err)
 	}
 	m.read.skip = 0
-	return kind, content, nil
+	if m.read.epoch == EpochEarlyData { // which was sent before anything was agreed on
+		return kind, content, nil
+	}
+	return kind, content, m.read.within(len(fragment) - m.read.suite.TagLen)
 }
 
 // plaintextAlertIsPlausible: a client that cannot read our ServerHello has no keys to protect its alert with, or only
@@ -210,6 +230,16 @@ func (m *Machine) open(rec []byte, step *Step) (wire.ContentType, []byte, error)
 // people.
 func (m *Machine) plaintextAlertIsPlausible() bool {
 	return m.role == RoleServer && (m.read.epoch == EpochEarlyData || m.read.epoch == EpochHandshake && m.read.opener.Sequence() == 0)
+}
+
+// within refuses a protected record beyond our limit.
+//
+// RFC 8449, Section 4: an endpoint MUST treat receipt of a larger record as a fatal error, with record_overflow.
+func (r *readHalf) within(n int) error {
+	if r.limit != 0 && n > r.limit {
+		return fail(CodeRecordTooLong, "plaintext of %d bytes, more than %d", n, r.limit)
+	}
+	return nil
 }
 
 func openError(err error) *Error {
@@ -301,13 +331,13 @@ func (m *Machine) applicationData(content []byte, step *Step) error {
 	if !m.established {
 		return fail(CodeUnexpectedRecord, "%v before the handshake is done", wire.ContentApplicationData)
 	}
-	if !m.read.joiner.Empty() {
+	if !m.read.joiner.Empty() || m.read.answering {
 		return fail(CodeInterleaved, "%v", wire.ContentApplicationData)
 	}
 	if len(content) == 0 {
 		return m.uselessRecord()
 	}
-	m.read.useless, m.read.warnings, m.read.updates, m.read.tickets = 0, 0, 0, 0
+	m.read.useless, m.read.warnings, m.read.updates, m.read.tickets, m.read.requests = 0, 0, 0, 0, 0
 	step.Event = Event{Kind: Data, Data: content}
 	return nil
 }

@@ -1,6 +1,7 @@
 package tlscore
 
 import (
+	"cmp"
 	"github.com/tlswright/tlswright/internal/keys"
 	"github.com/tlswright/tlswright/internal/record"
 	"github.com/tlswright/tlswright/internal/suite"
@@ -11,22 +12,31 @@ import (
 // HandshakeDone only the calls of the write half do.
 type writeHalf struct {
 	sealer  *record.Sealer // nil in plaintext
+	first   record.Sealer  // memory of the sealer until the first KeyUpdate
+	offload *offload       // nil: the machine seals what goes out
 	suite   *suite.Suite
 	traffic keys.Traffic
 	epoch   Epoch
 	v12     bool // the keys are of TLS 1.2
+	limit   limits
+	most    int      // content of a record, by our own wish; 0: the protocol's limit
+	pad     *Padding // nil: none
 	offset  uint64
 	hello   bool // the first ClientHello is out
 	closed  bool // close_notify or a fatal alert is out
+	resting bool // the sealer has no AEAD, see Rest
 	early   int  // bytes of early data sent
 	tickets int  // sent
 	message []byte
 }
 
 func (w *writeHalf) install(m *Machine, e *effect) error {
-	sealer, err := e.sealer()
+	sealer, err := e.sealer(cmp.Or(w.sealer, &w.first))
 	if err != nil {
 		return because(CodeInternal, err)
+	}
+	if w.epoch == EpochEarlyData {
+		w.traffic.Wipe()
 	}
 	w.sealer, w.suite, w.traffic, w.epoch, w.v12 = sealer, e.suite, e.traffic, e.epoch, e.key != nil
 	if o := m.options.Observer; o != nil {
@@ -35,23 +45,39 @@ func (w *writeHalf) install(m *Machine, e *effect) error {
 	return nil
 }
 
-// sealer makes the sealer of an effect's keys, of either version.
-func (e *effect) sealer() (*record.Sealer, error) {
+// plaintext leaves the early keys before there are others.
+func (w *writeHalf) plaintext() {
+	w.traffic.Wipe()
+	w.sealer.Wipe()
+	w.sealer, w.epoch = nil, EpochPlaintext
+}
+
+// sealer makes the sealer of an effect's keys, of either version, if it can of the one before, which is over.
+func (e *effect) sealer(last *record.Sealer) (*record.Sealer, error) {
 	if e.key != nil {
 		return record.NewSealer12(e.suite, e.key, e.iv)
 	}
-	return record.NewSealer(e.suite, e.traffic)
+	return last, last.Reset(e.suite, e.traffic)
 }
 
 // append puts content into one record of the current epoch and appends it.
-func (w *writeHalf) append(m *Machine, out []byte, kind wire.ContentType, content []byte, pad int) ([]byte, error) {
+func (w *writeHalf) append(m *Machine, out []byte, kind wire.ContentType, content []byte) ([]byte, error) {
 	from, sequence := len(out), uint64(0)
+	if w.offload != nil {
+		sequence = w.offload.sequence
+		if err := w.offload.next(); err != nil {
+			return out, err
+		}
+	}
 	if w.sealer == nil {
 		out = record.AppendPlaintext(out, kind, w.recordVersion(m), content)
 	} else {
 		sequence = w.sealer.Sequence()
-		var err error
-		if out, err = w.sealer.Seal(out, kind, content, pad); err != nil {
+		err := w.wake()
+		if err != nil {
+			return out, err
+		}
+		if out, err = w.sealer.Seal(out, kind, content, w.padding(kind, len(content))); err != nil {
 			return out[:from], err
 		}
 	}
@@ -97,7 +123,7 @@ func (w *writeHalf) alert(m *Machine, out []byte, code wire.AlertCode) ([]byte, 
 		}
 	}
 	var buf [2]byte
-	return w.append(m, out, wire.ContentAlert, a.Append(buf[:0]), 0)
+	return w.append(m, out, wire.ContentAlert, a.Append(buf[:0]))
 }
 
 // update sends KeyUpdate and moves to the next generation of keys (RFC 8446, Section 4.6.3).
@@ -106,7 +132,8 @@ func (w *writeHalf) update(m *Machine, out []byte, ask bool) ([]byte, error) {
 	if ask {
 		msg.Request = wire.UpdateRequested
 	}
-	out, err := w.sendMessage(m, out, &msg)
+	w.addMessage(m, &msg)
+	out, err := w.sendMessages(m, out)
 	if err != nil {
 		return out, err
 	}
@@ -116,6 +143,7 @@ func (w *writeHalf) update(m *Machine, out []byte, ask bool) ([]byte, error) {
 		return out, err
 	}
 	w.traffic.Wipe()
+	w.sealer.Wipe()
 	w.sealer, w.traffic = sealer, next
 	if o := m.options.Observer; o != nil {
 		o.Observe(KeyChanged{Sent, w.epoch, suiteCode(w.suite), true})
@@ -123,16 +151,31 @@ func (w *writeHalf) update(m *Machine, out []byte, ask bool) ([]byte, error) {
 	return out, nil
 }
 
-// sendMessage sends a handshake message after the handshake.
-func (w *writeHalf) sendMessage(m *Machine, out []byte, msg wire.Message) ([]byte, error) {
-	w.message = wire.AppendMessage(w.message[:0], msg)
+// sendRaw sends encoded handshake messages after the handshake.
+func (w *writeHalf) sendRaw(m *Machine, out, raw []byte) ([]byte, error) {
+	m.observeSent(raw)
+	w.message = append(w.message, raw...)
+	defer func() { w.message = nil }() // an idle connection need not hold it
+	return w.sendMessages(m, out)
+}
+
+// addMessage readies a handshake message to be sent after the handshake.
+func (w *writeHalf) addMessage(m *Machine, msg wire.Message) {
+	from := len(w.message)
+	w.message = wire.AppendMessage(w.message, msg)
 	if o := m.options.Observer; o != nil {
-		o.Observe(MessageObserved{Sent, w.epoch, w.message})
+		o.Observe(MessageObserved{Sent, w.epoch, w.message[from:]})
 	}
-	for rest := w.message; len(rest) > 0; {
-		n := min(len(rest), wire.MaxPlaintext)
+}
+
+// sendMessages sends the messages that were added, in as few records as there can be.
+func (w *writeHalf) sendMessages(m *Machine, out []byte) ([]byte, error) {
+	rest := w.message
+	w.message = w.message[:0]
+	for len(rest) > 0 {
+		n := min(len(rest), w.room())
 		var err error
-		if out, err = w.append(m, out, wire.ContentHandshake, rest[:n], 0); err != nil {
+		if out, err = w.append(m, out, wire.ContentHandshake, rest[:n]); err != nil {
 			return out, err
 		}
 		rest = rest[n:]
@@ -142,16 +185,27 @@ func (w *writeHalf) sendMessage(m *Machine, out []byte, msg wire.Message) ([]byt
 
 // control appends what the read half queued, and a KeyUpdate where the keys are nearly used up.
 func (w *writeHalf) control(m *Machine, out []byte) ([]byte, error) {
+	// This comes with every record, and to look costs less than to take.
+	if !m.control.pending() && (w.closed || w.v12 || w.offload != nil || !w.sealer.KeyUpdateDue()) {
+		return out, nil
+	}
 	if code, ok := m.control.takeAlert(); ok {
 		return w.alert(m, out, code)
 	}
 	if w.closed {
 		m.control.answerUpdate.Store(false)
+		m.takeAnswers()
 		return out, nil
+	}
+	for _, x := range m.takeAnswers() {
+		var err error
+		if out, err = w.answer(m, out, x); err != nil {
+			return out, err
+		}
 	}
 	// One answer serves however many requests came since the last: RFC 8446, Section 4.6.3 allows it, and it bounds
 	// what a flood of requests can make us send.
-	if m.control.answerUpdate.Swap(false) || w.sealer.KeyUpdateDue() && !w.v12 {
+	if m.control.answerUpdate.Swap(false) || w.offload == nil && w.sealer.KeyUpdateDue() && !w.v12 {
 		return w.update(m, out, false)
 	}
 	return out, nil
@@ -175,8 +229,8 @@ func (m *Machine) Seal(data, out []byte) (n int, o []byte, err error) {
 		if n == len(data) {
 			return n, out, nil
 		}
-		chunk := data[n:min(len(data), n+wire.MaxPlaintext)]
-		if out, err = w.append(m, out, wire.ContentApplicationData, chunk, m.padding(len(chunk))); err != nil {
+		chunk := data[n:min(len(data), n+w.room())]
+		if out, err = w.append(m, out, wire.ContentApplicationData, chunk); err != nil {
 			return n, out, err
 		}
 		n += len(chunk)
@@ -189,15 +243,6 @@ func (m *Machine) mayAnswerEarly() bool {
 	return m.role == RoleServer && m.facts.EarlyData == EarlyDataAccepted && m.write.epoch == EpochApplication && m.read.err == nil
 }
 
-// padding rounds the content up to the configured multiple, within one record.
-func (m *Machine) padding(n int) int {
-	to := m.params.c.PadTo
-	if to <= 1 || n%to == 0 || m.write.v12 {
-		return 0
-	}
-	return min(to-n%to, wire.MaxPlaintext-n)
-}
-
 // KeyUpdate appends a KeyUpdate message and changes the sending keys; with ask the peer is requested to do the same
 // (RFC 8446, Section 4.6.3).
 func (m *Machine) KeyUpdate(ask bool, out []byte) ([]byte, error) {
@@ -206,6 +251,9 @@ func (m *Machine) KeyUpdate(ask bool, out []byte) ([]byte, error) {
 	}
 	if m.write.v12 {
 		return out, misuse("KeyUpdate in TLS 1.2")
+	}
+	if m.write.offload != nil {
+		return out, misuse("KeyUpdate after Offload")
 	}
 	out, err := m.write.control(m, out)
 	if err != nil {
@@ -217,9 +265,15 @@ func (m *Machine) KeyUpdate(ask bool, out []byte) ([]byte, error) {
 	return m.write.update(m, out, ask)
 }
 
-// CloseWrite appends close_notify: no more data follows, but the peer may go on sending (RFC 8446, Section 6.1). The
-// second call does nothing.
+// CloseWrite appends close_notify: no more data follows, but the peer may go on sending (RFC 8446, Section 6.1). An answer to
+// a CertificateRequest that waits in the queue goes before it. The second call does nothing.
 func (m *Machine) CloseWrite(out []byte) ([]byte, error) {
+	if m.established && m.control.answers.Load() {
+		var err error
+		if out, err = m.write.control(m, out); err != nil {
+			return out, err
+		}
+	}
 	return m.Abort(wire.AlertCloseNotify, out)
 }
 
@@ -237,7 +291,7 @@ func (m *Machine) Abort(code wire.AlertCode, out []byte) ([]byte, error) {
 	return m.write.alert(m, out, code)
 }
 
-// Flush appends what the read half queued: an alert, or the answer to a KeyUpdate. It belongs to the write half.
+// Flush appends what the read half queued: an alert, or the answer to a KeyUpdate or a CertificateRequest. It belongs to the write half.
 func (m *Machine) Flush(out []byte) ([]byte, error) {
 	if !m.established {
 		return out, nil

@@ -199,12 +199,13 @@ func grammar(v12, client bool) *regexp.Regexp {
 		)?(\? need_session
 		)?(\? need_fresh
 		)?> server_hello
+		(\? need_signature
 		> encrypted_extensions
-		((> certificate_request
+		(> certificate_request
 		)?> certificate
-		\? need_signature
 		> certificate_verify
-		)?> finished
+		|> encrypted_extensions
+		)> finished
 		(< end_of_early_data
 		)?(< certificate
 		(< certificate_verify
@@ -224,10 +225,11 @@ func grammar(v12, client bool) *regexp.Regexp {
 		\? need_verify
 		)?< finished
 		(> end_of_early_data
-		)?(> certificate
-		(\? need_signature
+		)?(\? need_signature
+		> certificate
 		> certificate_verify
-		)?)?> finished
+		|(> certificate
+		)?)> finished
 		`
 	case client:
 		lines = `> client_hello
@@ -239,11 +241,13 @@ func grammar(v12, client bool) *regexp.Regexp {
 		(< certificate_request
 		)?< server_hello_done
 		\? need_verify
-		(> certificate
-		)?> client_key_exchange
 		(\? need_signature
+		> certificate
+		> client_key_exchange
 		> certificate_verify
-		)?> change_cipher_spec
+		|(> certificate
+		)?> client_key_exchange
+		)> change_cipher_spec
 		> finished
 		(< new_session_ticket
 		)?< change_cipher_spec
@@ -258,11 +262,11 @@ func grammar(v12, client bool) *regexp.Regexp {
 	case v12:
 		lines = `< client_hello
 		(\? need_session
-		)?> server_hello
-		(> certificate
+		)?(\? need_signature
+		> server_hello
+		> certificate
 		(> certificate_status
-		)?\? need_signature
-		> server_key_exchange
+		)?> server_key_exchange
 		(> certificate_request
 		)?> server_hello_done
 		(< certificate
@@ -275,7 +279,8 @@ func grammar(v12, client bool) *regexp.Regexp {
 		> new_session_ticket
 		)?> change_cipher_spec
 		> finished
-		|(> new_session_ticket
+		|> server_hello
+		(> new_session_ticket
 		)?> change_cipher_spec
 		> finished
 		< change_cipher_spec

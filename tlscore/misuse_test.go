@@ -79,7 +79,7 @@ func TestCompileNamesTheField(t *testing.T) {
 		"alpn[0]":                          {ALPN: []string{""}},
 		"alpn: ":                           {ALPN: slices.Repeat([]string{strings.Repeat("x", 255)}, 40)},
 		"certificate authorities: ":        {CertificateAuthorities: [][]byte{make([]byte, 9000)}},
-		"pad to":                           {PadTo: 1 << 20},
+		"padding":                          {Padding: tlscore.Padding{To: 1 << 20}},
 		"max handshake message":            {MaxHandshakeMessage: 1},
 		"max useless records":              {MaxUselessRecords: -1},
 		"identities[0]: chain is empty":    {Identities: []tlscore.Identity{{}}},

@@ -91,7 +91,7 @@ func TestExportersAgreeAndDependOnTheLabel(t *testing.T) {
 }
 
 func TestPaddingHidesTheLength(t *testing.T) {
-	c := tlscore.Config{PadTo: 512}
+	c := tlscore.Config{Padding: tlscore.Padding{To: 512}}
 	l := link(t, c, serverConfig(t))
 	if err := l.Handshake(); err != nil {
 		t.Fatal(err)

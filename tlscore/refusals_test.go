@@ -69,7 +69,13 @@ func refusalSets(t *testing.T) []refusalSet {
 	psk := tlstest.Puppet{Session: sessionOf(wire.VersionTLS13)}
 	asking := s13
 	asking.AskSession, asking.MaxEarlyData = true, 40_000
+	late13, late := s13, c13
+	late13.PostHandshakeAuth, late.PostHandshakeAuth, late.ALPN = true, true, []string{"h2", "http/1.1"}
+	offering := some
+	offering.Late = true
 	return []refusalSet{
+		{"server asking late", false, offering, late13, lateServerRefusals()},
+		{"client asked late", true, some, late, lateClientRefusals()},
 		{"server", false, some, s13, serverRefusals()},
 		{"client", true, some, c13, clientRefusals(t)},
 		{"server with a session", false, psk, asking, serverPSKRefusals()},

@@ -3,6 +3,8 @@ package tlscore_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -240,6 +242,27 @@ func TestSessionsSurviveEncoding(t *testing.T) {
 	}
 }
 
+// TestEncodedSessionsHaveOneForm: what AppendBinary would have written otherwise is not taken.
+func TestEncodedSessionsHaveOneForm(t *testing.T) {
+	b, err := (&tlscore.Session{Version: wire.VersionTLS13, Secret: []byte{1}}).AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tlscore.ParseSession(b); err != nil {
+		t.Fatal(err)
+	}
+	// At the end stand the lengths of a key's name, of what the key is recognised by, and, of three bytes, of the chain.
+	unnamed := slices.Concat(b[:len(b)-5], []byte{0, 1, 7}, b[len(b)-3:])
+	const delegated = 1 + 2 + 2 + 2 + 3*8 // behind the format, version, suite, secret and three numbers
+	dated := slices.Clone(b)
+	binary.BigEndian.PutUint64(dated[delegated:], uint64(time.Time{}.UnixMilli()))
+	for name, other := range map[string][]byte{"a key without a name": unnamed, "the zero of times, written out": dated} {
+		if s, err := tlscore.ParseSession(other); err == nil {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
 func FuzzParseSession(f *testing.F) {
 	b, err := (&tlscore.Session{Version: wire.VersionTLS13, Secret: []byte{1}, PeerChain: [][]byte{{2}}, Ticket: []byte{3}}).AppendBinary(nil)
 	if err != nil {
@@ -255,4 +278,25 @@ func FuzzParseSession(f *testing.F) {
 			t.Errorf("% x became % x: %v", in, out, err)
 		}
 	})
+}
+
+// TestTicketsWithoutRoomAreNotOffered: how long a ticket is chooses the server, and it may have been a hostile one.
+func TestTicketsWithoutRoomAreNotOffered(t *testing.T) {
+	s := newShop(t)
+	session := *s.first()
+	for _, size := range []int{40 << 10, 64_300, 65_510, 1<<16 - 1} {
+		session.Ticket = make([]byte, size)
+		resumed(t, s.visit(&session, false, time.Minute), false)
+	}
+	// One that has room, but not beside the cookie of whom it is offered to.
+	session.Ticket = make([]byte, 32<<10)
+	p := &tlstest.Puppet{Identity: selfSigned(t, ed(t)), Retry: wire.GroupSecp384r1, Edit: inServerHello(func(h *wire.ServerHello) {
+		if h.IsHelloRetryRequest() {
+			h.Extensions.Add(&wire.Cookie{Cookie: make([]byte, 32<<10)})
+		}
+	})}
+	o := p.Serve(tlscore.NewClient(compile(t, s.client), tlscore.Options{ServerName: "a.example", Session: &session}))
+	if !codeIs(o.Err, tlscore.CodeTooLongToSend) {
+		t.Errorf("a cookie and a ticket: %v", o.Err)
+	}
 }

@@ -48,7 +48,7 @@ func (expectClientCertificate12) expects() []wire.HandshakeType {
 }
 
 func (s expectClientCertificate12) on(t *turn, m message) (state, error) {
-	peer, err := readCertificate12(m, &t.params.c)
+	peer, err := readCertificate12(m, t.params, s.types.client)
 	if err != nil {
 		return nil, err
 	}
@@ -192,17 +192,21 @@ func (issuingTicket12) name() string { return "1.2: issuing a ticket" }
 
 // answered sends NewSessionTicket, unless the session is remembered by its id; it was announced, so an empty one stands for none (RFC 5077, Section 3.3).
 func (s issuingTicket12) answered(t *turn, a Answer) (state, error) {
-	issued := a.(Issued)
-	if len(issued.Ticket) > 1<<16-1 {
-		return nil, fail(CodeTooLongToSend, "ticket of %d bytes", len(issued.Ticket))
+	if s.ticket {
+		if err := sendTicket12(t, a.(Issued)); err != nil {
+			return nil, err
+		}
 	}
-	if !s.ticket {
-		s.sendFinished(t)
-		return s.end(t)
-	}
-	t.send(&wire.NewSessionTicket12{LifetimeHint: uint32(issued.Lifetime / time.Second), Ticket: issued.Ticket})
 	s.sendFinished(t)
 	return s.end(t)
+}
+
+func sendTicket12(t *turn, issued Issued) error {
+	if len(issued.Ticket) > 1<<16-1 {
+		return fail(CodeTooLongToSend, "ticket of %d bytes", len(issued.Ticket))
+	}
+	t.send(&wire.NewSessionTicket12{LifetimeHint: uint32(issued.Lifetime / time.Second), Ticket: issued.Ticket})
+	return nil
 }
 
 func (s *server12) sendFinished(t *turn) {
@@ -214,5 +218,5 @@ func (s *server12) sendFinished(t *turn) {
 func (s *server12) end(t *turn) (state, error) {
 	t.done12(s.master, &s.randoms, s.ems, s.resumed)
 	t.forget(s.block)
-	return established12{RoleServer}, nil
+	return established12{RoleServer, s.master}, nil
 }

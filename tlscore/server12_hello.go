@@ -23,6 +23,8 @@ type server12 struct {
 	points  bool // the client lists point formats
 	staples staples
 	wanted  wanted
+	types   certificateTypes
+	limits  offeredLimits
 
 	id      *identity
 	scheme  *suite.Scheme
@@ -37,12 +39,15 @@ type server12 struct {
 // onHello12 answers a ClientHello with TLS 1.2.
 func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) {
 	t.want(effectAligned)
-	s := &server12{wanted: o.wanted, named: o.wanted.name != "", staples: askedStaples(o.hello.Extensions)}
+	s := &server12{wanted: o.wanted, limits: o.limits, named: o.wanted.name != "", staples: askedStaples(o.hello.Extensions)}
 	s.wanted.version = wire.VersionTLS12
 	if err := s.readOffer(t.params, o); err != nil {
 		return nil, err
 	}
 	var err error
+	if s.types, err = o.certificateTypes(t.params, false); err != nil {
+		return nil, err
+	}
 	if s.alpn, err = chooseProtocol(t.params, o); err != nil {
 		return nil, err
 	}
@@ -53,11 +58,11 @@ func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) 
 		copy(s.randoms.Server[24:], sentinel12)
 	}
 	t.facts.ServerRandom = s.randoms.Server
-	kept := &offer12{raw: bytes.Clone(m.raw), sessionID: bytes.Clone(o.hello.SessionID), suites: slices.Clone(o.hello.CipherSuites), groups: slices.Clone(o.groups)}
+	kept := &offer12{raw: m.raw, sessionID: o.hello.SessionID, suites: o.hello.CipherSuites, groups: o.groups}
 	kept.wanted = s.wanted.clone()
 	s.wanted = kept.wanted
 	var ticket wire.SessionTicket
-	takesTickets, err := ext(o.hello, &ticket)
+	takesTickets, err := decoded(o.hello.Ext(&ticket))
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +77,7 @@ func (expectClientHello) onHello12(t *turn, m message, o *offer) (state, error) 
 	return s.fully(t, kept)
 }
 
-// sessionName returns a copy of the name of the session that the client offers, if it does and we would resume it, and
+// sessionName returns the name of the session that the client offers, if it does and we would resume it, and
 // settles how a new one shall be remembered: by ticket, by id, or not at all.
 func (s *server12) sessionName(p *Params, o *offer12, takesTickets bool, ticket []byte) (name []byte, byID bool) {
 	if !p.c.AskSession {
@@ -86,7 +91,7 @@ func (s *server12) sessionName(p *Params, o *offer12, takesTickets bool, ticket 
 	switch {
 	// RFC 5077, Section 3.4: a client MAY present a ticket without a session id, and then finds out by what follows.
 	case s.ticket && len(ticket) > 0:
-		return bytes.Clone(ticket), false
+		return ticket, false
 	// It may have got an id in a time without tickets.
 	case p.c.SessionIDs:
 		return o.sessionID, true
@@ -113,7 +118,7 @@ func (s *server12) readOffer(p *Params, o *offer) error {
 		return fail(CodeInappropriateFallback, "")
 	}
 	var reneg wire.RenegotiationInfo
-	present, err := ext(o.hello, &reneg)
+	present, err := decoded(o.hello.Ext(&reneg))
 	if err != nil {
 		return err
 	}
@@ -122,15 +127,18 @@ func (s *server12) readOffer(p *Params, o *offer) error {
 		return fail(CodeBadRenegotiationInfo, "")
 	}
 	s.secure = present || slices.Contains(o.hello.CipherSuites, wire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV)
+	if !s.secure && p.c.RequireSecureRenegotiation {
+		return fail(CodeNoSecureRenegotiation, "")
+	}
 	var formats wire.ECPointFormats
-	if s.points, err = ext(o.hello, &formats); err != nil {
+	if s.points, err = decoded(o.hello.Ext(&formats)); err != nil {
 		return err
 	}
 	// RFC 8422, Section 5.1: the list MUST contain uncompressed.
 	if s.points && !bytes.Contains(formats.Formats, []byte{0}) {
 		return fail(CodeBadPointFormats, "")
 	}
-	s.ems, err = ext(o.hello, &wire.ExtendedMasterSecret{})
+	s.ems, err = decoded(o.hello.Ext(&wire.ExtendedMasterSecret{}))
 	return err
 }
 
@@ -140,6 +148,7 @@ type lookingUpSession12 struct {
 	*server12
 	offer *offer12
 	id    []byte // empty: it is a ticket
+	renew bool
 }
 
 func (lookingUpSession12) name() string { return "1.2: looking up a session" }
@@ -149,6 +158,7 @@ func (s lookingUpSession12) answered(t *turn, a Answer) (state, error) {
 	if session == nil || !s.resumable(t, session) {
 		return s.fully(t, s.offer)
 	}
+	s.renew = a.(Found).Renew && len(s.id) == 0
 	// RFC 7627, Section 5.3: a session with the extended master secret offered without it MUST end the handshake.
 	if session.ExtendedMasterSecret && !s.ems {
 		return nil, fail(CodeBadResumption, "without extended_master_secret")
@@ -156,7 +166,7 @@ func (s lookingUpSession12) answered(t *turn, a Answer) (state, error) {
 	if len(session.PeerChain) == 0 {
 		return s.resume(t, session)
 	}
-	t.ask(Question{Kind: NeedVerify, Chain: session.PeerChain, Resumed: session})
+	t.ask(Question{Kind: NeedVerify, Chain: session.PeerChain, Type: session.PeerType, Resumed: session})
 	return verifyingResumed12{lookingUpSession12: s, session: session}, nil
 }
 
@@ -164,8 +174,8 @@ func (s lookingUpSession12) answered(t *turn, a Answer) (state, error) {
 func (s lookingUpSession12) resumable(t *turn, session *Session) bool {
 	return session.usable(t.now) == nil && session.Version == wire.VersionTLS12 && bytes.Equal(session.SessionID, s.id) &&
 		session.ServerName == s.wanted.name && session.ExtendedMasterSecret == (s.ems || session.ExtendedMasterSecret) &&
-		slices.Contains(s.offer.suites, session.CipherSuite) && slices.Contains(t.params.c.CipherSuites, session.CipherSuite) &&
-		(t.params.c.ClientAuth != RequireClientCert || len(session.PeerChain) > 0)
+		s.wanted.takesType(session.OwnType) && slices.Contains(s.offer.suites, session.CipherSuite) && slices.Contains(t.params.c.CipherSuites, session.CipherSuite) &&
+		(t.params.c.ClientAuth != RequireClientCert || len(session.PeerChain) > 0) && !t.params.onlyKeyed() && t.params.stillTakes(session)
 }
 
 // verifyingResumed12 awaits the word on the certificate that the client showed when the session began.
@@ -185,14 +195,35 @@ func (s verifyingResumed12) answered(t *turn, a Answer) (state, error) {
 
 // resume sends the flight of an abbreviated handshake.
 func (s lookingUpSession12) resume(t *turn, session *Session) (state, error) {
-	s.suite, s.resumed, s.ticket, s.newID = suite.ByID12(session.CipherSuite), session, false, nil
+	s.suite, s.resumed, s.ticket, s.newID = suite.ByID12(session.CipherSuite), session, s.renew, nil
+	s.types.tellClient = false // there will be no certificate
 	t.facts.Resumed = true
-	t.facts.PeerChain, t.facts.PeerScheme = session.PeerChain, session.PeerScheme
+	t.facts.PeerChain, t.facts.PeerType, t.facts.PeerScheme = session.PeerChain, session.PeerType, session.PeerScheme
 	t.transcript.Begin(s.suite.Hash)
 	t.transcript.Add(s.offer.raw)
 	s.sendHello(t, s.offer.sessionID)
 	s.master = keys.ResumeMaster12Traced(s.suite.Hash, session.Secret, t.trace)
 	s.block = s.master.KeyBlock(&s.randoms, s.suite.KeyLen, s.suite.IVLen)
+	if s.renew {
+		t.ask(Question{Kind: NeedTicket, Resumed: session})
+		return renewingTicket12{server12: s.server12}, nil
+	}
+	s.sendFinished(t)
+	return expectClientChange{s.server12}, nil
+}
+
+// renewingTicket12 awaits another ticket for a session that is resumed (RFC 5077, Section 3.3).
+type renewingTicket12 struct {
+	awaitsAnswer
+	*server12
+}
+
+func (renewingTicket12) name() string { return "1.2: renewing a ticket" }
+
+func (s renewingTicket12) answered(t *turn, a Answer) (state, error) {
+	if err := sendTicket12(t, a.(Issued)); err != nil {
+		return nil, err
+	}
 	s.sendFinished(t)
 	return expectClientChange{s.server12}, nil
 }
@@ -204,7 +235,7 @@ func (s *server12) fully(t *turn, o *offer12) (state, error) {
 		if err := parse(hello, o.raw); err != nil {
 			return nil, err
 		}
-		t.ask(Question{Kind: NeedIdentity, Version: wire.VersionTLS12, ServerName: s.wanted.name, Schemes: s.wanted.schemes, Authorities: s.wanted.authorities, Hello: hello})
+		t.ask(Question{Kind: NeedIdentity, Version: wire.VersionTLS12, ServerName: s.wanted.name, Schemes: s.wanted.schemes, Authorities: s.wanted.authorities, Types: s.wanted.types, Hello: hello})
 		return choosingServerIdentity12{server12: s, offer: o}, nil
 	}
 	w := s.wanted
@@ -241,6 +272,10 @@ func (s *server12) present(t *turn, o *offer12, id *identity, scheme *suite.Sche
 	if id == nil {
 		return nil, s.noIdentity(t.params, o)
 	}
+	if t.asksStaple(id, &s.staples) {
+		t.askStaple(id, s.wanted.name, wire.VersionTLS12)
+		return staplingServer12{server12: s, offer: o, chosen: id, by: scheme}, nil
+	}
 	var err error
 	if s.share, err = suite.GroupByID(s.group).Generate(); err != nil {
 		return nil, because(CodeInternal, err)
@@ -253,9 +288,9 @@ func (s *server12) present(t *turn, o *offer12, id *identity, scheme *suite.Sche
 	t.transcript.Begin(s.suite.Hash)
 	t.transcript.Add(o.raw)
 	s.sendHello(t, s.newID)
-	t.send(&wire.Certificate12{Chain: id.public.Chain})
-	if s.staples.status && len(id.public.Staple) > 0 {
-		t.send(&wire.CertificateStatus12{Response: id.public.Staple})
+	t.send(certificate12(id.public, 0))
+	if leaf := s.staples.of(id.public, 0); len(leaf.Staple) > 0 {
+		t.send(&wire.CertificateStatus12{Response: leaf.Staple})
 	}
 	ske := &wire.ServerKeyExchange{Group: s.group, Public: s.share.Public(), Scheme: scheme.ID}
 	t.ask(Question{Kind: NeedSignature, Identity: id.public, Scheme: scheme.ID, Version: wire.VersionTLS12,
@@ -267,7 +302,7 @@ func (s *server12) present(t *turn, o *offer12, id *identity, scheme *suite.Sche
 func (s *server12) noIdentity(p *Params, o *offer12) error {
 	w := s.wanted
 	if p.c.AskIdentity {
-		return noIdentity(p, w.name)
+		return noIdentity(p, w)
 	}
 	w.groups = o.groups
 	if id, _ := p.choose(RoleServer, w); id != nil {
@@ -277,7 +312,7 @@ func (s *server12) noIdentity(p *Params, o *offer12) error {
 	if id, _ := p.choose(RoleServer, w); id != nil {
 		return fail(CodeNoSharedGroup, "for the key of a certificate")
 	}
-	return noIdentity(p, w.name)
+	return noIdentity(p, w)
 }
 
 // sendHello sends ServerHello; sessionID echoes the client's in an abbreviated handshake, and names the session in a full
@@ -305,11 +340,21 @@ func (s *server12) sendHello(t *turn, sessionID []byte) {
 	if s.alpn != "" {
 		es.Add(&wire.ALPN{Protocols: []string{s.alpn}})
 	}
-	if s.id != nil && s.staples.status && len(s.id.public.Staple) > 0 {
-		es.Add(&wire.EmptyStatusRequest{})
+	if s.id != nil {
+		leaf := s.staples.of(s.id.public, 0)
+		if len(leaf.Staple) > 0 {
+			es.Add(&wire.EmptyStatusRequest{})
+		}
+		if len(leaf.SCTs) > 0 {
+			es.Add(&wire.SCTs{List: leaf.SCTs})
+		}
 	}
-	if s.id != nil && s.staples.scts && len(s.id.public.SCTs) > 0 {
-		es.Add(&wire.SCTs{List: s.id.public.SCTs})
+	s.limits.answer(t, es, wire.VersionTLS12)
+	switch {
+	case s.id != nil:
+		s.types.add(es, s.id.public.Type)
+	case s.resumed != nil:
+		s.types.add(es, s.resumed.OwnType)
 	}
 	if len(*es) == 0 {
 		msg.Extensions = nil
@@ -332,7 +377,7 @@ func chooseSuite12(p *Params, offered []wire.CipherSuite, id *identity) *suite.S
 // list takes any (RFC 8422, Section 4).
 func chooseGroup12(p *Params, offered []wire.Group) wire.Group {
 	for _, id := range p.c.Groups {
-		if !suite.GroupByID(id).Hybrid && (len(offered) == 0 || slices.Contains(offered, id)) {
+		if !suite.GroupByID(id).PostQuantum && (len(offered) == 0 || slices.Contains(offered, id)) {
 			return id
 		}
 	}

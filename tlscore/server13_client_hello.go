@@ -20,6 +20,20 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 	if err != nil {
 		return nil, err
 	}
+	outer := m
+	m, o, encrypted, err := t.openECH(m, o)
+	if err != nil {
+		return nil, err
+	}
+	if encrypted != nil && encrypted.opener != nil && t.params.c.AskECH {
+		t.ask(Question{Kind: NeedInner, ServerName: o.wanted.name, Hello: cloneHello(o.hello)})
+		return decidingInner{outer: outer.raw, inner: m.raw, ech: encrypted}, nil
+	}
+	return expectClientHello{}.negotiate(t, m, o, encrypted)
+}
+
+// negotiate goes on from a ClientHello, which may be an inner one.
+func (expectClientHello) negotiate(t *turn, m message, o *offer, encrypted *serverECH) (state, error) {
 	t.facts.ClientRandom, t.facts.ServerName = o.hello.Random, o.wanted.name
 	version, err := chooseVersion(t.params, o.hello)
 	if err != nil {
@@ -31,11 +45,9 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 	if err := o.check13(t.params); err != nil {
 		return nil, err
 	}
-	if t.facts.TakesTickets, err = o.takesTickets(t.params); err != nil {
-		return nil, err
-	}
+	t.facts.TakesTickets = o.takesTickets(t.params)
 	t.facts.Compatible = len(o.hello.SessionID) > 0
-	hs := &serverHandshake{sessionID: slices.Clone(o.hello.SessionID)}
+	hs := &serverHandshake{sessionID: o.hello.SessionID, ech: encrypted}
 	if hs.suite = chooseSuite(t.params, o.hello.CipherSuites, fits13); hs.suite == nil {
 		return nil, fail(CodeNoSharedSuite, "")
 	}
@@ -56,7 +68,7 @@ func (expectClientHello) on(t *turn, m message) (state, error) {
 // RFC 8446, Section 4.2.1: if supported_versions is present, servers MUST only use that and not legacy_version.
 func chooseVersion(p *Params, hello *wire.ClientHello) (wire.Version, error) {
 	var offered wire.SupportedVersions
-	present, err := ext(hello, &offered)
+	present, err := decoded(hello.Ext(&offered))
 	if err != nil {
 		return 0, err
 	}
@@ -84,7 +96,7 @@ func chooseGroup(p *Params, o *offer) wire.Group {
 			continue
 		}
 		rank := 0
-		if suite.GroupByID(id).Hybrid {
+		if suite.GroupByID(id).PostQuantum {
 			rank += 2
 		}
 		if o.share(id) != nil {

@@ -16,17 +16,27 @@ type serverFlight struct {
 type expectClientCertificate struct{ serverFlight }
 
 func (expectClientCertificate) name() string { return "WAIT_CERT" }
-func (expectClientCertificate) expects() []wire.HandshakeType {
+func (s expectClientCertificate) expects() []wire.HandshakeType {
+	if s.decompresses {
+		return []wire.HandshakeType{wire.TypeCertificate, wire.TypeCompressedCertificate}
+	}
 	return []wire.HandshakeType{wire.TypeCertificate}
 }
 
 func (s expectClientCertificate) on(t *turn, m message) (state, error) {
-	peer, err := readCertificate(m, &t.params.c, func(wire.ExtensionType) bool { return false })
+	plain, err := t.unpack(m)
+	if err != nil {
+		return nil, err
+	}
+	peer, err := readCertificate(plain, t.params, s.types.client, nil, t.params.requested)
 	if err != nil {
 		return nil, err
 	}
 	t.absorb(m)
 	if peer != nil {
+		if err := peer.checkDelegated(t, verify.ClientSigner); err != nil {
+			return nil, err
+		}
 		peer.tell(t.facts)
 		return expectClientCertificateVerify{s.serverFlight, peer}, nil
 	}
@@ -100,6 +110,11 @@ func (s expectClientFinished) on(t *turn, m message) (state, error) {
 	t.absorb(m)
 	t.readKeys(EpochApplication, s.suite, s.main.ClientTraffic(s.finished))
 	t.done(s.main.Exporter(s.finished), s.main.Resumption(t.hash()), s.resumed)
-	t.forget(s.client, s.server, s.main)
-	return established{role: RoleServer}, nil
+	t.forget13(s.client, s.server, s.main)
+	next := established{role: RoleServer}
+	if s.late {
+		t.late = newLateAuth(t, s.types.client)
+		next.late, next.packed = t.late, len(t.params.decompresses()) > 0
+	}
+	return next, nil
 }

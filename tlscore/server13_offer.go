@@ -7,17 +7,18 @@ import (
 	"github.com/tlswright/tlswright/wire"
 )
 
-// offer is a ClientHello, read and checked. Its slices borrow from the message, so it does not outlive the turn unless
-// it is cloned.
+// offer is a ClientHello, read and checked. Its slices borrow from the message.
 type offer struct {
 	hello     *wire.ClientHello
 	groups    []wire.Group
 	shares    []wire.KeyShareEntry
+	modes     []wire.PSKKeyExchangeMode
 	protocols []string
 	cookie    []byte
 	wanted    wanted
 	psk       *pskOffer // nil: the client offers no session
-	early     bool      // the client sends early data
+	limits    offeredLimits
+	early     bool // the client sends early data
 }
 
 // share returns the client's key share of a group, or nil.
@@ -32,7 +33,12 @@ func (o *offer) share(g wire.Group) []byte {
 
 // readOffer reads a ClientHello and the extensions that both versions have.
 func readOffer(m message) (*offer, error) {
-	o := &offer{hello: &wire.ClientHello{}}
+	var room struct { // in one piece, for the allocator's sake
+		offer
+		hello wire.ClientHello
+	}
+	o := &room.offer
+	o.hello = &room.hello
 	if err := parse(o.hello, m.raw); err != nil {
 		return nil, err
 	}
@@ -60,15 +66,18 @@ func (o *offer) checkSyntax() error {
 		modes   wire.PSKKeyExchangeModes
 		shares  wire.KeyShares
 		early   wire.EarlyData
+		packed  wire.CompressCertificate
+		late    wire.PostHandshakeAuth
 	}
 	for _, v := range [...]wire.ExtensionView{
-		&views.status, &views.scts, &views.formats, &views.ems, &views.reneg, &views.modes, &views.shares, &views.early,
+		&views.status, &views.scts, &views.formats, &views.ems, &views.reneg, &views.modes, &views.shares, &views.early, &views.packed, &views.late,
 	} {
-		if _, err := ext(o.hello, v); err != nil {
+		if _, err := decoded(o.hello.Ext(v)); err != nil {
 			return err
 		}
 	}
-	return nil
+	o.shares, o.modes = views.shares.Entries, views.modes.Modes
+	return checkCompressionList(views.packed.Algorithms)
 }
 
 // check13 makes the checks of TLS 1.3 that need no state, and reads what only it has (RFC 8446, Sections 4.1.2 and 9.2).
@@ -87,14 +96,14 @@ func (o *offer) check13(p *Params) error {
 		return err
 	}
 	var err error
-	if o.early, err = ext(o.hello, &wire.EarlyData{}); err != nil {
+	if o.early, err = decoded(o.hello.Ext(&wire.EarlyData{})); err != nil {
 		return err
 	}
-	var shares wire.KeyShares
-	if _, err := ext(o.hello, &shares); err != nil {
+	var delegated wire.DelegatedCredentialSchemes // nothing to a server of TLS 1.2 (RFC 9345, Section 4.1.1)
+	if _, err := decoded(o.hello.Ext(&delegated)); err != nil {
 		return err
 	}
-	o.shares = shares.Entries
+	o.wanted.delegated = delegated.Schemes
 	for _, kind := range []wire.ExtensionType{wire.ExtSignatureAlgorithms, wire.ExtSupportedGroups, wire.ExtKeyShare} {
 		// RFC 8446, Section 9.2: without a pre-shared key these three MUST be there.
 		if _, present := o.hello.Extensions.Find(kind); !present && o.psk == nil {
@@ -127,34 +136,35 @@ func (o *offer) readShared() error {
 		alpn        wire.ALPN
 		cookie      wire.Cookie
 		authorities wire.CertificateAuthorities
+		types       wire.ServerCertificateTypes
 	}
 	for _, v := range [...]wire.ExtensionView{
-		&views.algorithms, &views.groups, &views.chains, &views.names, &views.alpn, &views.cookie, &views.authorities,
+		&views.algorithms, &views.groups, &views.chains, &views.names, &views.alpn, &views.cookie, &views.authorities, &views.types,
 	} {
-		if _, err := ext(o.hello, v); err != nil {
+		if _, err := decoded(o.hello.Ext(v)); err != nil {
 			return err
 		}
 	}
+	var err error
+	if o.limits, err = readLimits(o.hello); err != nil {
+		return err
+	}
 	o.groups, o.protocols, o.cookie = views.groups.Groups, views.alpn.Protocols, views.cookie.Cookie
 	name, _ := views.names.HostName()
-	o.wanted = wanted{name: name, schemes: views.algorithms.Schemes, chains: views.chains.Schemes, authorities: views.authorities.Names}
+	o.wanted = wanted{types: serverTypes(o.hello, &views.types), name: name, schemes: views.algorithms.Schemes, chains: views.chains.Schemes, authorities: views.authorities.Names}
 	return nil
 }
 
 // mayLackShare reports whether the client can do without a key exchange, by a PSK alone.
 func (o *offer) mayLackShare(p *Params) bool {
-	return o.psk != nil && p.looksUpTickets() && p.c.InsecurePSKWithoutDHE && slices.Contains(o.psk.modes, wire.PSKModeKE)
+	return o.psk != nil && (p.looksUpTickets() || p.takesPSKs()) && p.c.InsecurePSKWithoutDHE && slices.Contains(o.psk.modes, wire.PSKModeKE)
 }
 
 // takesTickets reports whether the client lists a mode in which it could use a ticket of ours.
 //
 // RFC 8446, Section 4.2.9: servers SHOULD NOT send NewSessionTicket with tickets that are not compatible with the
 // advertised modes.
-func (o *offer) takesTickets(p *Params) (bool, error) {
-	var modes wire.PSKKeyExchangeModes
-	if _, err := ext(o.hello, &modes); err != nil {
-		return false, err
-	}
-	alone := p.c.InsecurePSKWithoutDHE && slices.Contains(modes.Modes, wire.PSKModeKE)
-	return alone || slices.Contains(modes.Modes, wire.PSKModeDHEKE), nil
+func (o *offer) takesTickets(p *Params) bool {
+	alone := p.c.InsecurePSKWithoutDHE && slices.Contains(o.modes, wire.PSKModeKE)
+	return alone || slices.Contains(o.modes, wire.PSKModeDHEKE)
 }

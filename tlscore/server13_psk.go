@@ -1,7 +1,8 @@
 package tlscore
 
 import (
-	"bytes"
+	"crypto"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,20 +20,21 @@ type pskOffer struct {
 
 // readPSK reads the extensions of an offer to resume. Without pre_shared_key o.psk stays nil.
 func (o *offer) readPSK() error {
-	var offered wire.PreSharedKeys
-	present, err := ext(o.hello, &offered)
-	if err != nil || !present {
+	if _, offered := o.hello.Extensions.Find(wire.ExtPreSharedKey); !offered {
+		return nil
+	}
+	psk := &pskOffer{modes: o.modes}
+	if _, err := decoded(o.hello.Ext(&psk.keys)); err != nil {
 		return err
 	}
-	var modes wire.PSKKeyExchangeModes
 	// RFC 8446, Section 4.2.9: pre_shared_key without psk_key_exchange_modes MUST be refused.
-	if err := needExt(o.hello, &modes); err != nil {
-		return err
+	if _, present := o.hello.Extensions.Find(wire.ExtPSKKeyExchangeModes); !present {
+		return missing(wire.ExtPSKKeyExchangeModes)
 	}
-	if len(offered.Binders) != len(offered.Identities) {
-		return fail(CodeBadPSKOffer, "%d binders, %d identities", len(offered.Binders), len(offered.Identities))
+	if len(psk.keys.Binders) != len(psk.keys.Identities) {
+		return fail(CodeBadPSKOffer, "%d binders, %d identities", len(psk.keys.Binders), len(psk.keys.Identities))
 	}
-	o.psk = &pskOffer{offered, modes.Modes}
+	o.psk = psk
 	return nil
 }
 
@@ -44,29 +46,26 @@ func (p *Params) looksUpTickets() bool { return p.c.AskSession && !p.c.NoTickets
 
 // settle goes on from a ClientHello that needs no retry: to the look-up of a session, or to a full handshake.
 func (hs *serverHandshake) settle(t *turn, m message, o *offer) (state, error) {
+	hs.limits, hs.late = o.limits, o.takesLate(t.params)
 	if o.early {
 		t.want(effectSkipEarlyData) // unless it is accepted below
 		t.facts.EarlyData = EarlyDataRejected
 	}
 	if o.psk == nil || !t.params.looksUpTickets() || hs.mode(t.params, o) == noPSK {
-		t.transcript.Begin(hs.suite.Hash)
-		t.absorb(m)
-		return hs.chooseIdentity(t, o)
+		return hs.settleWithoutSession(t, m.raw, o)
 	}
-	raw := bytes.Clone(m.raw)
-	kept, err := readOffer(message{m.kind, raw})
-	if err != nil {
-		return nil, err
+	t.ask(Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: hs.alpn, Tickets: o.identities(maxTickets)})
+	return lookingUpSession{serverHandshake: hs, offer: o, raw: m.raw}, nil
+}
+
+// identities returns those that a client offers, no more than most.
+func (o *offer) identities(most int) [][]byte {
+	offered := o.psk.keys.Identities[:min(most, len(o.psk.keys.Identities))]
+	names := make([][]byte, len(offered))
+	for i, id := range offered {
+		names[i] = id.Identity
 	}
-	if err := kept.check13(t.params); err != nil {
-		return nil, err
-	}
-	q := Question{Kind: NeedSession, ServerName: o.wanted.name, ALPN: hs.alpn}
-	for _, id := range kept.psk.keys.Identities[:min(maxTickets, len(kept.psk.keys.Identities))] {
-		q.Tickets = append(q.Tickets, id.Identity)
-	}
-	t.ask(q)
-	return lookingUpSession{serverHandshake: hs, offer: kept, raw: raw}, nil
+	return names
 }
 
 // noPSK stands for no mode in common.
@@ -95,63 +94,66 @@ func (lookingUpSession) name() string { return "looking up a session" }
 
 func (s lookingUpSession) answered(t *turn, a Answer) (state, error) {
 	found := a.(Found)
-	if found.Session == nil || found.Index < 0 || found.Index >= len(s.offer.psk.keys.Identities) || !s.resumable(t, found.Session) {
+	if found.Session == nil || found.Index < 0 || found.Index >= len(s.offer.psk.keys.Identities) || !s.resumable(t, found.Session, found.PSK) {
 		return s.fully(t)
 	}
-	chosen := s.suiteFor(t, found.Session)
+	chosen := s.suiteFor(t, s.offer, found.Session.suite().Hash, found.Session.suite())
 	if chosen == nil {
 		return s.fully(t)
 	}
-	r := resumption{lookingUpSession: s, session: found.Session, index: found.Index, chosen: chosen}
+	r := resumption{lookingUpSession: s, session: found.Session, psk: found.PSK, index: found.Index, chosen: chosen}
 	r.early = keys.NewEarlyTraced(chosen.Hash, found.Session.Secret, t.trace)
-	if err := r.checkBinder(t); err != nil {
+	if err := s.offer.checkBinder(t, s.raw, chosen.Hash, r.early.Binder(false), r.index); err != nil {
 		return nil, err
 	}
 	if len(found.Session.PeerChain) == 0 {
 		return r.checkEarlyData(t)
 	}
-	t.ask(Question{Kind: NeedVerify, Chain: found.Session.PeerChain, Resumed: found.Session})
+	t.ask(Question{Kind: NeedVerify, Chain: found.Session.PeerChain, Type: found.Session.PeerType, Resumed: found.Session})
 	return verifyingResumedClient{resumption: r}, nil
 }
 
 // fully goes on with a full handshake.
 func (s lookingUpSession) fully(t *turn) (state, error) {
-	t.transcript.Begin(s.suite.Hash)
-	t.transcript.Add(s.raw)
-	return s.chooseIdentity(t, s.offer)
+	return s.settleWithoutSession(t, s.raw, s.offer)
 }
 
-// resumable checks that resuming grants nothing that a full handshake would not: time, name and client certificate.
-func (s lookingUpSession) resumable(t *turn, session *Session) bool {
+// resumable checks that resuming grants nothing that a full handshake would not: time, name, and client certificate or PSK.
+func (s lookingUpSession) resumable(t *turn, session *Session, lookedUp *PSK) bool {
 	switch {
-	case session.usable(t.now) != nil, session.Version != wire.VersionTLS13:
+	case session.usable(t.now) != nil, !t.params.c.takesSession(session), session.Version != wire.VersionTLS13:
 		return false
-	case session.ServerName != s.offer.wanted.name:
+	case session.ServerName != s.offer.wanted.name, session.PSKIdentity == nil && !s.offer.wanted.takesType(session.OwnType):
 		return false
-	case t.params.c.ClientAuth == RequireClientCert && len(session.PeerChain) == 0:
+	case t.params.c.ClientAuth == RequireClientCert && len(session.PeerChain) == 0 && session.PSKIdentity == nil:
+		return false
+	case session.PSKIdentity == nil && t.params.onlyKeyed(), !t.params.stillTakes(session):
 		return false
 	}
-	return true
+	if _, keyed := session.stillKeyed(maps.Values(t.params.accepts)); keyed {
+		return true
+	}
+	return t.params.c.AskPSK && (lookedUp == nil || session.RestsOn(lookedUp)) // who is asked for keys is asked for sessions, too, and knows
 }
 
-// suiteFor chooses the cipher suite to resume a session with, nil if there is none: its hash must be the session's
-// (RFC 8446, Section 4.2.11). The suite of a full handshake comes first. Where its hash is another one it gives way to the
-// session's own suite, or else to the next in order, as long as both ends have that now. It does not give way in two
+// suiteFor chooses the cipher suite to use a PSK with, nil if there is none: its hash must be the PSK's (RFC 8446,
+// Section 4.2.11). The suite of a full handshake comes first. Where its hash is another one it gives way to the session's
+// own suite, if there is one, or else to the next in order, as long as both ends have that now. It does not give way in two
 // cases: HelloRetryRequest has named it (RFC 8446, Section 4.1.4), or it is the ChaCha20-Poly1305 of a client without AES
 // in hardware, which that would cost more than a full handshake.
-func (s lookingUpSession) suiteFor(t *turn, session *Session) *suite.Suite {
-	own, offered := session.suite(), s.offer.hello.CipherSuites
-	if own.Hash == s.suite.Hash {
-		return s.suite
+func (hs *serverHandshake) suiteFor(t *turn, o *offer, h crypto.Hash, own *suite.Suite) *suite.Suite {
+	offered := o.hello.CipherSuites
+	if h == hs.suite.Hash {
+		return hs.suite
 	}
-	if t.facts.HelloRetried || isChaCha(s.suite.ID) && prefersChaCha(offered) {
+	if t.facts.HelloRetried || own != nil && isChaCha(hs.suite.ID) && prefersChaCha(offered) {
 		return nil
 	}
-	if slices.Contains(offered, own.ID) && slices.Contains(t.params.c.CipherSuites, own.ID) {
+	if own != nil && slices.Contains(offered, own.ID) && slices.Contains(t.params.c.CipherSuites, own.ID) {
 		return own
 	}
 	return chooseSuite(t.params, offered, func(code wire.CipherSuite) *suite.Suite {
-		if other := fits13(code); other != nil && other.Hash == own.Hash {
+		if other := fits13(code); other != nil && other.Hash == h {
 			return other
 		}
 		return nil
@@ -162,17 +164,17 @@ func (s lookingUpSession) suiteFor(t *turn, session *Session) *suite.Suite {
 type resumption struct {
 	lookingUpSession
 	session *Session
+	psk     *PSK         // that it rests on, looked up; nil: none, or one of the configuration's
 	chosen  *suite.Suite // for it; that of a full handshake stands until nothing can lead to one any more
 	index   int
 	early   keys.Early
 }
 
 // checkBinder: RFC 8446, Section 4.2.11: before accepting, the server MUST validate the binder.
-func (r resumption) checkBinder(t *turn) error {
-	transcript := t.transcript.Clone()
-	transcript.Begin(r.chosen.Hash)
-	transcript.Add(r.raw[:len(r.raw)-r.offer.psk.keys.BindersLen()])
-	if _, err := verify.Binder(r.early.Binder(false), transcript.Sum(), r.offer.psk.keys.Binders[r.index]); err != nil {
+func (o *offer) checkBinder(t *turn, raw []byte, h crypto.Hash, binder keys.Binder, index int) error {
+	var room [maxDigest]byte
+	th := t.transcript.SumOver(h, raw[:len(raw)-o.psk.keys.BindersLen()], room[:0])
+	if _, err := verify.Binder(binder, th, o.psk.keys.Binders[index]); err != nil {
 		return because(CodeBadBinder, err)
 	}
 	return nil
@@ -201,7 +203,16 @@ func (r resumption) checkEarlyData(t *turn) (state, error) {
 	t.transcript.Begin(r.suite.Hash)
 	t.transcript.Add(r.raw)
 	t.facts.Resumed = true
-	t.facts.PeerChain, t.facts.PeerScheme = r.session.PeerChain, r.session.PeerScheme
+	t.facts.PeerChain, t.facts.PeerType, t.facts.PeerScheme = r.session.PeerChain, r.session.PeerType, r.session.PeerScheme
+	t.facts.PeerDelegation = r.session.delegation()
+	if r.session.PSKIdentity != nil {
+		t.facts.PSKIdentity, t.facts.pskCheck = r.session.PSKIdentity, r.session.pskCheck
+		if e, _ := r.session.stillKeyed(maps.Values(t.params.accepts)); e != nil {
+			t.facts.PSKTag = e.psk.Tag
+		} else if r.psk != nil {
+			t.facts.PSKTag = r.psk.Tag
+		}
+	}
 	limit := min(r.session.MaxEarlyData, t.params.c.MaxEarlyData)
 	if !r.offer.early || limit == 0 || r.index != 0 || t.facts.HelloRetried ||
 		r.session.CipherSuite != r.suite.ID || r.session.ALPN != r.alpn {
@@ -236,30 +247,53 @@ func (r resumption) hello(t *turn, limit uint32) (state, error) {
 	var earlyTraffic keys.Traffic
 	if limit > 0 {
 		earlyTraffic = r.early.ClientEarlyTraffic(t.hash())
+		t.exportEarly(r.early.Exporter(t.hash()))
 	}
-	share := r.offer.share(r.group)
-	if r.mode(t.params, r.offer) == wire.PSKModeKE {
-		share = nil
-	}
-	k, err := r.serverHello(t, share, r.early, &wire.PreSharedKeySelected{Index: uint16(r.index)})
+	f, err := r.pskFlight(t, r.offer, r.early, r.index, limit > 0)
 	if err != nil {
 		return nil, err
 	}
-	es := r.encryptedExtensions()
-	if limit > 0 {
-		es.Add(&wire.EarlyData{})
-	}
-	t.send(&wire.EncryptedExtensions{Extensions: es})
-	f := k.finish(t)
-	t.exporter = k.main.Exporter(f.finished)
 	if limit == 0 {
-		t.readKeys(EpochHandshake, r.suite, k.client)
+		t.readKeys(EpochHandshake, r.suite, f.client)
 		return expectClientFinished{serverFlight: f}, nil
 	}
 	t.facts.EarlyData = EarlyDataAccepted
 	t.effects = append(t.effects, effect{kind: effectAcceptEarlyData, limit: limit})
 	t.readKeys(EpochEarlyData, r.suite, earlyTraffic)
 	return expectEndOfEarlyData{f}, nil
+}
+
+// pskFlight sends the flight of a handshake that rests on a PSK: ServerHello to Finished.
+func (hs *serverHandshake) pskFlight(t *turn, o *offer, early keys.Early, index int, takesEarly bool) (f serverFlight, err error) {
+	share := o.share(hs.group)
+	if hs.mode(t.params, o) == wire.PSKModeKE {
+		share = nil
+	}
+	k, err := hs.serverHello(t, share, early, &wire.PreSharedKeySelected{Index: uint16(index)})
+	if err != nil {
+		return f, err
+	}
+	es := hs.encryptedExtensions()
+	hs.limits.answer(t, &es, wire.VersionTLS13)
+	hs.ech.addRetryConfigs(t.params, &es)
+	if hs.resumed != nil && o.wanted.types != nil {
+		es.Add(&wire.SelectedServerCertificateType{Type: hs.resumed.OwnType})
+	}
+	if hs.late {
+		if hs.types, err = o.certificateTypes(t.params, true); err != nil || hs.types.none {
+			hs.late = false
+		}
+		types := hs.types
+		types.tellServer = false // that was said above
+		types.add(&es, 0)
+	}
+	if takesEarly {
+		es.Add(&wire.EarlyData{})
+	}
+	t.send(&wire.EncryptedExtensions{Extensions: es})
+	f = k.finish(t)
+	t.exporter13 = k.main.Exporter(f.finished)
+	return f, nil
 }
 
 // expectEndOfEarlyData is WAIT_EOED of RFC 8446, Appendix A.2.

@@ -10,13 +10,17 @@ import (
 
 // retry answers a ClientHello with HelloRetryRequest (RFC 8446, Section 4.1.4).
 func (hs *serverHandshake) retry(t *turn, m message, o *offer) (state, error) {
+	// HelloRetryRequest names the cipher suite, so what a PSK needs is settled here.
+	if found := hs.externalPSK(t, o); found != nil {
+		hs.suite, hs.promised = found.suite, true
+	}
 	request := &wire.ServerHello{
 		LegacyVersion: wire.VersionTLS12, Random: wire.HelloRetryRequestRandom(),
 		SessionID: hs.sessionID, CipherSuite: hs.suite.ID, Extensions: wire.Extensions{},
 	}
-	next := expectRetriedHello{serverHandshake: hs, first: bytes.Clone(m.raw)}
+	next := expectRetriedHello{serverHandshake: hs, first: m.raw}
 	request.Extensions.Add(&wire.SelectedVersion{Version: wire.VersionTLS13})
-	if o.share(hs.group) == nil {
+	if hs.group != 0 && o.share(hs.group) == nil {
 		next.newShare = true
 		request.Extensions.Add(&wire.KeyShareRetry{Group: hs.group})
 	}
@@ -34,6 +38,7 @@ func (hs *serverHandshake) retry(t *turn, m message, o *offer) (state, error) {
 	t.transcript.Begin(hs.suite.Hash)
 	t.absorb(m)
 	t.transcript.Retry()
+	hs.ech.confirmRetry(t, request)
 	t.send(request)
 	hs.sendChangeCipherSpec(t)
 	return next, nil
@@ -57,6 +62,9 @@ func (s expectRetriedHello) on(t *turn, m message) (state, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m, o, err = s.ech.openAgain(t, m, o); err != nil {
+		return nil, err
+	}
 	if version, err := chooseVersion(t.params, o.hello); err != nil || version != wire.VersionTLS13 {
 		return nil, fail(CodeHelloChanged, "%v", wire.ExtSupportedVersions)
 	}
@@ -77,12 +85,15 @@ func (s expectRetriedHello) on(t *turn, m message) (state, error) {
 	if s.newShare && (len(o.shares) != 1 || o.shares[0].Group != s.group) {
 		return nil, fail(CodeBadGroup, "second ClientHello has no single share for %v", s.group)
 	}
-	if o.share(s.group) == nil {
+	if s.group != 0 && o.share(s.group) == nil {
 		return nil, fail(CodeHelloChanged, "key_share")
 	}
 	// RFC 8446, Section 4.2.10: a client MUST NOT offer early data again after HelloRetryRequest.
 	if o.early {
 		return nil, fail(CodeHelloChanged, "early_data")
+	}
+	if s.promised && o.psk == nil {
+		return nil, fail(CodeMissingExtension, "%v, which the first ClientHello had", wire.ExtPreSharedKey)
 	}
 	return s.settle(t, m, o)
 }
@@ -121,6 +132,11 @@ func lasting(es wire.Extensions) []wire.Extension {
 	for _, e := range es {
 		switch e.Type {
 		case wire.ExtKeyShare, wire.ExtCookie, wire.ExtPreSharedKey, wire.ExtEarlyData, wire.ExtPadding:
+		case wire.ExtEncryptedClientHello:
+			// Of an outer ClientHello it is looked at no more (RFC 9849, Section 7.1.1); an inner one repeats it.
+			if len(e.Data) == 0 || wire.ECHClientHelloType(e.Data[0]) != wire.ECHOuter {
+				out = append(out, e)
+			}
 		default:
 			out = append(out, e)
 		}

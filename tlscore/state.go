@@ -21,7 +21,8 @@ type waiting interface {
 	answered(t *turn, a Answer) (state, error)
 }
 
-// message is one handshake message as it came, with its four-byte header. raw is valid until on returns.
+// message is one handshake message as it came, with its four-byte header. Nobody writes to raw, so that a state may hold on
+// to it, and to what borrows from it, for as long as it is worth the memory.
 type message struct {
 	kind wire.HandshakeType
 	raw  []byte
@@ -48,20 +49,14 @@ type extended interface {
 	Ext(wire.ExtensionView) (bool, error)
 }
 
-// ext decodes one extension of a message and turns a failure into decode_error.
-func ext(m extended, v wire.ExtensionView) (present bool, err error) {
-	present, err = m.Ext(v)
+// decoded takes what Ext of a message returns and turns a failure into decode_error. Ext is called on the message's own type
+// where that can be: through an interface the view would go to the heap.
+func decoded(present bool, err error) (bool, error) {
 	if err != nil {
 		return present, because(CodeMalformed, err)
 	}
 	return present, nil
 }
 
-// needExt is ext for an extension that must be there.
-func needExt(m extended, v wire.ExtensionView) error {
-	present, err := ext(m, v)
-	if err == nil && !present {
-		return fail(CodeMissingExtension, "%v", v.Extension())
-	}
-	return err
-}
+// missing refuses a message without an extension that must be there.
+func missing(kind wire.ExtensionType) error { return fail(CodeMissingExtension, "%v", kind) }

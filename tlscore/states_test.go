@@ -17,10 +17,16 @@ import (
 // everyState lists one value of each state there is; TestEveryStateIsListed keeps it complete.
 func everyState() []state {
 	ch := &clientHandshake{}
+	compressing := &clientHandshake{hello: wire.ClientHello{Extensions: wire.Extensions{{Type: wire.ExtCompressCertificate}}}}
 	ck := &clientKeys{clientHandshake: ch}
 	sh := &serverHandshake{}
 	sf := serverFlight{serverKeys: &serverKeys{serverHandshake: sh}}
+	late := &lateAuth{}
+	asked := &lateAuth{requests: []*lateExchange{{}}}
 	c12, s12 := &client12{clientHandshake: ch}, &server12{}
+	// Resumed, with another ticket for the session: the client waits for it in the place of the server's change of keys.
+	renewed := &client12{clientHandshake: ch, ticket: true, session: &Session{}}
+	renewing := &server12{ticket: true, resumed: &Session{}}
 	return []state{
 		expectCertificate12{c12},
 		expectServerKeyExchange{c12},
@@ -30,8 +36,8 @@ func everyState() []state {
 		signingAsClient12{client12: c12},
 		expectServerChange{c12},
 		expectServerFinished12{c12},
-		established12{RoleClient},
-		established12{RoleServer},
+		established12{role: RoleClient},
+		established12{role: RoleServer},
 		lookingUpSession12{server12: s12},
 		verifyingResumed12{lookingUpSession12: lookingUpSession12{server12: s12}},
 		choosingServerIdentity12{server12: s12},
@@ -43,12 +49,28 @@ func everyState() []state {
 		expectClientChange{s12},
 		expectClientFinished12{s12},
 		issuingTicket12{server12: s12},
+		renewingTicket12{server12: s12},
+		expectServerChange{renewed},
+		expectServerFinished12{renewed},
+		renewingTicket12{server12: renewing},
+		expectClientChange{renewing},
+		expectClientFinished12{renewing},
+		staplingServer12{server12: s12},
+		staplingServer{serverHandshake: sh},
+		staplingClient{},
 		clientStart{},
 		expectServerHello{ch},
 		expectServerHello{&clientHandshake{retry: &helloRetry{}}},
+		expectServerHello{&clientHandshake{ech: &clientECH{status: ECHOffered}}},
+		expectEncryptedExtensions{&clientKeys{clientHandshake: &clientHandshake{ech: &clientECH{status: ECHRejected}}}},
+		decidingInner{},
+		expectRetriedHello{serverHandshake: &serverHandshake{ech: &serverECH{accepted: true}}},
 		expectEncryptedExtensions{ck},
 		expectCertificateOrRequest{ck},
 		expectCertificate{ck},
+		expectCertificateOrRequest{&clientKeys{clientHandshake: compressing}},
+		expectCertificate{&clientKeys{clientHandshake: compressing}},
+		expectClientCertificate{serverFlight{serverKeys: &serverKeys{serverHandshake: &serverHandshake{decompresses: true}}}},
 		expectCertificateVerify{clientKeys: ck},
 		verifyingServer{clientKeys: ck},
 		expectServerFinished{clientKeys: ck},
@@ -60,6 +82,7 @@ func everyState() []state {
 		signingAsServer{},
 		lookingUpSession{serverHandshake: sh},
 		verifyingResumedClient{},
+		lookingUpPSK{serverHandshake: sh},
 		askingFreshness{},
 		expectEndOfEarlyData{sf},
 		expectClientCertificate{sf},
@@ -68,6 +91,17 @@ func everyState() []state {
 		expectClientFinished{serverFlight: sf},
 		established{role: RoleClient},
 		established{role: RoleServer},
+		ended{},
+		established{role: RoleClient, late: late},
+		established{role: RoleServer, late: late},
+		established{role: RoleServer, late: asked},
+		established{role: RoleServer, late: asked, packed: true},
+		choosingLateIdentity{},
+		signingLate{},
+		staplingLate{},
+		expectLateCertificateVerify{},
+		verifyingLateClient{},
+		expectLateFinished{},
 	}
 }
 

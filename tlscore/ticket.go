@@ -14,6 +14,9 @@ func (m *Machine) NewSession(now time.Time, lifetime time.Duration) (*Session, e
 	if !m.established || m.role != RoleServer {
 		return nil, misuse("NewSession other than on a server after HandshakeDone")
 	}
+	if m.over != nil {
+		return nil, m.over
+	}
 	if m.write.tickets == maxTicketsSent {
 		return nil, errors.New("tlscore: no more tickets on this connection")
 	}
@@ -33,11 +36,23 @@ func (m *Machine) NewSession(now time.Time, lifetime time.Duration) (*Session, e
 // maxTicketsSent bounds the tickets of one connection.
 const maxTicketsSent = 1 << 10
 
-// SendTicket appends a NewSessionTicket message that gives the client a session made by NewSession, under the name
-// ticket, 1 to 65535 bytes (RFC 8446, Section 4.6.1). It belongs to the write half.
+// Ticket is a session made by NewSession with the name that the client gets for it, 1 to 65535 bytes.
+type Ticket struct {
+	Session *Session
+	Name    []byte
+}
+
+// SendTicket is SendTickets with one.
 func (m *Machine) SendTicket(s *Session, ticket, out []byte) ([]byte, error) {
-	if !m.established || s.nonce == nil || len(ticket) == 0 || len(ticket) > 1<<16-1 {
-		return out, misuse("SendTicket with something that NewSession did not make, or no ticket")
+	return m.SendTickets(out, Ticket{s, ticket})
+}
+
+// SendTickets appends NewSessionTicket messages, which share records (RFC 8446, Section 4.6.1). It belongs to the write half.
+func (m *Machine) SendTickets(out []byte, tickets ...Ticket) ([]byte, error) {
+	for i := range tickets {
+		if t := &tickets[i]; !m.established || t.Session.nonce == nil || len(t.Name) == 0 || len(t.Name) > 1<<16-1 {
+			return out, misuse("SendTickets with something that NewSession did not make, or no ticket")
+		}
 	}
 	out, err := m.write.control(m, out)
 	if err != nil {
@@ -46,10 +61,16 @@ func (m *Machine) SendTicket(s *Session, ticket, out []byte) ([]byte, error) {
 	if m.write.closed {
 		return out, ErrWriteClosed
 	}
-	msg := wire.NewSessionTicket{Lifetime: uint32(s.Lifetime / time.Second), AgeAdd: s.AgeAdd, Nonce: s.nonce, Ticket: ticket, Extensions: wire.Extensions{}}
-	if s.MaxEarlyData > 0 {
-		msg.Extensions.Add(&wire.EarlyDataSize{Max: s.MaxEarlyData})
+	for i := range tickets {
+		s := tickets[i].Session
+		msg := wire.NewSessionTicket{Lifetime: uint32(s.Lifetime / time.Second), AgeAdd: s.AgeAdd, Nonce: s.nonce, Ticket: tickets[i].Name, Extensions: wire.Extensions{}}
+		if s.MaxEarlyData > 0 {
+			msg.Extensions.Add(&wire.EarlyDataSize{Max: s.MaxEarlyData})
+		}
+		m.params.c.greaseExtension(&msg.Extensions)
+		m.write.addMessage(m, &msg)
 	}
-	defer func() { m.write.message = nil }() // an idle connection need not hold it
-	return m.write.sendMessage(m, out, &msg)
+	out, err = m.write.sendMessages(m, out)
+	m.write.message = nil // an idle connection need not hold it
+	return out, err
 }

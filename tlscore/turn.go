@@ -23,17 +23,37 @@ type turn struct {
 	effects  []effect
 	question *Question
 
-	exporter   exporter
+	exporter   exporter      // of TLS 1.2
+	exporter13 keys.Exporter // of TLS 1.3
+	early      *earlyChange  // nil: the early exporter stays
 	resumption keys.Resumption
 	resumed    *Session
 	received   *Session // the ticket of a TLS 1.2 handshake
 	spent      []interface{ Wipe() }
-	unsent     *Error // a message did not fit its length field
+	spent13    struct {
+		client, server keys.Traffic
+		main           keys.Main
+	}
+	exchange *lateExchange // that the turn belongs to; nil: to none
+	late     *lateAuth     // of a connection that is done
+	incoming keys.Traffic  // of the records that come, once the connection is established
+
+	scrub  bool   // secrets were at work, see scrubStack
+	unsent *Error // a message did not fit its length field
+	end    *Error // ends the connection once everything is sent
+
+	digest [maxDigest]byte // what hash returned last
+	mac    [maxDigest]byte // verify_data of our Finished
+	proof  wire.Finished   // around it
 }
+
+// maxDigest is the longest hash of a transcript there is room for; a longer one would be allocated.
+const maxDigest = 48
 
 // exporter is that of either version.
 type exporter interface {
 	Export(label string, context []byte, length int) ([]byte, error)
+	Wipe()
 }
 
 type effectKind uint8
@@ -50,7 +70,10 @@ const (
 	effectWritePlaintext // the early keys are over before there are others
 	effectSkipEarlyData  // drop what cannot be read
 	effectAcceptEarlyData
-	effectAligned // no further bytes may have come with the message
+	effectLimits
+	effectRequested // a CertificateRequest arrived after the handshake
+	effectLate      // an answer to one is complete
+	effectAligned   // no further bytes may have come with the message
 )
 
 type effect struct {
@@ -59,9 +82,11 @@ type effect struct {
 	epoch    Epoch
 	suite    *suite.Suite
 	traffic  keys.Traffic
-	key, iv  []byte   // of TLS 1.2, in the place of traffic
-	session  *Session // effectTicket
-	limit    uint32   // effectAcceptEarlyData, bytes
+	key, iv  []byte        // of TLS 1.2, in the place of traffic
+	session  *Session      // effectTicket
+	limit    uint32        // effectAcceptEarlyData, bytes
+	limits   limits        // effectLimits
+	late     *lateExchange // effectLate
 }
 
 // send encodes a handshake message, adds it to the transcript, and asks for it to be sent.
@@ -76,12 +101,26 @@ func (t *turn) send(m wire.Message) {
 	t.effects = append(t.effects, effect{kind: effectSend, from: from, to: len(t.flight)})
 }
 
+// emit asks for an encoded handshake message to be sent, and leaves the transcript alone.
+func (t *turn) emit(raw []byte) {
+	from := len(t.flight)
+	t.flight = append(t.flight, raw...)
+	t.effects = append(t.effects, effect{kind: effectSend, from: from, to: len(t.flight)})
+}
+
 // absorb adds a received message to the transcript. Each state does so itself, after it took the hash of what came
 // before where it needs that: the order is the RFC's, and visible.
 func (t *turn) absorb(m message) { t.transcript.Add(m.raw) }
 
-// hash returns the Transcript-Hash of all messages so far (RFC 8446, Section 4.4.1).
-func (t *turn) hash() []byte { return t.transcript.Sum() }
+// hash returns the Transcript-Hash of all messages so far (RFC 8446, Section 4.4.1). It is valid until the next call; a
+// state that keeps one takes transcript.Sum.
+func (t *turn) hash() []byte { return t.transcript.SumInto(t.digest[:0]) }
+
+// finished sends Finished under the traffic secret of our direction (RFC 8446, Section 4.4.4).
+func (t *turn) finished(k keys.Traffic) {
+	t.proof.VerifyData = k.AppendFinished(t.mac[:0], t.hash())
+	t.send(&t.proof)
+}
 
 func (t *turn) changeCipherSpec() {
 	t.effects = append(t.effects, effect{kind: effectChangeCipherSpec})
@@ -110,17 +149,32 @@ func (t *turn) done12(master keys.Master12, r *keys.Randoms, ems bool, resumed *
 	if ems {
 		t.exporter = master.Exporter(r)
 	}
-	t.resumed = resumed
+	t.resumed, t.scrub = resumed, true
 	t.effects = append(t.effects, effect{kind: effectHandshakeDone})
 }
 
 func (t *turn) done(exporter keys.Exporter, resumption keys.Resumption, resumed *Session) {
-	t.exporter, t.resumption, t.resumed = exporter, resumption, resumed
+	t.exporter13, t.resumption, t.resumed, t.scrub = exporter, resumption, resumed, true
 	t.effects = append(t.effects, effect{kind: effectHandshakeDone})
 }
 
 // forget wipes secrets once the effects that may still need them are carried out.
 func (t *turn) forget(secrets ...interface{ Wipe() }) { t.spent = append(t.spent, secrets...) }
+
+// forget13 is forget for what a handshake of TLS 1.3 leaves behind.
+func (t *turn) forget13(client, server keys.Traffic, main keys.Main) {
+	t.spent13.client, t.spent13.server, t.spent13.main = client, server, main
+}
+
+// wipe does what forget asked for.
+func (t *turn) wipe() {
+	for _, secret := range t.spent {
+		secret.Wipe()
+	}
+	t.spent13.client.Wipe()
+	t.spent13.server.Wipe()
+	t.spent13.main.Wipe()
+}
 
 func (t *turn) want(k effectKind) { t.effects = append(t.effects, effect{kind: k}) }
 

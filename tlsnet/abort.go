@@ -10,5 +10,5 @@ func (c *Conn) Abort() error {
 		return net.ErrClosed
 	}
 	c.stopEarlyTimer()
-	return c.nc.Close()
+	return c.closeBeneath()
 }

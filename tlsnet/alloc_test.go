@@ -13,11 +13,13 @@ import (
 
 // memory is one direction of a connection in memory that never blocks and does not allocate once it has grown.
 type memory struct {
-	data []byte
-	r    int
+	data          []byte
+	r             int
+	reads, writes int // calls
 }
 
 func (m *memory) Write(p []byte) (int, error) {
+	m.writes++
 	if m.r == len(m.data) {
 		m.data, m.r = m.data[:0], 0
 	}
@@ -26,6 +28,7 @@ func (m *memory) Write(p []byte) (int, error) {
 }
 
 func (m *memory) Read(p []byte) (int, error) {
+	m.reads++
 	if m.r == len(m.data) {
 		return 0, errors.New("nothing to read")
 	}
@@ -57,9 +60,14 @@ func (s *switched) Write(p []byte) (int, error) {
 // inMemory returns an established pair whose data moves through memory.
 func inMemory(t testing.TB) (c, s *tlsnet.Conn) {
 	st := newSite(t)
+	return joinedInMemory(t, st.clientConfig(), st.serverConfig())
+}
+
+// joinedInMemory is inMemory with configurations of one's own.
+func joinedInMemory(t testing.TB, client, server *tlsnet.Config) (c, s *tlsnet.Conn) {
 	a, b := tcpPair(t)
 	x, y := &switched{Conn: a}, &switched{Conn: b}
-	c, s = connected(t, st.clientConfig(), st.serverConfig(), x, y)
+	c, s = connected(t, client, server, x, y)
 	up, down := new(memory), new(memory)
 	x.in, x.out, y.in, y.out = down, up, up, down
 	return c, s
@@ -91,6 +99,48 @@ func TestReadAndWriteDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestLongWritesAndReadsTakeFewCalls counts calls of the connection beneath, each of which is a system call: four records of
+// 16 KiB leave together, and as many are read at once as the caller's slice has room for, less what one takes that lets
+// them be opened without a move.
+func TestLongWritesAndReadsTakeFewCalls(t *testing.T) {
+	const size, records = 256 << 10, 16
+	c, s := inMemory(t)
+	up := c.NetConn().(*switched).out
+	for _, step := range []struct{ slice, most int }{{64 << 10, 8}, {128 << 10, 3}, {size + 32<<10, 1}} {
+		*up = memory{}
+		if _, err := c.Write(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		if up.writes > 5 {
+			t.Errorf("a Write of %d bytes is %d calls", size, up.writes)
+		}
+		buf := make([]byte, step.slice)
+		for left := size; left > 0; {
+			n, err := s.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			left -= n
+		}
+		t.Logf("%d records: %d writes, %d reads into %d bytes", records, up.writes, up.reads, step.slice)
+		if up.reads > step.most {
+			t.Errorf("%d records are %d calls, read into %d bytes", records, up.reads, step.slice)
+		}
+	}
+	*up = memory{}
+	if n, err := c.ReadFrom(io.LimitReader(zeros{}, size)); n != size || err != nil {
+		t.Fatal(n, err)
+	}
+	if up.writes > 6 { // a small piece first, while it is not known that there is plenty
+		t.Errorf("ReadFrom makes %d calls of %d bytes", up.writes, size)
+	}
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func BenchmarkRecordPath(b *testing.B) {
 	for _, size := range []int{1 << 10, 16 << 10, 64 << 10} {

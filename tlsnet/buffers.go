@@ -24,6 +24,7 @@ type buffers struct {
 	records sync.Pool // of *recordBuffer
 	flights sync.Pool // of *flightBuffer
 	lazy    lazyReads
+	alarms  alarms
 }
 
 func (p *buffers) record() *recordBuffer {

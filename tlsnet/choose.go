@@ -68,13 +68,74 @@ func (c *Conn) chooseSettings() error {
 	}
 }
 
-// takeSettings asks for the configuration.
-func (c *Conn) takeSettings(hello *wire.ClientHello) error {
+// takeSettings asks for the configuration. Where the one that is chosen can decrypt another ClientHello inside of this one
+// (RFC 9849), it is asked for that one: the name in there is the one that the connection is for, and must not be had by
+// what a configuration for the public name allows.
+func (c *Conn) takeSettings(raw []byte) error {
+	hello := new(wire.ClientHello)
+	if hello.Parse(raw) != nil {
+		return nil // the machine says what is wrong with it
+	}
+	h := c.clientHello(hello)
+	if h == nil {
+		return nil
+	}
+	set, err := c.settingsFor(h)
+	if err != nil {
+		return c.refuseHello(err)
+	}
+	inner := tlscore.InnerDeclined
+	if hidden := set.params.InnerHello(raw); hidden != nil {
+		own, choice, err := c.settingsForInner(hidden, raw)
+		if err != nil {
+			return c.refuseHello(err)
+		}
+		if inner = choice; inner == tlscore.InnerTaken {
+			set = own
+		}
+	}
+	c.ech.inner = &inner
+	if set != c.set {
+		c.set = set
+		c.machine = tlscore.NewServer(set.params, set.options(""))
+	}
+	return nil
+}
+
+// settingsFor asks for the configuration of a hello.
+func (c *Conn) settingsFor(h *ClientHello) (*settings, error) {
+	chosen, err := c.set.forClient(h)
+	if err != nil || chosen == nil {
+		return c.set, err
+	}
+	return chosen.set, nil
+}
+
+// settingsForInner asks for that of a hello that was decrypted, and says whether it takes that hello.
+func (c *Conn) settingsForInner(inner *wire.ClientHello, raw []byte) (*settings, tlscore.Inner, error) {
+	h := c.clientHello(inner)
+	if h == nil {
+		return nil, tlscore.InnerDeclined, nil
+	}
+	set, err := c.settingsFor(h)
+	switch {
+	case err != nil:
+		return nil, tlscore.InnerDeclined, err
+	case set.params.InnerHello(raw) == nil && set.params.HasECHKeys(): // other ones
+		return nil, tlscore.InnerStale, nil
+	case set.params.InnerHello(raw) == nil, set.ech.accept != nil && !set.ech.accept(h):
+		return nil, tlscore.InnerDeclined, nil
+	}
+	return set, tlscore.InnerTaken, nil
+}
+
+// clientHello is what is chosen by; nil: it cannot be read.
+func (c *Conn) clientHello(hello *wire.ClientHello) *ClientHello {
 	var names wire.ServerNames
 	var protocols wire.ALPN
 	h := &ClientHello{Local: c.LocalAddr(), Remote: c.RemoteAddr(), Message: hello}
 	if ok, err := hello.Ext(&names); err != nil {
-		return nil // the machine says what is wrong with it
+		return nil
 	} else if name, has := names.HostName(); ok && has {
 		h.ServerName = strings.ToLower(name)
 	}
@@ -83,16 +144,7 @@ func (c *Conn) takeSettings(hello *wire.ClientHello) error {
 	} else if ok {
 		h.ALPN = protocols.Protocols
 	}
-	chosen, err := c.set.forClient(h)
-	switch {
-	case err != nil:
-		return c.refuseHello(err)
-	case chosen == nil:
-		return nil
-	}
-	c.set = chosen.set
-	c.machine = tlscore.NewServer(c.set.params, c.set.options(""))
-	return nil
+	return h
 }
 
 // refuseHello ends the handshake before the machine has seen anything of it.
@@ -115,8 +167,8 @@ func (c *Conn) refuseHello(err error) error {
 }
 
 // peekHello reads the ClientHello at the beginning of in without taking it away. If it is not there whole, need is how
-// many more bytes are wanted at least. The error says that it is no ClientHello.
-func peekHello(in []byte) (hello *wire.ClientHello, need int, err error) {
+// many more bytes are wanted at least. The error says that it is no message.
+func peekHello(in []byte) (hello []byte, need int, err error) {
 	var joiner wire.Joiner
 	for {
 		rec, need, err := wire.Deframe(in, maxPlaintext)
@@ -139,11 +191,7 @@ func peekHello(in []byte) (hello *wire.ClientHello, need int, err error) {
 		if !ok {
 			continue
 		}
-		hello = new(wire.ClientHello)
-		if err := hello.Parse(raw); err != nil {
-			return nil, 0, err
-		}
-		return hello, 0, nil
+		return raw, 0, nil
 	}
 }
 

@@ -1,6 +1,8 @@
 package tlsnet
 
 import (
+	"cmp"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -22,6 +24,10 @@ const (
 // Close sends close_notify, unless a Write is under way, and closes the connection beneath. Blocked Reads and Writes
 // return. If the peer was refused with an alert, Close sees to it that the peer can read it: it waits up to two seconds
 // for the peer to close; on a connection of a [Listener] that happens in the background.
+//
+// What [Config.WriteDelay] holds back goes in front of close_notify, within five seconds; on a connection of a Listener what
+// does not leave at once goes on in the background. Where bytes are known to be lost by then, and no call has told of it, the
+// error does.
 func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return net.ErrClosed
@@ -29,60 +35,86 @@ func (c *Conn) Close() error {
 	if !c.failed.Load() {
 		c.nc.SetReadDeadline(time.Unix(1, 0)) // a blocked Read returns, whatever the farewell takes
 	}
+	if c.shake.done.Load() {
+		c.late.close()
+	}
 	c.stopEarlyTimer()
 	linger := c.inEarly() // the client's Finished is on its way
-	rest := c.farewell()
-	linger = linger || c.failed.Load()
-	if len(rest) == 0 && !linger {
-		return c.nc.Close()
-	}
-	if c.host != nil {
-		return c.host.lingers.leave(c, rest, linger)
-	}
-	return c.depart(rest, linger)
-}
-
-// farewell sends close_notify behind everything that was written. It returns the bytes that did not leave in time.
-//
-// A Write under way means that Close is there to break it off, so nothing is sent then. The control records of the read
-// half are waited for instead: they are short, and one of them may be the alert.
-func (c *Conn) farewell() (rest []byte) {
-	if !c.shake.done.Load() && !c.shake.early.Load() || c.writers.Load() > 0 && !c.failed.Load() {
-		return nil
-	}
-	wait := closeTimeout
+	wait, try := closeTimeout, c.host != nil && c.mayHold()
 	if c.host != nil {
 		wait = politeTimeout
 	}
-	c.nc.SetWriteDeadline(time.Now().Add(wait)) // bounds whoever holds the lock, too
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	if c.out.err != nil {
-		return nil
+	rest, lost := c.farewell(wait, try)
+	if lost == errHeldUnderWay {
+		return c.host.lingers.leave(c, errHeldUnderWay, func() {
+			rest, _ := c.farewell(closeTimeout, false)
+			c.depart(rest, linger || c.failed.Load())
+		})
 	}
-	out, err := c.machine.CloseWrite(nil)
+	linger = linger || c.failed.Load()
+	if len(rest) > 0 || linger && c.host != nil {
+		return cmp.Or(lost, c.host.lingers.leave(c, nil, func() { c.depart(rest, linger) }))
+	}
+	return cmp.Or(lost, c.depart(nil, linger))
+}
+
+// errHeldUnderWay says that what was held back is being sent already, and that Close cannot wait for it.
+var errHeldUnderWay = errors.New("tlsnet: closed while what was held back was being sent")
+
+// farewell sends close_notify behind everything that was written, within a time. It returns the bytes that did not leave,
+// where somebody can go on with them, and why others are lost.
+//
+// A Write under way means that Close is there to break it off, so nothing is sent then. The control records of the read
+// half are waited for instead: they are short, and one of them may be the alert. With try nothing is waited for.
+func (c *Conn) farewell(wait time.Duration, try bool) (rest []byte, lost error) {
+	if !c.shake.done.Load() && !c.shake.early.Load() || c.writers.Load() > 0 && !c.failed.Load() {
+		return nil, nil
+	}
+	bound := func() { c.nc.SetWriteDeadline(time.Now().Add(wait)) }
+	if try {
+		if !c.out.mu.TryLock() { // what is under way goes on, with the time of who comes for it later
+			return nil, errHeldUnderWay
+		}
+		bound()
+	} else {
+		bound() // whoever holds the lock, too
+		if c.held != nil && wait == closeTimeout {
+			defer time.AfterFunc(wait+alertTimeout, func() { c.nc.Close() }).Stop()
+		}
+		c.out.mu.Lock()
+	}
+	defer c.out.mu.Unlock()
+	data, lost := c.lastHeld()
+	if c.out.err != nil {
+		return nil, lost
+	}
+	out, err := c.machine.CloseWrite(data)
 	if err != nil || len(out) == 0 {
-		return nil
+		return nil, lost
 	}
 	c.out.err = errWriteClosed
-	n, err := c.nc.Write(out)
-	if err != nil && c.host != nil {
-		return out[n:]
+	switch n, err := c.sendBeneath(out); {
+	case err == nil:
+		return nil, lost
+	case c.host != nil:
+		return out[n:], lost
+	case n < len(data):
+		lost = &cutOffError{err}
 	}
-	return nil
+	return nil, lost
 }
 
 // depart sends what is left, lets a peer read it who would otherwise be reset, and closes.
 func (c *Conn) depart(rest []byte, linger bool) error {
 	if len(rest) > 0 {
 		c.nc.SetWriteDeadline(time.Now().Add(closeTimeout))
-		c.nc.Write(rest)
+		c.sendBeneath(rest)
 	}
 	if linger {
 		closeWrite(c.nc)
 		c.drain()
 	}
-	return c.nc.Close()
+	return c.closeBeneath()
 }
 
 // drain drops what the peer sends until it closes, within bounds.
@@ -106,8 +138,8 @@ type lingers struct {
 	changed chan struct{} // closed and replaced when count falls; nil while nobody waits
 }
 
-// leave lets c take its leave in the background, or at once if there are too many already.
-func (l *lingers) leave(c *Conn, rest []byte, linger bool) error {
+// leave lets c take its leave in the background, or at once if there are too many already: then lost says what that costs.
+func (l *lingers) leave(c *Conn, lost error, depart func()) error {
 	l.mu.Lock()
 	full := l.count >= maxLingers
 	if !full {
@@ -115,10 +147,10 @@ func (l *lingers) leave(c *Conn, rest []byte, linger bool) error {
 	}
 	l.mu.Unlock()
 	if full {
-		return c.nc.Close()
+		return cmp.Or(lost, c.closeBeneath())
 	}
 	go func() {
-		c.depart(rest, linger)
+		depart()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.count--

@@ -30,9 +30,13 @@ type Conn struct {
 	host    *host  // shared with the connections of one listener; nil for others
 
 	shake   handshake
+	kernel  *KernelTLS // nil: nobody asked; settled at the end of the handshake
+	late    *late      // nil: no certificate can be asked for after the handshake
 	in      readHalf
 	out     writeHalf
+	ech     ECHPlan                  // client
 	early   *early                   // nil: nobody asked for early data
+	held    *held                    // nil: every Write is sent at once; settled before the handshake
 	peer    atomic.Pointer[keptPeer] // verified
 	refused atomic.Pointer[Peer]     // not verified
 	stapled time.Time                // client: the end of the staple that the certificate demanded; zero: it demanded none
@@ -55,9 +59,9 @@ type host struct {
 
 var _ net.Conn = (*Conn)(nil)
 
-// Client makes the client end of a TLS connection over nc. Config.ServerName must be set, unless Config.Insecure is. For
-// more than a few connections use [Dialer.Upgrade], which checks the configuration once. The error says what is wrong
-// with the configuration; nc is left alone then.
+// Client makes the client end of a TLS connection over nc. Config.ServerName must be set, unless Config.Insecure is, or a
+// pre-shared key insisted on, or raw public keys alone are taken. For more than a few connections use [Dialer.Upgrade],
+// which checks the configuration once. The error says what is wrong with the configuration; nc is left alone then.
 func Client(nc net.Conn, c *Config) (*Conn, error) {
 	s, err := c.compile(tlscore.RoleClient)
 	if err != nil {
@@ -82,7 +86,7 @@ func Server(nc net.Conn, c *Config) (*Conn, error) {
 }
 
 func (s *settings) client(nc net.Conn, name string) (*Conn, error) {
-	if name == "" && !s.insecure {
+	if name == "" && !s.insecure && !s.keyed && !s.unnamed {
 		return nil, errors.New("tlsnet: a client needs Config.ServerName to know whom to verify")
 	}
 	return &Conn{nc: nc, raw: rawConn(nc), set: s, pool: s.buffers, name: name, machine: tlscore.NewClient(s.params, s.options(name))}, nil
@@ -107,6 +111,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 		return net.ErrClosed
 	}
 	c.out.setDeadline(t)
+	defer c.deadlineMoved()
 	return c.nc.SetDeadline(t)
 }
 
@@ -125,6 +130,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 		return net.ErrClosed
 	}
 	c.out.setDeadline(t)
+	defer c.deadlineMoved()
 	return c.nc.SetWriteDeadline(t)
 }
 
@@ -158,10 +164,13 @@ func (c *Conn) Peer() Peer {
 	return Peer{}
 }
 
-// Export returns n bytes of keying material bound to this connection (RFC 8446, Section 7.5), once the handshake is done.
+// Export returns n bytes of keying material bound to this connection (RFC 8446, Section 7.5), once the handshake is done
+// and until Close.
 func (c *Conn) Export(label string, context []byte, n int) ([]byte, error) {
 	if !c.shake.done.Load() {
 		return nil, errors.New("tlsnet: no keying material before the handshake is done")
 	}
+	c.shake.mu.Lock() // Close wipes the secrets
+	defer c.shake.mu.Unlock()
 	return c.machine.Export(label, context, n)
 }

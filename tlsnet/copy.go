@@ -40,6 +40,11 @@ func (c *Conn) writeNext(w io.Writer) (int, error) {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	h := &c.in
+	if l := c.late; l != nil && len(l.ahead) > 0 {
+		n, err := w.Write(l.ahead)
+		l.consume(n)
+		return n, err
+	}
 	switch {
 	case len(h.plain) > 0:
 		n, err := w.Write(h.plain)
@@ -52,6 +57,10 @@ func (c *Conn) writeNext(w io.Writer) (int, error) {
 	case h.err != nil:
 		return 0, h.err
 	}
+	if c.fromKernel() {
+		c.beforeWaiting()
+		return 0, c.pullKernel()
+	}
 	return 0, c.pull()
 }
 
@@ -61,7 +70,7 @@ func (c *Conn) pull() error {
 	if h.buf == nil {
 		return c.readSmall()
 	}
-	step, err := c.feed(c.set.now(), h.unread())
+	step, err := c.feed(c.set.now(), h.unread(), nil)
 	h.consume(step.N)
 	if len(step.Event.Data) > 0 {
 		h.plain = step.Event.Data
@@ -71,7 +80,7 @@ func (c *Conn) pull() error {
 	if !wait || h.err != nil || h.buf == nil || step.Event.Kind == tlscore.HandshakeDone {
 		return nil
 	}
-	c.ticketsSoon()
+	c.beforeWaiting()
 	if err := h.fill(c.nc, step.Need); err != nil {
 		return c.readFailed(err)
 	}

@@ -56,25 +56,32 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (*Conn, error) 
 
 // dial connects, prepares the connection, and makes the handshake.
 func (d *Dialer) dial(ctx context.Context, network, addr string, prepare func(*Conn) error) (*Conn, error) {
-	c, err := d.connect(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	if err := prepare(c); err != nil {
+	var plan *ECHPlan
+	for {
+		c, err := d.connect(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		c.FollowECH(plan)
+		if err := prepare(c); err != nil {
+			c.Close()
+			return nil, err
+		}
+		if err = c.handshakeOf(ctx, addr); err == nil {
+			return c, nil
+		}
+		plan = c.NextECH(err)
 		c.Close()
-		return nil, err
+		if plan == nil {
+			return nil, err
+		}
 	}
-	if err := c.handshakeOf(ctx, addr); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
 }
 
 // handshakeOf makes the handshake of a connection that was dialed.
 func (c *Conn) handshakeOf(ctx context.Context, addr string) error {
 	if err := c.HandshakeContext(ctx); err != nil {
-		return &DialError{Failure: handshakeFailure(ctx, err), Address: addr, Peer: c.Peer(), Handshake: true, Err: err}
+		return &DialError{Failure: handshakeFailure(ctx, err), Address: addr, Peer: c.Peer(), Handshake: true, ECH: c.Facts().ECH, Err: err}
 	}
 	return nil
 }

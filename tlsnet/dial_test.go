@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlscore"
@@ -44,11 +45,10 @@ func TestDialTellsFailuresApart(t *testing.T) {
 	s := newSite(t)
 	l := listen(t, s.serverConfig())
 	go echo(l)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	closed.Close()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody answers
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestDialTellsFailuresApart(t *testing.T) {
 		handshake bool
 	}{
 		"no such name": {t.Context(), "host.invalid:443", s.clientConfig(), tlsnet.FailureDNS, false},
-		"refused":      {t.Context(), closed.Addr().String(), s.clientConfig(), tlsnet.FailureRefused, false},
+		"refused":      {t.Context(), closed, s.clientConfig(), tlsnet.FailureRefused, false},
 		"time-out":     {t.Context(), silent.Addr().String(), quick, tlsnet.FailureTimeout, true},
 		"tls":          {t.Context(), l.Addr().String(), wrong, tlsnet.FailureTLS, true},
 		"canceled":     {canceled, l.Addr().String(), s.clientConfig(), tlsnet.FailureCanceled, false},

@@ -37,9 +37,10 @@ func (f Failure) String() string {
 // *net.OpError within.
 type DialError struct {
 	Failure   Failure
-	Address   string // as given to Dial
-	Handshake bool   // the connection beneath was made; the handshake failed
-	Peer      Peer   // the peer's certificates, if they came
+	Address   string           // as given to Dial
+	Handshake bool             // the connection beneath was made; the handshake failed
+	Peer      Peer             // the peer's certificates, if they came
+	ECH       tlscore.ECHFacts // what became of Encrypted ClientHello; with tlscore.CodeECHRejected what the server wants
 	Err       error
 }
 

@@ -72,16 +72,12 @@ func (c *Conn) begin(ctx context.Context) error {
 		c.shake.err = net.ErrClosed
 		return c.shake.err
 	}
-	if c.set.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, c.set.timeout, ErrHandshakeTimeout)
-		defer cancel()
-	}
-	stop := context.AfterFunc(ctx, func() { c.nc.Close() })
+	wait := newPatience(ctx, c.set.timeout, c.nc, &c.pool.alarms)
+	defer wait.over() // should a callback panic
 	growStack(int(c.set.role))
-	err := c.runHandshake(ctx)
-	if !stop() && ctx.Err() != nil {
-		err = context.Cause(ctx)
+	err := c.runHandshake(wait)
+	if why := wait.over(); why != nil {
+		err = why
 	}
 	if err != nil {
 		c.shake.err = err
@@ -124,6 +120,7 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 			return err
 		}
 	}
+	c.holdBack()
 	for {
 		step, err := c.answerFlight(ctx)
 		switch {
@@ -132,6 +129,7 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 			return err
 		case step.Event.Kind == tlscore.HandshakeDone:
 			c.established(step)
+			c.offload()
 			return nil
 		case c.earlyBegins():
 			return nil
@@ -144,6 +142,9 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 
 // established settles what follows from a handshake that is done. All locks are held.
 func (c *Conn) established(step tlscore.Step) {
+	if c.machine.Facts().PostHandshakeAuth {
+		c.late = &late{came: make(chan struct{}, 1)}
+	}
 	if c.set.role == tlscore.RoleServer {
 		c.oweTickets()
 		return
@@ -159,8 +160,8 @@ func (c *Conn) answerFlight(ctx context.Context) (tlscore.Step, error) {
 	defer c.pool.giveRecord(scratch)
 	step, err := c.compute(ctx, scratch[:0])
 	switch {
-	case ctx.Err() != nil: // the connection is closed already
-		return step, context.Cause(ctx)
+	case ctx.Err() != nil: // the connection is closed already, or is about to be
+		return step, ctx.Err()
 	case err != nil:
 		return step, c.refuse(err, step.Out)
 	case len(step.Out) == 0:
@@ -176,12 +177,10 @@ func (c *Conn) answerFlight(ctx context.Context) (tlscore.Step, error) {
 // for that.
 func (c *Conn) compute(ctx context.Context, out []byte) (step tlscore.Step, err error) {
 	if c.host != nil {
-		select {
-		case c.host.shakes <- struct{}{}:
-			defer func() { <-c.host.shakes }()
-		case <-ctx.Done():
-			return step, context.Cause(ctx)
+		if err := c.host.takePlace(ctx); err != nil {
+			return step, err
 		}
+		defer func() { <-c.host.shakes }()
 	}
 	if !c.shake.started {
 		c.shake.started = true
@@ -197,7 +196,7 @@ func (c *Conn) compute(ctx context.Context, out []byte) (step tlscore.Step, err 
 			q := step.Event.Question
 			answer := c.answer(ctx, q)
 			if ctx.Err() != nil {
-				return step, context.Cause(ctx)
+				return step, ctx.Err()
 			}
 			step, err = c.machine.Resume(c.set.now(), q.ID, answer, step.Out)
 			progress = true
@@ -213,9 +212,27 @@ func (c *Conn) compute(ctx context.Context, out []byte) (step tlscore.Step, err 
 	}
 }
 
+// takePlace waits for one of the places for handshakes under computation.
+func (h *host) takePlace(ctx context.Context) error {
+	select {
+	case h.shakes <- struct{}{}:
+		return nil
+	default: // only who has to wait needs a channel that tells when not to
+	}
+	select {
+	case h.shakes <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // start makes a client's first flight.
 func (c *Conn) start(ctx context.Context, out []byte) ([]byte, error) {
 	if c.set.role == tlscore.RoleClient {
+		if err := c.offerECH(ctx); err != nil {
+			return out, err
+		}
 		c.offerSession(ctx)
 	}
 	out, err := c.machine.Start(c.set.now(), out)

@@ -97,6 +97,9 @@ func retryHTTP2(req *http.Request, c *http2Conn, err error) *http.Request {
 		}
 		return replayable(req)
 	}
+	if c.conn.heard.Load() != nil {
+		return nil // the peer ended it with an alert, and would say the same again
+	}
 	ended := c.client.Err() != nil || c.client.Available() == 0
 	if !ended || !idempotent(req.Method) {
 		return nil

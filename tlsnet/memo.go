@@ -16,11 +16,12 @@ const (
 	memoChainBytes = 16 << 10
 )
 
-// chainMemo remembers which chains of clients have been verified, so that a client that comes again costs no signature
-// checks and no parsing. It belongs to one compiled configuration, and with that to its roots: other roots, another memo.
+// chainMemo remembers which chains have been verified, so that a peer that is met again costs no signature checks of its
+// chain and no parsing. It belongs to one compiled configuration, and with that to its roots: other roots, another memo.
+// Where the system's roots are trusted there is none, for those may change meanwhile.
 //
-// What it says is only what a full verification would say again: the bytes sent are the same, all of them, and the time is
-// within the validity of every certificate of the path that was found. All that may change in between is decided anew for
+// What it says is only what a full verification would say again: the bytes sent are the same, all of them, as is the name
+// that a server was to have, and the time is within the validity of every certificate of the path that was found. All that may change in between is decided anew for
 // each connection: the possession of the key (tlscore), revocation and authorization ([Config.VerifyPeer]), pins. Refusals
 // are not remembered.
 type chainMemo struct {
@@ -28,7 +29,7 @@ type chainMemo struct {
 	young, old map[memoKey]*verifiedChain // what is looked up in old becomes young again; what is not goes with old
 }
 
-// memoKey stands for the certificates as sent.
+// memoKey stands for the certificates as sent, and for the name that they were verified for.
 type memoKey [sha256.Size]byte
 
 // verifiedChain is a path that was found, leaf first, root last.
@@ -37,9 +38,10 @@ type verifiedChain struct {
 	from, until time.Time // when all of them are valid, both included (RFC 5280, Section 4.1.2.5)
 }
 
-// memoKeyOf returns the key of a chain as sent, and whether it is short enough to be remembered.
-func memoKeyOf(chain [][]byte) (memoKey, bool) {
-	total := 0
+// memoKeyOf returns the key of a chain as sent by a server that should have a name ("": by a client), and whether it is
+// short enough to be remembered.
+func memoKeyOf(name string, chain [][]byte) (memoKey, bool) {
+	total := len(name)
 	for _, der := range chain {
 		total += len(der)
 	}
@@ -48,10 +50,14 @@ func memoKeyOf(chain [][]byte) (memoKey, bool) {
 	}
 	var length [4]byte
 	h := sha256.New()
-	for _, der := range chain {
-		binary.BigEndian.PutUint32(length[:], uint32(len(der))) // so that the borders between them count
+	add := func(part []byte) {
+		binary.BigEndian.PutUint32(length[:], uint32(len(part))) // so that the borders between them count
 		h.Write(length[:])
-		h.Write(der)
+		h.Write(part)
+	}
+	add([]byte(name))
+	for _, der := range chain {
+		add(der)
 	}
 	var key memoKey
 	h.Sum(key[:0])

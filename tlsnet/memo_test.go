@@ -26,7 +26,7 @@ func TestMemoHoldsOnlyWhileEveryCertificateIsValid(t *testing.T) {
 		{"leaf alone", []*x509.Certificate{memoCertificate(at(3), at(15))}, 3, 15},
 	} {
 		var m chainMemo
-		key, _ := memoKeyOf([][]byte{[]byte(c.name)})
+		key, _ := memoKeyOf("", [][]byte{[]byte(c.name)})
 		m.put(key, c.certs)
 		for now, want := range map[time.Time]bool{
 			at(c.first).Add(-1): false, at(c.first): true, at(c.last): true, at(c.last).Add(1): false,
@@ -44,7 +44,7 @@ func TestMemoTellsChainsApart(t *testing.T) {
 		"one": {[]byte("ab")}, "two": {[]byte("a"), []byte("b")}, "other border": {[]byte("ab"), nil}, "front": {nil, []byte("ab")},
 		"turned": {[]byte("b"), []byte("a")}, "more": {[]byte("a"), []byte("b"), []byte("c")},
 	} {
-		key, ok := memoKeyOf(chain)
+		key, ok := memoKeyOf("", chain)
 		if !ok {
 			t.Errorf("%s: too long", name)
 		}
@@ -53,7 +53,7 @@ func TestMemoTellsChainsApart(t *testing.T) {
 		}
 		seen[key] = name
 	}
-	if _, ok := memoKeyOf([][]byte{make([]byte, memoChainBytes), {1}}); ok {
+	if _, ok := memoKeyOf("", [][]byte{make([]byte, memoChainBytes), {1}}); ok {
 		t.Error("a long chain is remembered")
 	}
 }
@@ -62,10 +62,10 @@ func TestMemoIsBounded(t *testing.T) {
 	var m chainMemo
 	now := time.Now()
 	certs := []*x509.Certificate{memoCertificate(now.Add(-time.Hour), now.Add(time.Hour))}
-	hot, _ := memoKeyOf([][]byte{[]byte("comes often")})
+	hot, _ := memoKeyOf("", [][]byte{[]byte("comes often")})
 	m.put(hot, certs)
 	for i := range 20 * memoGeneration {
-		key, _ := memoKeyOf([][]byte{binary.BigEndian.AppendUint64(nil, uint64(i))})
+		key, _ := memoKeyOf("", [][]byte{binary.BigEndian.AppendUint64(nil, uint64(i))})
 		m.put(key, certs)
 		if i%100 == 0 && m.get(hot, now) == nil {
 			t.Fatalf("what comes often was forgotten after %d others", i)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -20,18 +21,29 @@ type Peer struct {
 	Leaf *x509.Certificate
 	// Raw are the certificates as sent, DER, leaf first.
 	Raw [][]byte
+	// RawKey is the SubjectPublicKeyInfo of a peer that shows a raw public key (RFC 7250), DER; nil: it shows a certificate.
+	RawKey []byte
 	// Staple is the OCSP response that came with the leaf, DER, and SCTs the signed certificate timestamps of the
 	// handshake; neither comes again when a session is resumed. Only Status was checked: what a valid Staple says; nil: there
 	// is none.
 	Staple []byte
 	SCTs   [][]byte
 	Status *pki.Staple
+	// Above is the same for Raw[1:], which TLS 1.3 has room for; nil: nothing came with any. AboveStatus is what valid
+	// responses among it say, by the certificates of Chain[1:]; nil: none does. A CA that one of them calls revoked is refused.
+	Above       []tlscore.Stapled
+	AboveStatus []*pki.Staple
 	// Problem is why the chain is not trusted. With Config.Insecure the connection is made all the same.
 	Problem error
+
+	keyPinned bool
 }
 
 // Verified reports whether the chain leads to a trusted root, and, on a client, the name is right.
 func (p Peer) Verified() bool { return len(p.Chain) > 0 }
+
+// Pinned reports whether the peer shows a raw public key that is one of Config.RawKeys.
+func (p Peer) Pinned() bool { return p.keyPinned }
 
 // Root returns the trusted root of the chain, or nil.
 func (p Peer) Root() *x509.Certificate {
@@ -65,6 +77,9 @@ func (e *RefusalError) Unwrap() error { return e.Err }
 // one that was just sent; but if a server does not accept it any more, the handshake goes on, and that chain is
 // forgotten.
 func (c *Conn) verify(ctx context.Context, q *tlscore.Question) tlscore.Verified {
+	if q.Late {
+		return c.verifyLate(ctx, q)
+	}
 	p, err := c.judgeQuestion(q)
 	if err != nil {
 		p.Problem = err
@@ -79,10 +94,19 @@ func (c *Conn) verify(ctx context.Context, q *tlscore.Question) tlscore.Verified
 	if err != nil && !c.set.insecure {
 		return tlscore.Verified{Err: err, Alert: alertFor(err)}
 	}
+	// What is said about a server is not said about the one that stands for its public name. Yet where nothing but a pin
+	// tells who anybody is, no other may hand out configurations.
+	rejected := c.rejectedName() != ""
+	if rejected && !c.set.insecure {
+		return tlscore.Verified{}
+	}
 	if err := c.set.unpinned(p); err != nil {
 		return tlscore.Verified{Err: err, Alert: alertFor(err)}
 	}
-	v := c.askVerifyPeer(ctx, p)
+	if rejected {
+		return tlscore.Verified{}
+	}
+	v := c.askVerifyPeer(ctx, p, q)
 	if v.Err != nil && recoverable {
 		c.peer.Store(nil)
 		c.refused.Store(nil)
@@ -95,22 +119,18 @@ func (c *Conn) judgeQuestion(q *tlscore.Question) (*Peer, error) {
 	if o := c.shake.offered; o != nil && o.session == q.Resumed {
 		return o.peer, o.err
 	}
+	if q.Type == wire.CertificateTypeRawPublicKey {
+		return c.set.judgeKey(q.Chain[0])
+	}
 	p, err := c.judge(q.Chain)
-	if q.Resumed != nil || c.set.role == tlscore.RoleServer {
+	if q.Resumed != nil {
 		return p, err
 	}
-	p.Staple, p.SCTs = q.Staple, q.SCTs
+	p.Staple, p.SCTs, p.Above = q.Staple, q.SCTs, q.Above
 	if err != nil {
 		return p, err
 	}
-	if p.Status, err = pki.VerifyStaple(p.Chain, q.Staple, c.set.now()); err != nil {
-		p.Chain = nil
-		return p, err
-	}
-	if p.Status != nil && pki.MustStaple(p.Leaf) {
-		c.stapled = p.Status.NextUpdate
-	}
-	return p, nil
+	return p, c.judgeStaples(p, c.set.now())
 }
 
 // judge verifies a chain, or remembers that it did. The Peer is never nil.
@@ -118,7 +138,7 @@ func (c *Conn) judge(chain [][]byte) (*Peer, error) {
 	now := c.set.now()
 	key, short := memoKey{}, false
 	if c.set.memo != nil {
-		if key, short = memoKeyOf(chain); short {
+		if key, short = memoKeyOf(c.verifiedName(), chain); short {
 			if certs := c.set.memo.get(key, now); certs != nil {
 				return &Peer{Raw: chain, Chain: certs, Leaf: certs[0]}, nil
 			}
@@ -131,6 +151,17 @@ func (c *Conn) judge(chain [][]byte) (*Peer, error) {
 	return p, err
 }
 
+// verifiedName is the name that the peer's certificate must be for; "": that of a client may be for any.
+func (c *Conn) verifiedName() string {
+	if c.set.role == tlscore.RoleServer {
+		return ""
+	}
+	if public := c.rejectedName(); public != "" {
+		return public
+	}
+	return c.name
+}
+
 // verifyChain verifies a chain. The Peer is never nil.
 func (c *Conn) verifyChain(chain [][]byte, now time.Time) (*Peer, error) {
 	o := pki.VerifyOptions{
@@ -138,16 +169,16 @@ func (c *Conn) verifyChain(chain [][]byte, now time.Time) (*Peer, error) {
 		SystemRoots:   c.set.system,
 		Intermediates: chain[1:],
 		Time:          now,
-		ServerName:    c.name,
+		ServerName:    c.verifiedName(),
 		Usage:         pki.UsageServer,
 	}
 	if c.set.role == tlscore.RoleServer {
-		o.ServerName, o.Usage = "", pki.UsageClient
+		o.Usage = pki.UsageClient
 	}
 	p := &Peer{Raw: chain}
 	verified, err := pki.Verify(chain[0], o)
 	if err != nil {
-		p.Leaf, _ = x509.ParseCertificate(chain[0]) // nil is documented
+		p.Leaf, _ = cert.ParseX509(chain[0]) // nil is documented
 		return p, err
 	}
 	p.Chain, p.Leaf = verified.Certificates, verified.Certificates[0]
@@ -155,11 +186,18 @@ func (c *Conn) verifyChain(chain [][]byte, now time.Time) (*Peer, error) {
 }
 
 // askVerifyPeer makes the caller's own check.
-func (c *Conn) askVerifyPeer(ctx context.Context, p *Peer) tlscore.Verified {
+func (c *Conn) askVerifyPeer(ctx context.Context, p *Peer, q *tlscore.Question) tlscore.Verified {
 	if c.set.verifyPeer == nil {
 		return tlscore.Verified{}
 	}
-	err := c.set.verifyPeer(ctx, *p, c.machine.Facts())
+	f := c.machine.Facts()
+	switch {
+	case q.LateFacts != nil:
+		f = *q.LateFacts
+	case q.Resumed != nil:
+		restsOn(&f, q.Resumed) // a server settles that when it has the answer
+	}
+	err := c.set.verifyPeer(ctx, *p, f)
 	if err == nil {
 		return tlscore.Verified{}
 	}
@@ -179,6 +217,9 @@ func (c *Conn) askVerifyPeer(ctx context.Context, p *Peer) tlscore.Verified {
 // issue; bad_certificate_status_response for an OCSP response that will not do, certificate_revoked for one that says so.
 func alertFor(err error) wire.AlertCode {
 	var v *pki.VerifyError
+	if errors.Is(err, ErrUnknownKey) {
+		return wire.AlertBadCertificate
+	}
 	if !errors.As(err, &v) {
 		return wire.AlertCertificateUnknown
 	}

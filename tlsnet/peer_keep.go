@@ -7,6 +7,8 @@ import (
 	"weak"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
+	"github.com/tlswright/tlswright/tlscore"
 )
 
 // keptPeer is a verified Peer for as long as its connection lives. A parsed certificate takes several kilobytes, which
@@ -14,6 +16,7 @@ import (
 // it.
 type keptPeer struct {
 	raw    [][]byte // as sent
+	key    bool     // raw is a public key, and it is pinned
 	chain  []keptCertificate
 	extra  *keptExtra // nil: none of it
 	parsed weak.Pointer[Peer]
@@ -24,6 +27,8 @@ type keptExtra struct {
 	staple []byte
 	scts   [][]byte
 	status *pki.Staple
+	above  []tlscore.Stapled
+	said   []*pki.Staple
 }
 
 // keptCertificate is one of the two: a certificate that others keep anyway, or bytes.
@@ -33,9 +38,9 @@ type keptCertificate struct {
 }
 
 func keepPeer(p *Peer, roots []*x509.Certificate) *keptPeer {
-	k := &keptPeer{raw: p.Raw, parsed: weak.Make(p)}
-	if len(p.Staple) > 0 || len(p.SCTs) > 0 {
-		k.extra = &keptExtra{p.Staple, p.SCTs, p.Status}
+	k := &keptPeer{raw: p.Raw, key: p.keyPinned, parsed: weak.Make(p)}
+	if len(p.Staple) > 0 || len(p.SCTs) > 0 || len(p.Above) > 0 {
+		k.extra = &keptExtra{p.Staple, p.SCTs, p.Status, p.Above, p.AboveStatus}
 	}
 	for _, c := range p.Chain {
 		sent := slices.IndexFunc(p.Raw, func(der []byte) bool { return bytes.Equal(der, c.Raw) })
@@ -54,11 +59,15 @@ func keepPeer(p *Peer, roots []*x509.Certificate) *keptPeer {
 // again returns the Peer, parsed again, and what to keep of it instead.
 func (k *keptPeer) again() (*Peer, *keptPeer) {
 	p := &Peer{Raw: k.raw}
+	if k.key {
+		p.RawKey, p.keyPinned = k.raw[0], true
+		return p, &keptPeer{raw: k.raw, key: true, parsed: weak.Make(p)}
+	}
 	for _, kept := range k.chain {
 		c := kept.root
 		if c == nil {
 			var err error
-			if c, err = x509.ParseCertificate(kept.der); err != nil {
+			if c, err = cert.ParseX509(kept.der); err != nil {
 				return &Peer{Raw: k.raw, Problem: err}, k // cannot be: it was parsed before
 			}
 		}
@@ -66,13 +75,16 @@ func (k *keptPeer) again() (*Peer, *keptPeer) {
 	}
 	p.Leaf = p.Chain[0]
 	if e := k.extra; e != nil {
-		p.Staple, p.SCTs, p.Status = e.staple, e.scts, e.status
+		p.Staple, p.SCTs, p.Status, p.Above, p.AboveStatus = e.staple, e.scts, e.status, e.above, e.said
 	}
 	return p, &keptPeer{raw: k.raw, chain: k.chain, extra: k.extra, parsed: weak.Make(p)}
 }
 
 // path returns the verified chain without its root, in DER.
 func (k *keptPeer) path() [][]byte {
+	if k.key {
+		return k.raw
+	}
 	var out [][]byte
 	for i, kept := range k.chain {
 		switch {

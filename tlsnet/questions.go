@@ -22,9 +22,15 @@ func (c *Conn) answer(ctx context.Context, q *tlscore.Question) tlscore.Answer {
 		id, err := c.set.choose(ctx, q, c.set.params.Identities())
 		return tlscore.Chosen{Identity: id, Err: err}
 	case tlscore.NeedSession:
-		return c.findSession(q)
+		return c.findSession(ctx, q)
 	case tlscore.NeedFresh:
 		return tlscore.Fresh(c.fresh(q))
+	case tlscore.NeedPSK:
+		return c.lookUpPSK(ctx, q)
+	case tlscore.NeedStaple:
+		return c.stapling(ctx, q)
+	case tlscore.NeedInner:
+		return c.chooseInner(q)
 	case tlscore.NeedTicket:
 		return c.issue(q)
 	}
@@ -33,7 +39,7 @@ func (c *Conn) answer(ctx context.Context, q *tlscore.Question) tlscore.Answer {
 
 // sign lets the key of the identity sign.
 func sign(ctx context.Context, q *tlscore.Question) tlscore.Signed {
-	key, ok := q.Identity.Tag.(crypto.Signer)
+	key, ok := q.KeyTag().(crypto.Signer)
 	if !ok {
 		return tlscore.Signed{Err: errors.New("the chosen identity is not one of the configuration: it has no key")}
 	}

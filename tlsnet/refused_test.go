@@ -2,6 +2,7 @@ package tlsnet_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tlswright/tlswright/tlscore"
@@ -158,5 +160,34 @@ func TestTransportSaysWhyItWasRefused(t *testing.T) {
 				wantAlert(t, err, wire.AlertCertificateRequired)
 			}
 		})
+	}
+}
+
+// TestTransportAsksOnceWhereItWasRefused: whoever refuses a client for its certificate does so each time, and tells its
+// operator each time.
+func TestTransportAsksOnceWhereItWasRefused(t *testing.T) {
+	s := newSite(t)
+	url, _ := web(t, s.mutual(), http.NotFoundHandler())
+	var dialed atomic.Int64
+	rt := &tlsnet.Transport{Config: s.clientConfig(), Connect: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dialed.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	defer rt.CloseIdleConnections()
+	const tries = 20
+	for range tries {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := rt.RoundTrip(req)
+		if err == nil {
+			resp.Body.Close()
+		}
+		wantAlert(t, err, wire.AlertCertificateRequired)
+	}
+	// A reset now and then overtakes the alert, and to be reset is no refusal.
+	if n := dialed.Load(); n > tries+tries/2 {
+		t.Errorf("%d connections for %d requests", n, tries)
 	}
 }

@@ -43,6 +43,12 @@ func trustDigest(c *Config) string {
 	for _, p := range c.Pins {
 		field('P', append([]byte{byte(p.Kind)}, p.SHA256[:]...))
 	}
+	for _, p := range c.RawKeys {
+		field('W', p.SHA256[:])
+	}
+	for i := range c.Core.PSKs {
+		field('K', c.Core.PSKs[i].Identity)
+	}
 	for _, p := range c.Core.ALPN {
 		field('p', []byte(p))
 	}
@@ -114,10 +120,17 @@ func (c *Conn) takeSession(key string) *tlscore.Session {
 
 // judgeOffer verifies the chain of a session.
 func (c *Conn) judgeOffer(o *offered) bool {
+	if o.session.PSKIdentity != nil {
+		return true // the machine looks whether it has that key
+	}
 	if len(o.session.PeerChain) == 0 {
 		return c.set.insecure && len(c.set.pins) == 0
 	}
-	o.peer, o.err = c.judge(o.session.PeerChain)
+	if o.session.PeerType == wire.CertificateTypeRawPublicKey {
+		o.peer, o.err = c.set.judgeKey(o.session.PeerChain[0])
+	} else {
+		o.peer, o.err = c.judge(o.session.PeerChain)
+	}
 	return (o.err == nil || c.set.insecure) && c.set.unpinned(o.peer) == nil
 }
 
@@ -154,10 +167,17 @@ func (c *Conn) offerEarly(ctx context.Context, o *offered) bool {
 	if c.set.verifyPeer == nil || o.peer == nil {
 		return true
 	}
-	return c.set.verifyPeer(ctx, *o.peer, tlscore.Facts{
-		Role: tlscore.RoleClient, Version: s.Version, CipherSuite: s.CipherSuite, ALPN: s.ALPN, ServerName: s.ServerName,
-		Resumed: true, PeerChain: s.PeerChain, PeerScheme: s.PeerScheme,
-	}) == nil
+	f := tlscore.Facts{Role: tlscore.RoleClient, Version: s.Version, CipherSuite: s.CipherSuite, ALPN: s.ALPN, ServerName: s.ServerName}
+	restsOn(&f, s)
+	return c.set.verifyPeer(ctx, *o.peer, f) == nil
+}
+
+// restsOn puts into facts what a session says about the peer.
+func restsOn(f *tlscore.Facts, s *tlscore.Session) {
+	f.Resumed, f.PeerChain, f.PeerType, f.PeerScheme = true, s.PeerChain, s.PeerType, s.PeerScheme
+	if !s.DelegatedUntil.IsZero() {
+		f.PeerDelegation = &tlscore.Delegation{Scheme: s.PeerScheme, Until: s.DelegatedUntil}
+	}
 }
 
 // handshakeOver forgets a session that was offered for nothing: the server does not know it any more, or the handshake
@@ -171,6 +191,10 @@ func (c *Conn) handshakeOver(err error) {
 	var te *tlscore.Error
 	if err != nil && !errors.As(err, &te) {
 		return // of the network
+	}
+	if c.rejectedName() != "" { // the server has not seen it
+		c.set.sessions.Put(c.sessionKey(), o.session)
+		return
 	}
 	if err != nil || !c.machine.Facts().Resumed {
 		c.set.sessions.Remove(c.sessionKey(), o.session)

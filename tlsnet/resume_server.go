@@ -1,6 +1,8 @@
 package tlsnet
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/internal/ticket"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -74,6 +77,9 @@ func policyOf(c *Config) [32]byte {
 	for _, sum := range digests(c.ClientRoots) {
 		field('r', []byte(sum))
 	}
+	for _, p := range c.RawKeys {
+		field('W', p.SHA256[:])
+	}
 	if c.SessionPolicy != "" {
 		field('s', []byte(c.SessionPolicy))
 	}
@@ -84,7 +90,7 @@ func policyOf(c *Config) [32]byte {
 func namesOf(id Identity) []string {
 	names := id.Names
 	if len(names) == 0 && len(id.Chain) > 0 {
-		if leaf, err := x509.ParseCertificate(id.Chain[0]); err == nil {
+		if leaf, err := cert.ParseX509(id.Chain[0]); err == nil {
 			names = slices.Clone(leaf.DNSNames)
 			for _, ip := range leaf.IPAddresses {
 				names = append(names, ip.String())
@@ -133,15 +139,18 @@ func (c *Conn) hasSessions() bool {
 }
 
 // findSession answers which session a client's tickets, or its session id, stand for. Ids are known to a store only.
-func (c *Conn) findSession(q *tlscore.Question) tlscore.Found {
+func (c *Conn) findSession(ctx context.Context, q *tlscore.Question) tlscore.Found {
 	if !c.hasSessions() || q.ByID && c.set.issuer.store == nil {
 		return tlscore.Found{}
 	}
 	now := c.set.now()
 	for i, name := range q.Tickets {
 		s := c.openTicket(now, name, q.ServerName, q.ALPN)
-		if s != nil && now.Sub(s.Authenticated) <= maxAuthenticated && q.ByID == (len(s.SessionID) > 0) {
-			return tlscore.Found{Index: i, Session: s}
+		if s == nil || now.Sub(s.Authenticated) > maxAuthenticated || q.ByID != (len(s.SessionID) > 0) {
+			continue
+		}
+		if psk, ok := c.stillKeyed(ctx, s); ok {
+			return tlscore.Found{Index: i, Session: s, PSK: psk}
 		}
 	}
 	return tlscore.Found{}
@@ -222,7 +231,8 @@ func (c *Conn) ticketFor(s *tlscore.Session) []byte {
 // was sent where nothing was verified. ok is false if that is more than limit bytes.
 func (c *Conn) chainToKeep(s *tlscore.Session, limit int) (chain [][]byte, ok bool) {
 	chain = s.PeerChain
-	if k := c.peer.Load(); k != nil {
+	// A session is of the certificate in the handshake, and the peer may be of one that came later.
+	if k := c.peer.Load(); k != nil && slices.EqualFunc(k.raw, s.PeerChain, bytes.Equal) {
 		chain = k.path()
 	}
 	n := 0
@@ -265,23 +275,22 @@ func (c *Conn) appendTickets(out []byte) []byte {
 		c.out.patience.Stop()
 		c.out.patience = nil
 	}
-	for c.out.owed.Load() > 0 {
-		c.out.owed.Add(-1)
+	var room [DefaultTickets]tlscore.Ticket
+	tickets := room[:0]
+	for ; c.out.owed.Load() > 0; c.out.owed.Add(-1) {
 		s, err := c.machine.NewSession(c.set.now(), c.set.issuer.lifetime)
 		if err != nil {
-			c.out.owed.Store(0)
-			return out
+			break
 		}
 		name := c.ticketFor(s)
 		if name == nil {
-			c.out.owed.Store(0)
-			return out
+			break
 		}
-		if out, err = c.machine.SendTicket(s, name, out); err != nil {
-			c.out.owed.Store(0)
-			return out
-		}
+		tickets = append(tickets, tlscore.Ticket{Session: s, Name: name})
 	}
+	c.out.owed.Store(0)
+	// An error is one of the connection, and stays for the next who writes.
+	out, _ = c.machine.SendTickets(out, tickets...)
 	return out
 }
 

@@ -39,7 +39,7 @@ type TicketKey struct {
 	Since time.Time // it seals from here on, until the next key's time
 }
 
-// Export returns the keys that open tickets at a time, newest first: none before the first ticket was sealed.
+// Export returns the keys that open tickets at a time, newest first; if need be it makes the one that seals from then on.
 func (k *TicketKeys) Export(now time.Time) []TicketKey {
 	var out []TicketKey
 	for _, s := range k.ring.Export(now) {

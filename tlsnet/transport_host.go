@@ -32,7 +32,16 @@ type readyConn struct {
 // dialCall is one attempt to connect, whose outcome all requests that wait for it share.
 type dialCall struct {
 	done chan struct{}
+	conn *Conn // nil: err says why
 	err  error
+}
+
+// refusal is the alert by which the peer has ended the connection since; nil: none. Dialing again would end the same way.
+func (d *dialCall) refusal() error {
+	if d.err != nil {
+		return d.err
+	}
+	return d.conn.orAlert(nil)
 }
 
 // acquire returns an HTTP/2 connection with a stream reserved, or nil if the host speaks HTTP/1.1.
@@ -52,8 +61,8 @@ func (h *httpHost) acquire(ctx context.Context) (*http2Conn, error) {
 		h.mu.Unlock()
 		select {
 		case <-call.done:
-			if call.err != nil {
-				return nil, call.err
+			if err := call.refusal(); err != nil {
+				return nil, err
 			}
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -92,6 +101,7 @@ func (h *httpHost) dial(ctx context.Context, call *dialCall) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.dialing = nil
+	call.conn = c
 	switch {
 	case err != nil:
 		call.err = err

@@ -21,7 +21,8 @@ const batch = 4 * wire.MaxPlaintext
 // writeHalf is the sending side of a Conn. It borrows a buffer for the time of one call.
 type writeHalf struct {
 	mu       sync.Mutex
-	err      error        // final
+	err      error // final
+	burst    burst
 	deadline atomic.Int64 // of Write, in Unix nanoseconds; 0: none
 	owed     atomic.Int32 // tickets that a server has still to send; changed under mu
 	patience *time.Timer  // after which they go by themselves; nil: nobody waits, or they have gone; under mu
@@ -71,10 +72,18 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 }
 
 func (c *Conn) write(p []byte) (n int, err error) {
+	if c.held != nil {
+		return c.collect(p)
+	}
 	c.writers.Add(1)
 	defer c.writers.Add(-1)
 	c.out.mu.Lock()
 	defer c.unlockWrite()
+	return c.writeNow(p)
+}
+
+// writeNow sends p. The lock is held.
+func (c *Conn) writeNow(p []byte) (n int, err error) {
 	if len(p) <= wire.MaxPlaintext {
 		b := c.pool.record()
 		defer c.pool.giveRecord(b)
@@ -92,20 +101,34 @@ func (c *Conn) write(p []byte) (n int, err error) {
 
 // sealAndSend writes one batch. The lock is held.
 func (c *Conn) sealAndSend(p, out []byte) (int, error) {
+	if err := c.sendable(); err != nil {
+		return 0, err
+	}
+	return c.sealOn(p, out)
+}
+
+// sendable says why nothing can be written now. The lock is held.
+func (c *Conn) sendable() error {
 	h := &c.out
 	if h.err != nil {
-		return 0, h.err
+		return h.err
 	}
 	if alert := c.heard.Load(); alert != nil {
-		return 0, alert
+		return alert
 	}
 	if c.closed.Load() {
-		return 0, net.ErrClosed
+		return net.ErrClosed
 	}
 	if h.late() {
-		return 0, os.ErrDeadlineExceeded
+		return os.ErrDeadlineExceeded
 	}
-	n, out, err := c.machine.Seal(p, out)
+	return nil
+}
+
+// sealOn seals one batch behind what is sealed, and sends all of it. The lock is held.
+func (c *Conn) sealOn(p, out []byte) (int, error) {
+	h := &c.out
+	n, out, err := c.seal(p, out)
 	if err == nil && h.owed.Load() > 0 {
 		out = c.appendTickets(out)
 	}
@@ -127,7 +150,7 @@ func (c *Conn) transmit(out []byte) error {
 	if h.err != nil || len(out) == 0 {
 		return h.err
 	}
-	if _, err := c.nc.Write(out); err != nil {
+	if _, err := c.sendBeneath(out); err != nil {
 		h.err = &cutOffError{err}
 		return h.err
 	}
@@ -184,7 +207,11 @@ func (c *Conn) KeyUpdate(ask bool) error {
 	defer c.unlockWrite()
 	b := c.pool.record()
 	defer c.pool.giveRecord(b)
-	out, err := c.machine.KeyUpdate(ask, b[:0])
+	out, err := c.heldFirst(b[:0])
+	if err != nil {
+		return err
+	}
+	out, err = c.machine.KeyUpdate(ask, out)
 	if werr := c.transmit(out); werr != nil {
 		return werr
 	}
@@ -204,7 +231,14 @@ func (c *Conn) CloseWrite() error {
 	defer c.unlockWrite()
 	b := c.pool.record()
 	defer c.pool.giveRecord(b)
-	out, err := c.machine.CloseWrite(b[:0])
+	out, err := c.heldFirst(b[:0])
+	if err != nil {
+		return err
+	}
+	out, err = c.machine.CloseWrite(out)
+	if c.held != nil {
+		c.held.ended = true
+	}
 	if werr := c.transmit(out); werr != nil {
 		return werr
 	}

@@ -25,6 +25,7 @@ const (
 // check computes anew what the two sides had to check.
 func (d *decoder) check() {
 	d.checkHellos()
+	d.checkECH()
 	d.checkTranscripts()
 	if d.old() {
 		d.check12()
@@ -139,7 +140,7 @@ func (d *decoder) checkTranscripts() {
 		d.compared(Check{
 			Name: "transcript hash", Message: end.message.ID, Keys: []int{i}, Section: "RFC 8446, Section 4.4.1",
 			Text: "the hash over all messages up to " + end.where + ", against the one that keys were derived from",
-		}, d.cutShort(hashOfSize(len(k.Context)), end.message.ID, len(end.message.Raw)), k.Context)
+		}, d.cutShort(hashOfSize(len(k.Context)), end.message.ID, len(d.said(end.message))), k.Context)
 	}
 }
 

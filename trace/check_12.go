@@ -57,7 +57,7 @@ func (d *decoder) checkKeyExchange(m *Message) {
 	r := &keys.Randoms{Client: d.hello.Random, Server: d.answer.Random}
 	params := msg.AppendParams(nil)
 	c.Expected, c.Got = Hex(verify.ServerKeyExchangeInput(r, params)), Hex(msg.Signature)
-	key, err := verify.Leaf(chain[0])
+	key, err := d.leafKey(Server, chain[0])
 	if err == nil {
 		_, err = verify.ServerKeyExchange(suite.SchemeByID(msg.Scheme), key, r, params, msg.Signature)
 	}
@@ -84,7 +84,7 @@ func (d *decoder) checkSignature12(m *Message) {
 		messages = append(messages, d.r.Messages[id].Raw...)
 	}
 	c.Got = Hex(msg.Signature)
-	key, err := verify.Leaf(chain[0])
+	key, err := d.leafKey(Client, chain[0])
 	if err == nil {
 		_, err = verify.CertificateVerify12(suite.SchemeByID(msg.Scheme), key, messages, msg.Signature)
 	}

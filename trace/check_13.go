@@ -2,11 +2,11 @@ package trace
 
 import (
 	"bytes"
-	"crypto/x509"
 	"fmt"
 
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/internal/verify"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -18,6 +18,7 @@ func (d *decoder) check13() {
 		}
 	}
 	for _, side := range []Side{Server, Client} {
+		d.checkDelegated(side)
 		if m := d.in(side, wire.TypeCertificateVerify); m != nil {
 			d.checkSignature13(m)
 		}
@@ -25,6 +26,7 @@ func (d *decoder) check13() {
 			d.checkFinished13(m)
 		}
 	}
+	d.checkLate()
 }
 
 // finished13 is the verify_data of a Finished under a traffic secret (RFC 8446, Section 4.4.4).
@@ -56,10 +58,7 @@ func (d *decoder) checkFinished13(m *Message) {
 
 // checkSignature13 verifies a CertificateVerify. Expected is what had to be signed, Got the signature.
 func (d *decoder) checkSignature13(m *Message) {
-	signer := verify.ServerSigner
-	if m.From == Client {
-		signer = verify.ClientSigner
-	}
+	signer := signerOf(m.From)
 	c := Check{
 		Name: string(m.From) + " CertificateVerify", Message: m.ID, Section: "RFC 8446, Section 4.4.3", Result: resultImpossible,
 		Text: "the certificate that the signature is for is not here",
@@ -72,7 +71,7 @@ func (d *decoder) checkSignature13(m *Message) {
 		return
 	}
 	c.Expected, c.Got = Hex(verify.CertificateVerifyInput(signer, before)), Hex(msg.Signature)
-	key, err := d.leafKey(m.From, chain[0])
+	key, err := d.signingKey(m.From, chain[0])
 	if err == nil {
 		_, err = verify.CertificateVerify(signer, suite.SchemeByID(msg.Scheme), key, before, msg.Signature)
 	}
@@ -93,7 +92,7 @@ func (d *decoder) leafKey(side Side, der []byte) (verify.LeafKey, error) {
 	if !d.rawKeys(side) {
 		return verify.Leaf(der)
 	}
-	pub, err := x509.ParsePKIXPublicKey(der)
+	pub, err := cert.ParsePublicKey(der)
 	if err != nil {
 		return verify.LeafKey{}, err
 	}
@@ -102,13 +101,20 @@ func (d *decoder) leafKey(side Side, der []byte) (verify.LeafKey, error) {
 
 // rawKeys reports whether a side shows a raw public key in place of a certificate.
 func (d *decoder) rawKeys(side Side) bool {
-	m := d.in(Server, wire.TypeEncryptedExtensions)
-	if m == nil {
-		return false
+	var msg interface {
+		Ext(wire.ExtensionView) (bool, error)
 	}
-	msg, _ := d.parse(m).(*wire.EncryptedExtensions)
-	if msg == nil {
-		return false
+	if d.old() {
+		if d.answer == nil {
+			return false
+		}
+		msg = d.answer
+	} else {
+		ee, _ := d.parseIn(Server, wire.TypeEncryptedExtensions).(*wire.EncryptedExtensions)
+		if ee == nil {
+			return false
+		}
+		msg = ee
 	}
 	var server wire.SelectedServerCertificateType
 	var client wire.SelectedClientCertificateType
@@ -120,19 +126,39 @@ func (d *decoder) rawKeys(side Side) bool {
 	return ok && err == nil && client.Type == wire.CertificateTypeRawPublicKey
 }
 
+// parseIn parses the first message of a type, nil if there is none that can be read.
+func (d *decoder) parseIn(side Side, kind wire.HandshakeType) wire.Message {
+	m := d.in(side, kind)
+	if m == nil {
+		return nil
+	}
+	return d.parse(m)
+}
+
+// isRawKey12 reports whether a message of TLS 1.2 is a Certificate in the form that it has for a raw public key.
+func (d *decoder) isRawKey12(side Side, raw []byte) bool {
+	return len(raw) > 0 && wire.HandshakeType(raw[0]) == wire.TypeCertificate && d.old() && d.rawKeys(side)
+}
+
 // chain gives the certificates of a side, leaf first.
 func (d *decoder) chain(side Side) (chain [][]byte) {
-	m := d.in(side, wire.TypeCertificate)
+	m := d.certificate(side)
 	if m == nil {
 		return nil
 	}
 	switch msg := d.parse(m).(type) {
+	case *wire.CompressedCertificate:
+		chain = unpackedChain(m.Raw)
 	case *wire.Certificate:
 		for i := range msg.Entries {
 			chain = append(chain, msg.Entries[i].Data)
 		}
 	case *wire.Certificate12:
 		chain = msg.Chain
+	case *wire.RawPublicKey12:
+		if len(msg.Key) > 0 {
+			chain = [][]byte{msg.Key}
+		}
 	}
 	return chain
 }
@@ -144,17 +170,16 @@ func (d *decoder) checkBinders(m *Message) {
 		return
 	}
 	var offer wire.PreSharedKeys
-	if ok, err := hello.Ext(&offer); !ok || err != nil || offer.BindersLen() > len(m.Raw) {
+	if ok, err := hello.Ext(&offer); !ok || err != nil || offer.BindersLen() > len(d.said(m)) {
 		return
 	}
-	const most = 8
 	keys := d.named("binder_key finished")
 	for i, binder := range offer.Binders {
-		if i == most {
+		if i == maxBinders {
 			return
 		}
 		hash := hashOfSize(len(binder))
-		before := d.cutShort(hash, m.ID, len(m.Raw)-offer.BindersLen())
+		before := d.cutShort(hash, m.ID, len(d.said(m))-offer.BindersLen())
 		c := Check{
 			Name: "PSK binder", Message: m.ID, Section: "RFC 8446, Section 4.2.11.2", Got: Hex(binder), Result: resultImpossible,
 			Text: fmt.Sprintf("the pre-shared key number %d is not at hand: a key log does not have it, and a server derives only the one it takes", i),

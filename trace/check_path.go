@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -18,7 +19,7 @@ func (d *decoder) checkPaths() {
 		if len(chain) == 0 || d.rawKeys(side) {
 			continue
 		}
-		m := d.in(side, wire.TypeCertificate)
+		m := d.certificate(side)
 		if d.c.Trust != nil {
 			d.judgePath(m, chain)
 			continue
@@ -87,7 +88,7 @@ func (d *decoder) followPath(m *Message, chain [][]byte) {
 		if i == pki.MaxChainLength {
 			break
 		}
-		c, err := x509.ParseCertificate(der)
+		c, err := cert.ParseX509(der)
 		if err != nil {
 			d.holds(Check{Name: checkPath, Message: m.ID, Section: "RFC 5280, Section 4.1", Text: fmt.Sprintf("certificate %d of the %s cannot be read: %s", i, m.From, pki.Printable(err.Error()))}, false)
 			return
@@ -122,7 +123,7 @@ func (d *decoder) followLink(m *Message, certs []*x509.Certificate, i int) {
 	check := Check{Name: checkPath, Message: m.ID, Section: "RFC 5280, Section 6.1.3"}
 	if i+1 < len(certs) {
 		issuer := certs[i+1]
-		err := c.CheckSignatureFrom(issuer)
+		err := cert.CheckSignatureFrom(c, issuer)
 		check.Text = fmt.Sprintf("link: %s is signed by %s", subjectOf(c), subjectOf(issuer))
 		if err != nil {
 			check.Text = fmt.Sprintf("link: %s is not signed by %s: %s", subjectOf(c), subjectOf(issuer), pki.Printable(err.Error()))
@@ -130,7 +131,7 @@ func (d *decoder) followLink(m *Message, certs []*x509.Certificate, i int) {
 		d.holds(check, err == nil)
 		return
 	}
-	err := c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
+	err := cert.CheckSignature(c, c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
 	if string(c.RawIssuer) == string(c.RawSubject) && (err == nil || !errors.Is(err, x509.ErrUnsupportedAlgorithm)) {
 		check.Text = fmt.Sprintf("link: %s has signed itself; whether to trust it is for a root store to say", subjectOf(c))
 		d.holds(check, err == nil)

@@ -66,6 +66,7 @@ func run(c *Capture) *decoder {
 	}
 	d.frame()
 	d.findHellos()
+	d.findInner()
 	d.findSecrets()
 	for i := range d.r.Records {
 		d.record(&d.r.Records[i])
@@ -91,6 +92,9 @@ type decoder struct {
 	retry   *wire.ServerHello // the HelloRetryRequest; nil: there was none
 	version wire.Version      // that was agreed on; 0: none
 	suite   *suite.Suite      // nil: none, or none that can be opened
+
+	inners   []inner // that were encrypted in the ClientHellos, as far as secrets tell
+	accepted bool    // the server goes on from them; hello is then the first of them
 
 	known  *secretStore
 	thread *thread

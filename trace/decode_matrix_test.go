@@ -2,11 +2,15 @@ package trace_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rand"
+	"crypto/x509"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/certcompress"
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/internal/tlstest"
 	"github.com/tlswright/tlswright/tlscore"
@@ -81,7 +85,21 @@ type scene struct {
 	name   string
 	play   func(t *testing.T) *watched
 	refuse bool // early data is refused: the server's machine has no keys for it
-	want   trace.Summary
+	// live: a packet capture and a key log do not tell it. The log goes by the random of the inner ClientHello, which nothing
+	// in it decrypts, so that no record is opened. Still each byte that is seen has a name.
+	live bool
+	want trace.Summary
+}
+
+// basic are the scenes without what came to the protocol by other RFCs: those that there are other forms of recordings for.
+func basic(t *testing.T, all []scene) []scene {
+	t.Helper()
+	const last = "early data and retry"
+	i := slices.IndexFunc(all, func(s scene) bool { return s.name == last })
+	if i < 0 {
+		t.Fatalf("there is no scene %q", last)
+	}
+	return all[:i+1]
 }
 
 func plain(client, server tlscore.Config) func(t *testing.T) *watched {
@@ -107,7 +125,7 @@ func scenes13(t *testing.T) []scene {
 		{name: "cookie", play: plain(tlscore.Config{}, tlscore.Config{RetryAlways: true}), want: trace.Summary{HelloRetry: true}},
 		{name: "client certificate", play: plain(tlscore.Config{Identities: own}, tlscore.Config{ClientAuth: tlscore.RequireClientCert}), want: trace.Summary{ClientAuth: true}},
 		{name: "no client certificate", play: plain(tlscore.Config{}, tlscore.Config{ClientAuth: tlscore.RequestClientCert})},
-		{name: "no compatibility, padding, ALPN", play: plain(tlscore.Config{NoCompatibilityMode: true, PadTo: 512, ALPN: []string{"h2", "x"}}, tlscore.Config{PadTo: 100, ALPN: []string{"x"}}), want: trace.Summary{ALPN: "x"}},
+		{name: "no compatibility, padding, ALPN", play: plain(tlscore.Config{NoCompatibilityMode: true, Padding: tlscore.Padding{To: 512}, ALPN: []string{"h2", "x"}}, tlscore.Config{Padding: tlscore.Padding{To: 100}, ALPN: []string{"x"}}), want: trace.Summary{ALPN: "x"}},
 		{name: "RSA", play: plain(tlscore.Config{}, tlscore.Config{Identities: []tlscore.Identity{selfSigned(t, "rsa", "a.example")}}), want: trace.Summary{Signature: "rsa_pss_rsae_sha256"}},
 		{name: "Ed25519", play: plain(tlscore.Config{}, tlscore.Config{Identities: []tlscore.Identity{selfSigned(t, "ed25519", "a.example")}}), want: trace.Summary{Signature: "ed25519"}},
 		{name: "a message over many records", play: plain(tlscore.Config{}, tlscore.Config{Identities: stapled(t, 40_000)})},
@@ -123,6 +141,7 @@ func scenes13(t *testing.T) []scene {
 			w.close(t)
 			return w
 		}},
+		{name: "certificates after the handshake", play: late(t), want: trace.Summary{ClientAuth: true}},
 		{name: "resumed", play: again(tlscore.Config{}, false, nil), want: trace.Summary{Resumed: true}},
 		{name: "resumed after retry", play: again(tlscore.Config{KeyShares: []wire.Group{}}, false, nil), want: trace.Summary{Resumed: true, HelloRetry: true}},
 		{name: "early data", play: again(tlscore.Config{}, true, nil), want: trace.Summary{Resumed: true, EarlyData: "accepted"}},
@@ -132,17 +151,72 @@ func scenes13(t *testing.T) []scene {
 		{name: "early data and another suite", refuse: true, play: again(tlscore.Config{}, true, func(c *tlscore.Config) {
 			c.CipherSuites = []wire.CipherSuite{wire.TLS_AES_128_GCM_SHA256}
 		}), want: trace.Summary{EarlyData: "rejected", CipherSuite: "TLS_AES_128_GCM_SHA256"}},
+		{name: "compressed certificates", play: plain(compressing(t)), want: trace.Summary{ClientAuth: true}},
+		{name: "staples of each certificate", play: plain(chainStaples(t)), want: trace.Summary{ClientAuth: true}},
+		{name: "delegated credentials", play: plain(delegating(t)), want: trace.Summary{ClientAuth: true, Signature: "ed25519"}},
+		{name: "raw public keys", play: plain(rawKeys(t)), want: trace.Summary{ClientAuth: true}},
+		{name: "ML-DSA", play: plain(quantumSafe(t)), want: trace.Summary{ClientAuth: true, Signature: "mldsa87"}},
+		{name: "external PSK", play: keyed(false, false), want: trace.Summary{PSK: "device 7"}},
+		{name: "external PSK as it is, after retry", play: keyed(true, true), want: trace.Summary{PSK: "device 7", HelloRetry: true}},
 		{name: "session forgotten", refuse: true, play: again(tlscore.Config{}, true, func(c *tlscore.Config) { c.AskSession = false }), want: trace.Summary{EarlyData: "rejected"}},
 	}
+	all = append(all, recordScenes(t)...)
+	all = append(all, hiddenScenes()...)
 	for _, id := range suite.All() {
-		for _, g := range suite.DefaultGroups() {
+		for _, g := range suite.AllGroups() {
 			all = append(all, scene{
 				name: id.String() + " " + g.String(), want: trace.Summary{CipherSuite: id.String(), Group: g.String()},
-				play: plain(tlscore.Config{CipherSuites: []wire.CipherSuite{id}, Groups: []wire.Group{g}}, tlscore.Config{CipherSuites: []wire.CipherSuite{id}}),
+				play: plain(tlscore.Config{CipherSuites: []wire.CipherSuite{id}, Groups: []wire.Group{g}}, tlscore.Config{CipherSuites: []wire.CipherSuite{id}, Groups: []wire.Group{g}}),
 			})
 		}
 	}
 	return all
+}
+
+// compressing configures two ends that compress their certificates.
+func compressing(t *testing.T) (client, server tlscore.Config) {
+	algorithm := func(a wire.CompressionAlgorithm) []tlscore.CertificateCompression {
+		return []tlscore.CertificateCompression{{
+			Algorithm:  a,
+			Compress:   func(out, message []byte) []byte { return certcompress.Compress(a, out, message) },
+			Decompress: func(out, compressed []byte) error { return certcompress.Decompress(a, out, compressed) },
+		}}
+	}
+	zstd := algorithm(wire.CompressionZstd)
+	return tlscore.Config{CertificateCompression: zstd, Identities: []tlscore.Identity{selfSigned(t, "ecdsa", "client")}},
+		tlscore.Config{CertificateCompression: zstd, ClientAuth: tlscore.RequireClientCert}
+}
+
+// rawKeys configures two ends that show raw public keys to each other.
+func rawKeys(t *testing.T) (client, server tlscore.Config) {
+	both := []wire.CertificateType{wire.CertificateTypeRawPublicKey}
+	own := func() []tlscore.Identity {
+		id := selfSigned(t, "ecdsa", "a.example")
+		der, err := x509.MarshalPKIXPublicKey(id.Tag.(crypto.Signer).Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		id.Chain, id.Type = [][]byte{der}, wire.CertificateTypeRawPublicKey
+		return []tlscore.Identity{id}
+	}
+	return tlscore.Config{Identities: own(), PeerCertificateTypes: both},
+		tlscore.Config{Identities: own(), PeerCertificateTypes: both, ClientAuth: tlscore.RequireClientCert}
+}
+
+// keyed plays a handshake with an external PSK.
+func keyed(unimported, retried bool) func(t *testing.T) *watched {
+	key := func(r tlscore.Role) []tlscore.PSK {
+		k := tlscore.PSK{Identity: []byte("device 7"), Key: bytes.Repeat([]byte("key "), 8), Role: r, Unimported: unimported}
+		if !unimported {
+			k.Context = []byte("a and b")
+		}
+		return []tlscore.PSK{k}
+	}
+	client := tlscore.Config{PSKs: key(tlscore.RoleClient)}
+	if retried {
+		client.KeyShares = []wire.Group{}
+	}
+	return plain(client, tlscore.Config{PSKs: key(tlscore.RoleServer)})
 }
 
 // stapled is an identity that brings n bytes in place of an OCSP response.
@@ -201,8 +275,12 @@ func again(client tlscore.Config, early bool, change func(*tlscore.Config)) func
 	}
 }
 
-// again12 is again for TLS 1.2.
-func again12(t *testing.T) *watched {
+// again12 is again for TLS 1.2; with renew the server sends another ticket for the session that goes on.
+func again12(renew bool) func(t *testing.T) *watched {
+	return func(t *testing.T) *watched { return resume12(t, renew) }
+}
+
+func resume12(t *testing.T, renew bool) *watched {
 	server := serverConfig(t)
 	server.AskSession, server.MaxVersion = true, wire.VersionTLS12
 	var kept *tlscore.Session
@@ -212,12 +290,15 @@ func again12(t *testing.T) *watched {
 			kept = q.Resumed
 			return tlscore.Issued{Ticket: []byte("a ticket"), Lifetime: time.Hour}
 		case tlscore.NeedSession:
-			return tlscore.Found{Session: kept}
+			return tlscore.Found{Session: kept, Renew: renew}
 		}
 		return nil
 	}
 	first := plainOpen(t, tlscore.Config{}, server, tlscore.Options{}, answer)
 	w := plainOpen(t, tlscore.Config{}, server, tlscore.Options{Session: first.Client.Sessions[0]}, answer)
+	if got := len(w.Client.Sessions) > 0; got != renew {
+		t.Fatalf("a ticket came with the resumption: %v", got)
+	}
 	w.talk(t)
 	w.close(t)
 	return w
@@ -232,7 +313,15 @@ func scenes12(t *testing.T) []scene {
 		{name: "1.2 client certificate", play: plain(tlscore.Config{Identities: own}, tlscore.Config{MaxVersion: wire.VersionTLS12, ClientAuth: tlscore.RequireClientCert}), want: trace.Summary{ClientAuth: true}},
 		{name: "1.2 no client certificate", play: plain(old, tlscore.Config{ClientAuth: tlscore.RequestClientCert})},
 		{name: "1.2 staple", play: plain(old, tlscore.Config{Identities: stapled(t, 20_000)})},
-		{name: "1.2 resumed", play: again12, want: trace.Summary{Resumed: true}},
+		{name: "1.2 short records", play: plain(tlscore.Config{RecordSizeLimit: 64}, old), want: trace.Summary{RecordLimits: &trace.RecordLimits{ToClient: 64, ToServer: wire.MaxPlaintext}}},
+		{name: "1.2 max_fragment_length", play: plain(tlscore.Config{MaxFragmentLength: 1024}, old), want: trace.Summary{RecordLimits: &trace.RecordLimits{ToClient: 1024, ToServer: 1024}}},
+		{name: "1.2 raw public keys", play: func(t *testing.T) *watched {
+			client, server := rawKeys(t)
+			server.MaxVersion = wire.VersionTLS12
+			return plain(client, server)(t)
+		}, want: trace.Summary{ClientAuth: true}},
+		{name: "1.2 resumed", play: again12(false), want: trace.Summary{Resumed: true}},
+		{name: "1.2 resumed, with another ticket", play: again12(true), want: trace.Summary{Resumed: true}},
 	}
 	ecdsa, rsa := selfSigned(t, "ecdsa", "a.example"), selfSigned(t, "rsa", "a.example")
 	for _, id := range suite.All12() {
@@ -266,6 +355,10 @@ func TestEveryConnectionIsToldWhole(t *testing.T) {
 			server := decode(t, w.server.Capture())
 			for _, r := range []*trace.Recording{client, server, decode(t, offline(client)), decode(t, offline(server))} {
 				whole(t, r)
+				if s.live && r.Observed == "" {
+					closed(t, r)
+					continue
+				}
 				if s.refuse {
 					for i := range r.Records { // the server never has the keys of these
 						if rec := &r.Records[i]; rec.Epoch == "early data" && !rec.Opened {
@@ -280,7 +373,7 @@ func TestEveryConnectionIsToldWhole(t *testing.T) {
 					t.Errorf("failure: %+v", r.Failure)
 				}
 			}
-			if client.Summary.Version == "TLS 1.3" || !client.Summary.Resumed {
+			if !s.live && (client.Summary.Version == "TLS 1.3" || !client.Summary.Resumed) {
 				fromShared(t, client)
 			}
 			sameTwice(t, client)
@@ -300,11 +393,14 @@ func checked(t *testing.T, r *trace.Recording) {
 	}
 	want := []string{"client Finished", "server Finished", "record tags", "record nonces", "downgrade sentinel", "version", "cipher suite", "key schedule"}
 	switch {
-	case r.Summary.Resumed:
+	case r.Summary.Resumed, r.Summary.PSK != "":
 	case r.Summary.Version == "TLS 1.3":
 		want = append(want, "server CertificateVerify", "certificate path")
 	default:
 		want = append(want, "ServerKeyExchange signature", "certificate path")
+	}
+	if showsKeys(r) {
+		want = slices.DeleteFunc(want, func(name string) bool { return name == "certificate path" })
 	}
 	if r.Summary.ClientAuth {
 		want = append(want, "client CertificateVerify")
@@ -312,7 +408,7 @@ func checked(t *testing.T, r *trace.Recording) {
 	if r.Summary.HelloRetry {
 		want = append(want, "message_hash", "second ClientHello")
 	}
-	if r.Summary.Resumed && r.Summary.Version == "TLS 1.3" && r.Observed != "" {
+	if (r.Summary.Resumed || r.Summary.PSK != "") && r.Summary.Version == "TLS 1.3" && r.Observed != "" {
 		want = append(want, "PSK binder")
 	}
 	if r.Observed != "" {
@@ -325,14 +421,29 @@ func checked(t *testing.T, r *trace.Recording) {
 	}
 }
 
+// showsKeys reports whether the server shows a raw public key, and says so.
+func showsKeys(r *trace.Recording) bool {
+	for i := range r.Messages {
+		for _, f := range r.Messages[i].Fields {
+			if strings.HasSuffix(f.Path, "server_certificate_type.server_certificate_type") && f.Value == "RawPublicKey" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // agrees compares a summary with what the scene wants of it.
 func agrees(t *testing.T, want, got trace.Summary) {
 	t.Helper()
 	if !got.Complete || got.Version == "" || got.CipherSuite == "" || got.ServerName != "a.example" || len(got.ClientRandom) != 32 {
 		t.Errorf("summary %+v", got)
 	}
-	if got.Resumed != want.Resumed || got.HelloRetry != want.HelloRetry || got.EarlyData != want.EarlyData || got.ClientAuth != want.ClientAuth || got.ALPN != want.ALPN {
+	if got.Resumed != want.Resumed || got.PSK != want.PSK || got.HelloRetry != want.HelloRetry || got.EarlyData != want.EarlyData || got.ClientAuth != want.ClientAuth || got.ALPN != want.ALPN {
 		t.Errorf("summary %+v, want %+v", got, want)
+	}
+	if (want.RecordLimits == nil) != (got.RecordLimits == nil) || want.RecordLimits != nil && *want.RecordLimits != *got.RecordLimits {
+		t.Errorf("record limits are %+v, want %+v", got.RecordLimits, want.RecordLimits)
 	}
 	for _, p := range [][2]string{{want.CipherSuite, got.CipherSuite}, {want.Group, got.Group}, {want.Signature, got.Signature}} {
 		if p[0] != "" && p[0] != p[1] {

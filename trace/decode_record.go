@@ -103,6 +103,9 @@ func (d *decoder) message(s *stream, n int, rec *Record) {
 	if d.old() {
 		walk = wire.WalkMessage12
 	}
+	if d.isRawKey12(s.side, raw) {
+		walk = new(wire.RawPublicKey12).Walk
+	}
 	m.Fields = d.fields(raw, walk)
 	d.explainMessage(&m)
 	d.r.Messages = append(d.r.Messages, m)

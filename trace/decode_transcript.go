@@ -38,17 +38,17 @@ func (d *decoder) transcript() {
 			w.Reset()
 			w.Write(t.synthetic)
 		}
-		w.Write(m.Raw)
-		t.note(m, w)
+		w.Write(d.said(m))
+		t.note(m, d.said(m), w)
 	}
 }
 
-func (t *thread) note(m *Message, w hash.Hash) {
+func (t *thread) note(m *Message, said []byte, w hash.Hash) {
 	h := w.Sum(nil)
 	m.Transcript = Hex(h)
 	t.sums[m.ID], t.ends[string(h)] = h, m.ID
 	if m.ID == t.order[0] { // early data may be for another hash than the cipher suite has
-		t.ends[string(sum(crypto.SHA256, m.Raw))], t.ends[string(sum(crypto.SHA384, m.Raw))] = m.ID, m.ID
+		t.ends[string(sum(crypto.SHA256, said))], t.ends[string(sum(crypto.SHA384, said))] = m.ID, m.ID
 	}
 }
 
@@ -60,19 +60,19 @@ func (d *decoder) transcriptHash() crypto.Hash {
 	if d.version != 0 {
 		return 0
 	}
-	return d.offeredHash()
+	return d.offeredHash(0)
 }
 
-// offeredHash is that of the first pre-shared key that the client offers, which its binder shows; 0: there is none.
-func (d *decoder) offeredHash() crypto.Hash {
+// offeredHash is that of a pre-shared key that the client offers, which its binder shows; 0: there is none.
+func (d *decoder) offeredHash(index int) crypto.Hash {
 	if d.hello == nil {
 		return 0
 	}
 	var offer wire.PreSharedKeys
-	if ok, err := d.hello.Ext(&offer); !ok || err != nil || len(offer.Binders) == 0 {
+	if ok, err := d.hello.Ext(&offer); !ok || err != nil || len(offer.Binders) <= index {
 		return 0
 	}
-	switch len(offer.Binders[0]) {
+	switch len(offer.Binders[index]) {
 	case crypto.SHA256.Size():
 		return crypto.SHA256
 	case crypto.SHA384.Size():
@@ -216,9 +216,9 @@ func (d *decoder) cutShort(hash crypto.Hash, id, n int) []byte {
 		if d.isRetry(m) {
 			parts = [][]byte{t.synthetic}
 		}
-		parts = append(parts, m.Raw)
+		parts = append(parts, d.said(m))
 	}
-	return sum(hash, append(parts, d.r.Messages[id].Raw[:n])...)
+	return sum(hash, append(parts, d.said(&d.r.Messages[id])[:n])...)
 }
 
 // renew makes the keys that follow after a KeyUpdate (RFC 8446, Section 7.2).

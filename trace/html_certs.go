@@ -3,11 +3,11 @@ package trace
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // maxPageCertificates is how many certificates a page reads out; the bytes of all are in it.
@@ -60,9 +60,9 @@ func pageCertificates(r *Recording) []pageCertificate {
 func readCertificate(der []byte) pageCertificate {
 	sum := sha256.Sum256(der)
 	page := pageCertificate{Fingerprint: hex.EncodeToString(sum[:])}
-	c, err := x509.ParseCertificate(der)
+	c, err := cert.ParseX509(der)
 	if err != nil {
-		if key, bare := x509.ParsePKIXPublicKey(der); bare == nil { // RFC 7250
+		if key, bare := cert.ParsePublicKey(der); bare == nil { // RFC 7250
 			page.Subject, page.Key, page.KeyLength = "a bare public key", pki.DescribeKey(key), len(der)
 			return page
 		}
@@ -84,6 +84,6 @@ func readCertificate(der []byte) pageCertificate {
 	if page.Subject == "" && len(page.Names) > 0 {
 		page.Subject = page.Names[0]
 	}
-	page.Key, page.SignedWith, page.CA = pki.DescribeKey(c.PublicKey), c.SignatureAlgorithm.String(), c.IsCA
+	page.Key, page.SignedWith, page.CA = pki.DescribeKey(c.PublicKey), cert.AlgorithmName(c.SignatureAlgorithm), c.IsCA
 	return page
 }

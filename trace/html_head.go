@@ -66,6 +66,7 @@ func headChoices(r *Recording) string {
 	if s.Resumed {
 		parts = append(parts, "resumed, so without certificates")
 	}
+	add("with the pre-shared key ", s.PSK)
 	add("early data ", s.EarlyData)
 	if s.ClientAuth {
 		parts = append(parts, "the client showed a certificate")
@@ -82,6 +83,8 @@ func headProof(r *Recording) string {
 	line := "No certificate is to be seen"
 	if s := &r.Summary; s.Resumed {
 		line = "No certificate: the pre-shared key of a former connection speaks for both"
+	} else if s.PSK != "" {
+		line = "No certificate: the pre-shared key " + s.PSK + ", which both have had before, speaks for both"
 	}
 	for _, c := range pageCertificates(r) {
 		if c.Index == 0 && r.Messages[c.Message].From == Server {

@@ -49,6 +49,7 @@ func (d *decoder) schedule() {
 		}
 	}
 	g.finishedKeys()
+	g.lateFinishedKeys()
 	g.finished12()
 	g.prove()
 	d.r.Keys = g.keys
@@ -97,7 +98,7 @@ func (g *graph) given(name, how string, value []byte) int {
 		return id
 	}
 	k := Derivation{Name: name, How: how, Output: Hex(value), Fed: g.d.fedInto(name)}
-	k.Agrees = name == nameZeros || g.d.proved(value)
+	k.Agrees = name == nameZeros || g.d.proved(value) || name == nameInner && g.d.isInner(value)
 	return g.add(k)
 }
 
@@ -108,6 +109,10 @@ func (g *graph) reported(k Derivation) {
 		return
 	case k.Label == "" && k.Input == nil && (k.Name == nameShared || k.Name == namePremaster):
 		g.given(k.Name, howECDH, k.Output)
+		return
+	}
+	if k.Name == nameInner {
+		g.given(k.Name, howGiven, k.Output)
 		return
 	}
 	// A pre-shared key may be for another hash than the cipher suite has.

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"crypto"
 	"slices"
 
@@ -71,9 +72,9 @@ func (f *follower) sumAt(m *Message) []byte {
 // steps13 is the key schedule of RFC 8446, Section 7.1.
 func (f *follower) steps13() {
 	d := f.d
-	psk, empty := first(d.known.byName[namePSK]), sum(f.hash)
-	if psk != nil {
-		f.early(psk)
+	psk, empty := f.accepted(d.known.byName[namePSK]), sum(f.hash)
+	for _, known := range d.known.byName[namePSK] {
+		f.early(known)
 	}
 	var selected wire.PreSharedKeySelected
 	hello := f.sumAt(d.lastIn(Server, wire.TypeServerHello))
@@ -107,21 +108,72 @@ func (f *follower) steps13() {
 	}
 }
 
+// accepted is the pre-shared key that the server took, as far as its binder shows it: else the first that is known.
+func (f *follower) accepted(known [][]byte) []byte {
+	var selected wire.PreSharedKeySelected
+	if m := f.d.lastIn(Client, wire.TypeClientHello); m != nil && f.d.answer != nil {
+		if ok, err := f.d.answer.Ext(&selected); ok && err == nil {
+			for _, psk := range known {
+				if f.d.bound(m, psk) == int(selected.Index) {
+					return psk
+				}
+			}
+		}
+	}
+	return first(known)
+}
+
+// binderLabels are those of tickets, of external keys, and of those that are imported (RFC 9258, Section 5.2).
+func binderLabels() []string { return []string{"res binder", "ext binder", "imp binder"} }
+
+// bound is which of the offered binders was made with a key, counted from 0; -1: none.
+func (d *decoder) bound(m *Message, psk []byte) int {
+	hello, _ := d.parse(m).(*wire.ClientHello)
+	var offer wire.PreSharedKeys
+	if hello == nil {
+		return -1
+	}
+	if ok, err := hello.Ext(&offer); !ok || err != nil || offer.BindersLen() > len(d.said(m)) {
+		return -1
+	}
+	for i, binder := range offer.Binders[:min(len(offer.Binders), maxBinders)] {
+		hash := hashOfSize(len(binder))
+		before := d.cutShort(hash, m.ID, len(d.said(m))-offer.BindersLen())
+		secret := extract(hash, nil, psk)
+		for _, label := range binderLabels() {
+			key := expandLabel(hash, secret, label, sum(hash), hash.Size())
+			if bytes.Equal(mac(hash, expandLabel(hash, key, "finished", nil, hash.Size()), before), binder) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// maxBinders is how many binders are looked at.
+const maxBinders = 8
+
 // early is the part of the key schedule that the ClientHello is enough for. Its hash is that of the pre-shared key.
 func (f *follower) early(psk []byte) {
 	d := f.d
 	hello := d.in(Client, wire.TypeClientHello)
-	own := &follower{d: d, hash: d.offeredHash()}
+	own := &follower{d: d, hash: d.offeredHash(0)}
 	if hello == nil || own.hash == 0 {
 		return
 	}
+	index := d.bound(hello, psk)
+	if index > 0 {
+		own.hash = d.offeredHash(index)
+	}
 	secret := own.extract("early_secret", nil, psk)
-	for _, label := range []string{"res binder", "ext binder"} {
+	for _, label := range binderLabels() {
 		binder := own.derive("binder_key", label, sum(own.hash), secret)
 		own.derive("binder_key finished", "finished", nil, binder)
 	}
-	th := sum(own.hash, hello.Raw)
-	own.derive(nameClientEarly, "c e traffic", th, secret)
+	th := sum(own.hash, d.said(hello))
+	if index <= 0 { // early data goes with the first key alone, and the exporter with any
+		own.derive(nameClientEarly, "c e traffic", th, secret)
+	}
 	own.derive("early_exporter_master_secret", "e exp master", th, secret)
 	f.steps = append(f.steps, own.steps...)
 }

@@ -3,6 +3,7 @@ package trace
 import (
 	"strings"
 
+	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -17,7 +18,9 @@ func explainField(f *Field, message, section string) {
 	switch {
 	case strings.Contains(f.Path, "extensions["):
 		extension, _, _ := strings.Cut(key, ".")
-		meaning, where = extensionMeaning(key)
+		if meaning, where = meaningECH(key); meaning == "" {
+			meaning, where = extensionMeaning(key)
+		}
 		about, at := typeMeaning(extension)
 		if strings.HasSuffix(key, ".extension_type") {
 			meaning = about
@@ -25,6 +28,8 @@ func explainField(f *Field, message, section string) {
 		if where == "" {
 			where = at
 		}
+	case key == "zeros":
+		meaning, where = meaningECH(key)
 	case message == recordMessage:
 		meaning, where = recordMeaning(key)
 	default:
@@ -35,6 +40,9 @@ func explainField(f *Field, message, section string) {
 				meaning = "The version, unless supported_versions says something else."
 			}
 		}
+	}
+	if strings.HasPrefix(f.Value, "GREASE ") {
+		meaning, where = typeMeaning(f.Value)
 	}
 	if where == "" {
 		where = section
@@ -211,10 +219,14 @@ func extensionMeaning(key string) (meaning, section string) {
 		return "How many bytes of early data may come with this ticket.", "RFC 8446, Section 4.2.10"
 	case "cookie.cookie":
 		return "The client has to send it back; it saves the server from remembering.", "RFC 8446, Section 4.2.2"
+	case "record_size_limit.record_size_limit":
+		return "In bytes, with the content type and the padding in TLS 1.3.", "RFC 8449, Section 4"
+	case "max_fragment_length.max_fragment_length":
+		return "1 for 512 bytes, 2 for 1024, 3 for 2048, 4 for 4096; in both directions.", "RFC 6066, Section 4"
 	case "renegotiation_info.renegotiated_connection":
 		return "Empty in a first handshake.", "RFC 5746, Section 3.2"
 	}
-	return "", ""
+	return delegatedMeaning(key)
 }
 
 // typeMeaning is about the extensions themselves.
@@ -244,6 +256,8 @@ func typeMeaning(name string) (meaning, section string) {
 		return "For the cipher suites with CBC of TLS 1.2.", "RFC 7366, Section 2"
 	case "extended_master_secret":
 		return "Binds the master secret of TLS 1.2 to the whole handshake.", "RFC 7627, Section 5.1"
+	case "delegated_credential":
+		return "Takes, or brings, a key that signs in the place of the certificate's for some days.", "RFC 9345, Section 4"
 	case "compress_certificate":
 		return "How a certificate may be compressed.", "RFC 8879, Section 3"
 	case "record_size_limit":
@@ -273,4 +287,17 @@ func typeMeaning(name string) (meaning, section string) {
 		return "Means nothing: a value put in at random, so that the other side does not forget to ignore what it does not know.", "RFC 8701, Section 3"
 	}
 	return "", ""
+}
+
+// explainIdentity says more of an identity that tells what it is. raw is the identity.
+func explainIdentity(f *Field, raw []byte) {
+	id, ok := imported(raw)
+	if !ok || fieldKey(f.Path) != "pre_shared_key.identities.identity" {
+		return
+	}
+	f.Meaning = "The name of an external pre-shared key, \"" + pki.Printable(string(id.External)) + "\", imported for " + id.Protocol.String() + " with " + id.KDF.String()
+	if len(id.Context) > 0 {
+		f.Meaning += ", in the context \"" + pki.Printable(string(id.Context)) + "\""
+	}
+	f.Meaning, f.Section = f.Meaning+".", "RFC 9258, Section 5.1"
 }

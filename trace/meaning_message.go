@@ -17,11 +17,19 @@ func explainRecord(rec *Record) {
 // explainMessage says what a message is.
 func (d *decoder) explainMessage(m *Message) {
 	m.Type, m.Section, m.Meaning = d.messageMeaning(m)
+	if d.late(m) {
+		m.Section, m.Meaning = sectionLate, lateMeaning(wire.HandshakeType(m.Raw[0]))
+	}
 	if !m.whole() {
 		m.Meaning += " It is cut off."
 	}
+	d.explainInner(m)
 	for i := range m.Fields {
-		explainField(&m.Fields[i], m.Type, m.Section)
+		f := &m.Fields[i]
+		explainField(f, m.Type, m.Section)
+		if f.Kind == wire.KindBytes.String() && f.Offset+f.Length <= len(m.Raw) {
+			explainIdentity(f, m.Raw[f.Offset:f.Offset+f.Length])
+		}
 	}
 }
 
@@ -62,7 +70,7 @@ func (d *decoder) messageMeaning(m *Message) (name, section, meaning string) {
 	case wire.TypeKeyUpdate:
 		return "KeyUpdate", "RFC 8446, Section 4.6.3", "The " + string(m.From) + " writes with new keys from the next record on."
 	case wire.TypeCompressedCertificate:
-		return "CompressedCertificate", "RFC 8879, Section 4", "The " + string(m.From) + " shows its certificate, compressed."
+		return "CompressedCertificate", "RFC 8879, Section 4", "The " + string(m.From) + " shows its certificate, compressed." + sizesOf(m.Raw)
 	case wire.TypeMessageHash:
 		return "message_hash", "RFC 8446, Section 4.4.1", "This message never goes over the wire; it is a fault that it does."
 	}

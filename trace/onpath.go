@@ -124,6 +124,11 @@ func (v *View) comesBack(hello *wire.ClientHello) {
 	var psk wire.PreSharedKeys
 	var ticket wire.SessionTicket
 	if ok, err := hello.Ext(&psk); ok && err == nil && len(psk.Identities) > 0 {
+		if id, ok := imported(psk.Identities[0].Identity); ok {
+			v.sees(Sight{"which key it has", pki.Printable(string(id.External)),
+				"in ClientHello: the name of an external pre-shared key, the same in each connection with it", "ECH; or names that say nothing, and change"})
+			return
+		}
 		v.sees(Sight{"it was here before", fmt.Sprintf("a ticket of %d bytes", len(psk.Identities[0].Identity)),
 			"in ClientHello; the ticket was handed over encrypted, so that it leads back to no other connection unless it is used twice", "using each ticket once (RFC 8446, Appendix C.4)"})
 	}

@@ -3,6 +3,7 @@ package trace
 import (
 	"crypto/x509"
 
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -56,6 +57,9 @@ func (r *Recording) isNew() bool { return r.Summary.Version == wire.VersionTLS13
 func (r *Recording) certificates(from Side) ([][]byte, *Message) {
 	for i := range r.Messages {
 		m := &r.Messages[i]
+		if m.From == from && m.is(wire.TypeCompressedCertificate) {
+			return unpackedChain(m.Raw), m
+		}
 		if m.From != from || !m.is(wire.TypeCertificate) {
 			continue
 		}
@@ -85,7 +89,7 @@ func (r *Recording) leaf(from Side) (*x509.Certificate, *Message) {
 	if len(chain) == 0 {
 		return nil, m
 	}
-	c, err := x509.ParseCertificate(chain[0])
+	c, err := cert.ParseX509(chain[0])
 	if err != nil {
 		return nil, m
 	}

@@ -103,7 +103,9 @@ type Summary struct {
 	ServerName     string        `json:"sni,omitempty"`
 	HelloRetry     bool          `json:"hello_retry,omitempty"`
 	Resumed        bool          `json:"resumed,omitempty"`
+	PSK            string        `json:"psk,omitempty"`        // identity of the external pre-shared key
 	EarlyData      string        `json:"early_data,omitempty"` // "accepted", "rejected"
+	RecordLimits   *RecordLimits `json:"record_limits,omitempty"`
 	ClientAuth     bool          `json:"client_auth,omitempty"`
 	Complete       bool          `json:"complete"` // both Finished were seen
 	Duration       time.Duration `json:"duration_ns"`
@@ -150,6 +152,9 @@ type Message struct {
 	Raw    Hex           `json:"raw"`  // with its header of four bytes
 	Spans  []Span        `json:"spans"`
 	Fields []Field       `json:"fields"` // offsets from the start of Raw; the leaves tile it
+	// Inner is what Encrypted ClientHello has hidden in it, an EncodedClientHelloInner, as far as secrets tell (RFC 9849).
+	Inner       Hex     `json:"inner,omitempty"`
+	InnerFields []Field `json:"inner_fields,omitempty"` // offsets from the start of Inner; the leaves tile it
 	// Transcript is the hash over all messages up to this one, in the hash of the connection.
 	Transcript Hex    `json:"transcript,omitempty"`
 	Section    string `json:"section"` // where the message is specified

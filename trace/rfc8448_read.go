@@ -288,7 +288,7 @@ func (t *traceReader) nameOf(label string) string {
 		return "exporter_master_secret"
 	case "res master":
 		return "resumption_master_secret"
-	case "res binder", "ext binder":
+	case "res binder", "ext binder", "imp binder":
 		return "binder_key"
 	case "resumption":
 		return "resumption_master_secret resumption"
@@ -300,6 +300,11 @@ func (t *traceReader) nameOf(label string) string {
 	case "finished":
 		if strings.HasPrefix(t.title, "calculate PSK binder") {
 			return "binder_key finished"
+		}
+		for _, k := range t.c.Derivations { // after the handshake there are others
+			if bytes.Equal(k.Output, t.get("PRK")) {
+				return k.Name + " finished"
+			}
 		}
 		return string(t.side) + "_handshake_traffic_secret finished"
 	case "traffic upd":

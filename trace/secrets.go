@@ -3,7 +3,7 @@ package trace
 import "slices"
 
 // WithoutSecrets returns a copy that can be shown around: without the inputs and outputs of the key schedule, without
-// the salts and nonces that would give them away, and without application data. Everything that went over the wire is
+// the salts and nonces that would give them away, and without application data and inner ClientHellos. Everything that went over the wire is
 // still there, as it went, and so are the handshake messages inside the encryption.
 func (r *Recording) WithoutSecrets() *Recording {
 	c := *r
@@ -15,6 +15,10 @@ func (r *Recording) WithoutSecrets() *Recording {
 		if rec.holdsData() {
 			rec.Content, rec.Inside = nil, withoutValues(rec.Inside)
 		}
+	}
+	c.Messages = slices.Clone(r.Messages)
+	for i := range c.Messages {
+		c.Messages[i].Inner, c.Messages[i].InnerFields = nil, nil
 	}
 	c.Keys = slices.Clone(r.Keys)
 	for i := range c.Keys {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 )
 
 func TestWithoutSecretsThereAreNone(t *testing.T) {
-	for _, s := range append(scenes13(t)[:17], scenes12(t)[:5]...) {
+	for _, s := range slices.Concat(basic(t, scenes13(t)), scenes12(t)[:5]) {
 		t.Run(s.name, func(t *testing.T) {
 			r := decode(t, s.play(t).client.Capture())
 			if !r.HasSecrets {

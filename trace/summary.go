@@ -91,6 +91,39 @@ func tiles(fields []Field, size int) bool {
 	return at == size
 }
 
+// externalPSK is the identity of an accepted key that is no ticket's: it says so itself (RFC 9258), or has no age. Empty: it
+// is a ticket, for all that can be seen.
+func (d *decoder) externalPSK(index int) string {
+	m := d.lastIn(Client, wire.TypeClientHello)
+	if m == nil {
+		return ""
+	}
+	hello, _ := d.parse(m).(*wire.ClientHello)
+	var offer wire.PreSharedKeys
+	if hello == nil {
+		return ""
+	}
+	if ok, err := hello.Ext(&offer); !ok || err != nil || index >= len(offer.Identities) {
+		return ""
+	}
+	name := offer.Identities[index].Identity
+	if id, ok := imported(name); ok {
+		return pki.Printable(string(id.External))
+	}
+	// RFC 8446, Section 4.2.11: for externally established keys an obfuscated_ticket_age of 0 SHOULD be used. A ticket's is 0
+	// once in 2^32.
+	if offer.Identities[index].ObfuscatedAge == 0 {
+		return pki.Printable(string(name))
+	}
+	return ""
+}
+
+// imported reads an identity of RFC 9258. Nothing in it says what it is, but nothing else looks like it by chance.
+func imported(name []byte) (id wire.ImportedIdentity, ok bool) {
+	err := id.Parse(name)
+	return id, err == nil && id.Protocol == wire.VersionTLS13 && (id.KDF == wire.KDFHKDFSHA256 || id.KDF == wire.KDFHKDFSHA384)
+}
+
 // agreed finds group, signature, protocol and the rest in the messages.
 func (d *decoder) agreed(s *Summary) {
 	if d.answer != nil {
@@ -100,9 +133,11 @@ func (d *decoder) agreed(s *Summary) {
 		}
 		var psk wire.PreSharedKeySelected
 		if ok, _ := d.answer.Ext(&psk); ok {
-			s.Resumed = true
+			s.PSK = d.externalPSK(int(psk.Index))
+			s.Resumed = s.PSK == ""
 		}
 		d.protocol(s, d.answer)
+		s.RecordLimits = d.limits(d.answer)
 	}
 	early := false
 	if d.hello != nil {
@@ -113,6 +148,7 @@ func (d *decoder) agreed(s *Summary) {
 		switch parsed := d.parse(m).(type) {
 		case *wire.EncryptedExtensions:
 			d.protocol(s, parsed)
+			s.RecordLimits = d.limits(parsed)
 			if early {
 				s.EarlyData = "rejected"
 				if ok, _ := parsed.Ext(&wire.EarlyData{}); ok {
@@ -172,7 +208,13 @@ func (d *decoder) parse(m *Message) wire.Message {
 	if d.old() {
 		read = wire.ParseMessage12
 	}
-	parsed, err := read(m.Raw)
+	if d.isRawKey12(m.From, m.Raw) {
+		read = func(raw []byte) (wire.Message, error) {
+			m := new(wire.RawPublicKey12)
+			return m, m.Parse(raw)
+		}
+	}
+	parsed, err := read(d.said(m))
 	if err != nil {
 		return nil
 	}

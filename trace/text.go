@@ -203,6 +203,12 @@ func (p *page) message(m *Message) {
 		}
 		p.field(&f, m.Raw, 0)
 	}
+	if len(m.Inner) > 0 {
+		p.text(2, "Encrypted in it: "+count(len(m.Inner), "byte")+", an EncodedClientHelloInner [RFC 9849, Section 5.1]", styleFaint)
+		for i := range m.InnerFields {
+			p.field(&m.InnerFields[i], m.Inner, 0)
+		}
+	}
 	if len(m.Transcript) > 0 {
 		p.pair("  transcript hash", 17, m.Transcript.String(), stylePlain)
 	}

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/cert"
+	"github.com/tlswright/tlswright/wire"
 )
 
 const briefNames = 12 // columns
@@ -40,6 +42,9 @@ func (p *page) brief(r *Recording) {
 	}
 	say("name", strings.Join(asked, ", "))
 	say("certificate", certificateOf(r, Server))
+	if s.PSK != "" {
+		say("authenticated", "by the pre-shared key "+s.PSK+", both sides, without certificates")
+	}
 	if s.Signature != "" {
 		say("signature", s.Signature)
 	}
@@ -49,6 +54,7 @@ func (p *page) brief(r *Recording) {
 	if s.EarlyData != "" {
 		say("early data", s.EarlyData)
 	}
+	say("record size", s.RecordLimits.text())
 	p.checked(r)
 	say("time", timeOf(s))
 	say("bytes", bytesOf(r))
@@ -110,19 +116,29 @@ func certificateOf(r *Recording, side Side) string {
 		if m.From != side {
 			continue
 		}
+		if m.is(wire.TypeCompressedCertificate) {
+			return describeCertificate(first(unpackedChain(m.Raw))) + ", compressed"
+		}
 		for _, f := range m.Fields {
 			if f.Kind != kindCertificate || !inside(f.Offset, f.Length, len(m.Raw)) {
 				continue
 			}
-			der := m.Raw[f.Offset : f.Offset+f.Length]
-			c, err := cert.Parse(der)
-			if err != nil {
-				return "one that cannot be read, of " + strconv.Itoa(len(der)) + " bytes"
-			}
-			return certificateName(der) + ", until " + c.NotAfter.UTC().Format("2006-01-02")
+			return describeCertificate(m.Raw[f.Offset : f.Offset+f.Length])
 		}
 	}
 	return ""
+}
+
+// describeCertificate describes a certificate, or a key in its place, in a few words.
+func describeCertificate(der []byte) string {
+	if key, err := cert.ParsePublicKey(der); err == nil {
+		return "none, but a raw public key: " + pki.DescribeKey(key)
+	}
+	c, err := cert.Parse(der)
+	if err != nil {
+		return "one that cannot be read, of " + strconv.Itoa(len(der)) + " bytes"
+	}
+	return certificateName(der) + ", until " + c.NotAfter.UTC().Format("2006-01-02")
 }
 
 // kindCertificate is the kind of the fields that hold one.

@@ -48,6 +48,11 @@ func (m *ClientHello) Parse(raw []byte) error {
 
 func (m *ClientHello) decode(c *cursor, raw []byte, v Visitor) {
 	c.beginMessage(raw, "ClientHello", TypeClientHello, v)
+	m.decodeBody(c)
+}
+
+// decodeBody reads what is behind the header.
+func (m *ClientHello) decodeBody(c *cursor) {
 	m.LegacyVersion = Version(c.uint16("legacy_version", KindVersion))
 	copy(m.Random[:], c.take("random", len(m.Random), KindBytes))
 	m.SessionID = c.opaque("legacy_session_id", bounds{1, 0, 32}, KindBytes)

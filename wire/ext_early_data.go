@@ -6,6 +6,8 @@ type EarlyData struct{}
 // Extension gives ExtEarlyData.
 func (v *EarlyData) Extension() ExtensionType { return ExtEarlyData }
 
+func (v *EarlyData) bodySize() int { return 0 }
+
 // AppendBody appends nothing.
 func (v *EarlyData) AppendBody(b []byte) []byte { return b }
 

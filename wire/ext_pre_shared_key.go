@@ -39,6 +39,14 @@ func (v *PreSharedKeys) BindersLen() int {
 // Extension gives ExtPreSharedKey.
 func (v *PreSharedKeys) Extension() ExtensionType { return ExtPreSharedKey }
 
+func (v *PreSharedKeys) bodySize() int {
+	n := 2 + v.BindersLen()
+	for _, id := range v.Identities {
+		n += 2 + len(id.Identity) + 4
+	}
+	return n
+}
+
 // AppendBody appends extension_data.
 func (v *PreSharedKeys) AppendBody(b []byte) []byte {
 	b, start := reserve(b, 2)

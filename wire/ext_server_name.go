@@ -77,6 +77,8 @@ type ServerNameAck struct{}
 // Extension gives ExtServerName.
 func (v *ServerNameAck) Extension() ExtensionType { return ExtServerName }
 
+func (v *ServerNameAck) bodySize() int { return 0 }
+
 // AppendBody appends nothing.
 func (v *ServerNameAck) AppendBody(b []byte) []byte { return b }
 

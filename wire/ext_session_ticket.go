@@ -9,6 +9,8 @@ type SessionTicket struct {
 // Extension gives ExtSessionTicket.
 func (v *SessionTicket) Extension() ExtensionType { return ExtSessionTicket }
 
+func (v *SessionTicket) bodySize() int { return len(v.Ticket) }
+
 // AppendBody appends extension_data.
 func (v *SessionTicket) AppendBody(b []byte) []byte { return append(b, v.Ticket...) }
 

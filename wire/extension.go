@@ -150,8 +150,22 @@ func (es Extensions) Duplicate() (t ExtensionType, found bool) {
 
 // Add encodes v and appends it to the list.
 func (es *Extensions) Add(v ExtensionView) {
-	*es = append(*es, Extension{Type: v.Extension(), Data: v.AppendBody(nil)})
+	size := usualBody
+	if known, ok := v.(interface{ bodySize() int }); ok {
+		size = known.bodySize()
+	}
+	var body []byte
+	if size > 0 {
+		body = v.AppendBody(make([]byte, 0, size))
+	}
+	if len(body) == 0 {
+		body = nil
+	}
+	*es = append(*es, Extension{Type: v.Extension(), Data: body})
 }
+
+// usualBody is as long as most extensions get, a key share of 32 bytes with what is around it among them.
+const usualBody = 48
 
 // append appends the block with its length.
 func (es Extensions) append(b []byte) []byte {

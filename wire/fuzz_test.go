@@ -171,6 +171,7 @@ func FuzzSupportedGroups(f *testing.F)               { fuzzView[SupportedGroups]
 func FuzzECPointFormats(f *testing.F)                { fuzzView[ECPointFormats](f) }
 func FuzzSignatureAlgorithms(f *testing.F)           { fuzzView[SignatureAlgorithms](f) }
 func FuzzSignatureAlgorithmsCert(f *testing.F)       { fuzzView[SignatureAlgorithmsCert](f) }
+func FuzzDelegatedCredentialSchemes(f *testing.F)    { fuzzView[DelegatedCredentialSchemes](f) }
 func FuzzDelegatedCredential(f *testing.F)           { fuzzView[DelegatedCredential](f) }
 func FuzzALPN(f *testing.F)                          { fuzzView[ALPN](f) }
 func FuzzSCTs(f *testing.F)                          { fuzzView[SCTs](f) }
@@ -202,3 +203,7 @@ func FuzzKeyShareRetry(f *testing.F)                 { fuzzView[KeyShareRetry](f
 func FuzzTicketRequest(f *testing.F)                 { fuzzView[TicketRequest](f) }
 func FuzzTicketRequestHint(f *testing.F)             { fuzzView[TicketRequestHint](f) }
 func FuzzRenegotiationInfo(f *testing.F)             { fuzzView[RenegotiationInfo](f) }
+func FuzzECHClientHello(f *testing.F)                { fuzzView[ECHClientHello](f) }
+func FuzzECHRetryConfigs(f *testing.F)               { fuzzView[ECHRetryConfigs](f) }
+func FuzzECHConfirmation(f *testing.F)               { fuzzView[ECHConfirmation](f) }
+func FuzzECHOuterExtensions(f *testing.F)            { fuzzView[ECHOuterExtensions](f) }

@@ -47,9 +47,9 @@ func (j *Joiner) Add(fragment []byte) {
 	if j.err != nil || len(fragment) == 0 {
 		return
 	}
-	if j.taken > 0 {
-		j.buf = j.buf[:copy(j.buf, j.buf[j.taken:])]
-		j.taken = 0
+	if j.taken > 0 { // what was handed out is not ours any more
+		waits := j.buf[j.taken:]
+		j.buf, j.taken = append(make([]byte, 0, len(waits)+len(fragment)), waits...), 0
 	}
 	if len(j.buf) > j.limit()+handshakeHeaderLen {
 		j.refuse(errors.New("handshake messages were added but not taken"))
@@ -58,8 +58,8 @@ func (j *Joiner) Add(fragment []byte) {
 	j.buf = append(j.buf, fragment...)
 }
 
-// Next takes the first complete message: header and body, valid until the next Add. ok is false when more bytes are
-// needed. A message longer than Max is refused as soon as its header is there, with a *MessageTooLongError
+// Next takes the first complete message: header and body, in memory that the joiner never touches again. ok is false when
+// more bytes are needed. A message longer than Max is refused as soon as its header is there, with a *MessageTooLongError
 // (ErrMessageTooLong); an error is final and releases the memory.
 func (j *Joiner) Next() (raw []byte, ok bool, err error) {
 	if j.err != nil {
@@ -81,7 +81,7 @@ func (j *Joiner) Next() (raw []byte, ok bool, err error) {
 	raw = wait[:end:end]
 	j.taken += end
 	if j.taken == len(j.buf) {
-		j.Release() // raw keeps the array alive as long as it is used
+		j.Release()
 	}
 	return raw, true, nil
 }
@@ -92,6 +92,9 @@ func (j *Joiner) Empty() bool { return j.Buffered() == 0 }
 
 // Buffered is the number of bytes that wait.
 func (j *Joiner) Buffered() int { return len(j.buf) - j.taken }
+
+// Waiting returns the bytes that wait, valid until the next call of any other method.
+func (j *Joiner) Waiting() []byte { return j.buf[j.taken:] }
 
 // Release gives up the memory and with it the bytes that wait. An error stays.
 func (j *Joiner) Release() { j.buf, j.taken = nil, 0 }

@@ -36,7 +36,9 @@ func viewSamples() []viewSample {
 		{in: inClientHello, view: &SignatureAlgorithms{Schemes: []SignatureScheme{SchemeEd25519, SchemeRSAPSSRSAESHA256}},
 			body: "0004 0807 0804"},
 		{in: inCertificateRequest, view: &SignatureAlgorithmsCert{Schemes: []SignatureScheme{SchemeRSAPKCS1SHA256}}, body: "0002 0401"},
-		{in: inClientHello, view: &DelegatedCredential{Schemes: []SignatureScheme{SchemeMLDSA44}}, body: "0002 0904"},
+		{in: inClientHello, view: &DelegatedCredentialSchemes{Schemes: []SignatureScheme{SchemeMLDSA44}}, body: "0002 0904"},
+		{in: inCertificate, view: &DelegatedCredential{ValidTime: 0x01020304, Scheme: SchemeEd25519, PublicKey: b("key"), Algorithm: SchemeMLDSA44, Signature: b("sig")},
+			body: "01020304 0807 000003 6b6579 0904 0003 736967"},
 		{in: inClientHello, view: &ALPN{Protocols: []string{"h2", "http/1.1"}}, body: "000c 02 6832 08 687474702f312e31"},
 		{in: inCertificate, view: &SCTs{List: [][]byte{b("one"), b("two")}}, body: "000a 0003 6f6e65 0003 74776f"},
 		{in: inClientHello, view: &EmptySCT{}, body: ""},
@@ -73,6 +75,14 @@ func viewSamples() []viewSample {
 		{in: inClientHello, view: &TicketRequest{New: 4, Resumed: 1}, body: "04 01"},
 		{in: inEncryptedExtensions, view: &TicketRequestHint{Expected: 4}, body: "04"},
 		{in: inClientHello, view: &RenegotiationInfo{Data: []byte{}}, body: "00"},
+		{in: inClientHello, view: &ECHClientHello{Type: ECHOuter, CipherSuite: HPKESuite{HPKEHKDFSHA256, HPKEAES128GCM}, ConfigID: 7, Enc: b("enc"), Payload: b("payload")},
+			body: "00 0001 0001 07 0003 656e63 0007 7061796c6f6164"},
+		{in: inClientHello, view: &ECHClientHello{Type: ECHInner}, body: "01"},
+		{in: inClientHello, view: &ECHClientHello{Type: 9, Other: b("?")}, body: "09 3f", open: true},
+		{in: inEncryptedExtensions, view: &ECHRetryConfigs{ECHConfigList{[]ECHConfig{echConfigSample(), {Version: 0xfe0c, Unknown: b("?")}}}},
+			body: "002b" + echConfigSampleHex + "fe0c 0001 3f"},
+		{in: inHelloRetryRequest, view: &ECHConfirmation{Confirmation: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}}, body: "0102030405060708"},
+		{in: inClientHello, view: &ECHOuterExtensions{Types: []ExtensionType{ExtKeyShare, ExtALPN}}, body: "04 0033 0010"},
 	}
 }
 

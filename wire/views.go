@@ -37,6 +37,8 @@ func decodeView(c *cursor, v ExtensionView) {
 		v.decode(c.at(v.Extension()))
 	case *SignatureAlgorithmsCert:
 		v.decode(c.at(v.Extension()))
+	case *DelegatedCredentialSchemes:
+		v.decode(c.at(v.Extension()))
 	case *DelegatedCredential:
 		v.decode(c.at(v.Extension()))
 	case *ALPN:
@@ -107,6 +109,14 @@ func decodeView13(c *cursor, v ExtensionView) {
 		v.decode(c.at(v.Extension()))
 	case *RenegotiationInfo:
 		v.decode(c.at(v.Extension()))
+	case *ECHClientHello:
+		v.decode(c.at(v.Extension()))
+	case *ECHRetryConfigs:
+		v.decode(c.at(v.Extension()))
+	case *ECHConfirmation:
+		v.decode(c.at(v.Extension()))
+	case *ECHOuterExtensions:
+		v.decode(c.at(v.Extension()))
 	default:
 		c.fail("", "no decoder for this view")
 	}
@@ -167,7 +177,7 @@ func viewInClientHello(t ExtensionType) ExtensionView {
 	case ExtRecordSizeLimit:
 		return new(RecordSizeLimit)
 	case ExtDelegatedCredential:
-		return new(DelegatedCredential)
+		return new(DelegatedCredentialSchemes)
 	case ExtSessionTicket:
 		return new(SessionTicket)
 	case ExtPreSharedKey:
@@ -192,6 +202,10 @@ func viewInClientHello(t ExtensionType) ExtensionView {
 		return new(TicketRequest)
 	case ExtRenegotiationInfo:
 		return new(RenegotiationInfo)
+	case ExtEncryptedClientHello:
+		return new(ECHClientHello)
+	case ExtECHOuterExtensions:
+		return new(ECHOuterExtensions)
 	}
 	return nil
 }
@@ -242,6 +256,8 @@ func viewInHelloRetryRequest(t ExtensionType) ExtensionView {
 		return new(Cookie)
 	case ExtKeyShare:
 		return new(KeyShareRetry)
+	case ExtEncryptedClientHello:
+		return new(ECHConfirmation)
 	}
 	return nil
 }
@@ -266,6 +282,8 @@ func viewInEncryptedExtensions(t ExtensionType) ExtensionView {
 		return new(EarlyData)
 	case ExtTicketRequest:
 		return new(TicketRequestHint)
+	case ExtEncryptedClientHello:
+		return new(ECHRetryConfigs)
 	}
 	return nil
 }
@@ -281,7 +299,7 @@ func viewInCertificateRequest(t ExtensionType) ExtensionView {
 	case ExtCompressCertificate:
 		return new(CompressCertificate)
 	case ExtDelegatedCredential:
-		return new(DelegatedCredential)
+		return new(DelegatedCredentialSchemes)
 	case ExtCertificateAuthorities:
 		return new(CertificateAuthorities)
 	case ExtOIDFilters:
@@ -298,6 +316,8 @@ func viewInCertificate(t ExtensionType) ExtensionView {
 		return new(CertificateStatus)
 	case ExtSignedCertificateTimestamp:
 		return new(SCTs)
+	case ExtDelegatedCredential:
+		return new(DelegatedCredential)
 	}
 	return nil
 }

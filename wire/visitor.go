@@ -39,6 +39,11 @@ const (
 	KindCompressionAlgorithm // a CompressionAlgorithm
 	KindCertificateType      // a CertificateType
 	KindKeyUpdateRequest     // a KeyUpdateRequest
+	KindECHVersion           // an ECHVersion
+	KindECHClientHelloType   // an ECHClientHelloType
+	KindHPKEKEM              // an HPKEKEM
+	KindHPKEKDF              // an HPKEKDF
+	KindHPKEAEAD             // an HPKEAEAD
 )
 
 // String gives a word for the kind, "length".
@@ -50,7 +55,8 @@ func (k Kind) String() string {
 		KindVersion: "version", KindCipherSuite: "cipher suite", KindGroup: "group", KindScheme: "signature scheme",
 		KindAlertLevel: "alert level", KindAlertCode: "alert", KindPSKKeyExchangeMode: "PSK key exchange mode",
 		KindCompressionAlgorithm: "compression algorithm", KindCertificateType: "certificate type",
-		KindKeyUpdateRequest: "key update request",
+		KindKeyUpdateRequest: "key update request", KindECHVersion: "version of ECH",
+		KindECHClientHelloType: "type of ClientHello", KindHPKEKEM: "KEM", KindHPKEKDF: "KDF", KindHPKEAEAD: "AEAD",
 	}
 	if k == 0 || int(k) >= len(words) {
 		return name8(uint8(k), "", false)
@@ -88,6 +94,16 @@ func (k Kind) Name(value uint16) string {
 		return CertificateType(value).String()
 	case KindKeyUpdateRequest:
 		return KeyUpdateRequest(value).String()
+	case KindECHVersion:
+		return ECHVersion(value).String()
+	case KindECHClientHelloType:
+		return ECHClientHelloType(value).String()
+	case KindHPKEKEM:
+		return HPKEKEM(value).String()
+	case KindHPKEKDF:
+		return HPKEKDF(value).String()
+	case KindHPKEAEAD:
+		return HPKEAEAD(value).String()
 	}
 	return ""
 }

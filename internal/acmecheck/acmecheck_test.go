@@ -20,10 +20,12 @@ import (
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/challenge"
 	"github.com/tlswright/tlswright/internal/fetch"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/order"
 	"github.com/tlswright/tlswright/internal/resolve"
 	"github.com/tlswright/tlswright/internal/store"
+	"github.com/tlswright/tlswright/pki"
 )
 
 // lab is a server of ours on loopback; all names lead there.
@@ -35,8 +37,14 @@ type lab struct {
 // newLab makes one; edit changes the server's options, wrap stands between it and the client.
 func newLab(t *testing.T, edit func(*acmeserver.Options), wrap func(http.Handler) http.Handler) *lab {
 	t.Helper()
+	return newLabOf(t, pki.P256, edit, wrap)
+}
+
+// newLabOf is newLab with a CA whose keys are of a kind.
+func newLabOf(t *testing.T, k pki.KeyType, edit func(*acmeserver.Options), wrap func(http.Handler) http.Handler) *lab {
+	t.Helper()
 	home := filepath.Join(t.TempDir(), "ca")
-	if _, err := keystore.CreateCA(home, keystore.CAOptions{}, time.Now()); err != nil {
+	if _, err := keystore.CreateCA(home, keystore.CAOptions{KeyType: k}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	a, err := authority.OpenHome(t.Context(), home, authority.HomeOptions{})
@@ -44,12 +52,8 @@ func newLab(t *testing.T, edit func(*acmeserver.Options), wrap func(http.Handler
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Close() })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Address()
 	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().String()
-	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	validator, err := challenge.New(challenge.Options{Gate: fetch.Gate{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, NoCAA: true,
@@ -139,6 +143,15 @@ func TestOurServerPasses(t *testing.T) {
 	}
 	t.Logf("%d passed, %d do not apply, %d requests", r.Passed, r.NotApplicable, r.Requests)
 	l.nothingLeft(t, r)
+}
+
+// TestServerWithMLDSAKeysPasses: what it certifies is checked as anything else.
+func TestServerWithMLDSAKeysPasses(t *testing.T) {
+	for _, c := range newLabOf(t, pki.MLDSA44, full, nil).run(t).Results {
+		if c.Outcome == acmecheck.Failed {
+			t.Errorf("%s, %s: %s", c.Section, c.Check, c.Detail)
+		}
+	}
 }
 
 // nothingLeft checks that a run has cleaned up behind itself.

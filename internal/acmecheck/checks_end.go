@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlswright/tlswright/acme"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 func certificateChecks() []check {
@@ -38,7 +39,7 @@ func certificateChecks() []check {
 		{group, "RFC 8555, Section 9.1", "the PEM holds certificates, and no other text", about(func(_ *session, c *certificate) error { return strictPEM(c.got.body) })},
 		{group, "RFC 8555, Section 9.1", "each certificate is certified by the one behind it", about(func(_ *session, c *certificate) error {
 			for i := 1; i < len(c.chain); i++ {
-				if err := c.chain[i-1].CheckSignatureFrom(c.chain[i]); err != nil {
+				if err := cert.CheckSignatureFrom(c.chain[i-1], c.chain[i]); err != nil {
 					return fmt.Errorf("number %d: %w", i, err)
 				}
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/tlswright/tlswright/internal/order"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 )
 
@@ -128,7 +129,7 @@ func (s *Server) revokeCert(q *request) (*reply, *acme.Problem) {
 	if err != nil {
 		return nil, malformed("certificate is no base64url of DER")
 	}
-	c, err := x509.ParseCertificate(der)
+	c, err := cert.ParseX509(der)
 	if err != nil {
 		return nil, malformed("certificate cannot be read")
 	}
@@ -242,7 +243,7 @@ func (s *Server) findByID(r *http.Request, d *directory, id string) (*store.Cert
 	if err != nil || len(record.DER) == 0 {
 		return nil, nil
 	}
-	c, err := x509.ParseCertificate(record.DER)
+	c, err := cert.ParseX509(record.DER)
 	if err != nil {
 		return nil, nil
 	}

@@ -2,7 +2,6 @@ package acmeserver
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"github.com/tlswright/tlswright/internal/order"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // finalize takes the request for an order's certificate, and issues it (RFC 8555, Section 7.4).
@@ -260,6 +260,8 @@ func (s *Server) takeUpWork() {
 		}
 		select {
 		case <-tick.C:
+		case <-s.draining:
+			return
 		case <-s.ctx.Done():
 			return
 		}
@@ -331,7 +333,7 @@ func (s *Server) current(q *request, o *order.Order) (*reply, *acme.Problem) {
 	if err != nil {
 		return nil, s.trouble("renew the certificate", err)
 	}
-	c, err := x509.ParseCertificate(der)
+	c, err := cert.ParseX509(der)
 	if err != nil {
 		return nil, s.trouble("read the certificate", err)
 	}

@@ -78,6 +78,8 @@ type Server struct {
 	work        sync.WaitGroup
 	stop        context.CancelFunc
 	ctx         context.Context // ends with Close
+	draining    chan struct{}   // closed by Drain
+	drain       sync.Once
 }
 
 // directory is a Directory at its place.
@@ -128,7 +130,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, mux: http.NewServeMux(), directories: make(map[string]*directory), nonces: book, limits: newLimiter(o.Limits, o.Meter),
-		slots: make(chan struct{}, o.Validations), attempts: attempts{running: make(map[string]*attempt)}}
+		slots: make(chan struct{}, o.Validations), attempts: attempts{running: make(map[string]*attempt)}, draining: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for _, d := range o.Directories {
 		if err := s.add(d); err != nil {
@@ -160,6 +162,21 @@ func (s *Server) add(d Directory) error {
 	s.directories[d.Name] = at
 	s.route(at)
 	return nil
+}
+
+// Drain finishes what was begun, and takes up nothing that others have left. No request may come any more. It returns when
+// all is done, or ctx ends; what is not done by then is cut short by Close, and taken up by another server some time later.
+func (s *Server) Drain(ctx context.Context) {
+	s.drain.Do(func() { close(s.draining) })
+	done := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // Close waits for what was begun, and stops.

@@ -85,6 +85,36 @@ func TestSlowValidations(t *testing.T) {
 	}
 }
 
+// TestAServerThatIsReplacedFinishes drains a server while it validates: the outcome is kept, and only then is it done. What
+// takes too long is not waited for.
+func TestAServerThatIsReplacedFinishes(t *testing.T) {
+	g := newGate()
+	w := newWorld(t, func(o *acmeserver.Options) { o.Validator, o.Patience = g, time.Millisecond })
+	c := w.register()
+	at := c.order("a.test").Authorizations[0]
+	_, ch, _ := c.challengesOf(at)
+	c.must(c.post(ch.URL, map[string]any{}), 200)
+	<-g.begun
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.server.Drain(impatient) // returns, though the validation still runs
+	drained := make(chan struct{})
+	go func() {
+		w.server.Drain(t.Context())
+		close(drained)
+	}()
+	select {
+	case <-drained:
+		t.Error("drained while a validation runs")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(g.open)
+	<-drained
+	if a, _, _ := c.challengesOf(at); a.Status != acme.StatusValid {
+		t.Errorf("%+v", a)
+	}
+}
+
 // TestValidationsThatAServerLeaves ends a server while clients wait for a validation. They are told that it has begun, and
 // the next server goes on with it.
 func TestValidationsThatAServerLeaves(t *testing.T) {

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Identity is an admin.
@@ -112,7 +112,7 @@ func (c *call) issuerViews() ([]IssuerView, error) {
 			}
 			v.Directory = i.Directory
 		}
-		if cert, err := x509.ParseCertificate(row.Certificate); err == nil {
+		if cert, err := cert.ParseX509(row.Certificate); err == nil {
 			v.Key, v.SHA256, v.NotBefore, v.NotAfter = pki.DescribeKey(cert.PublicKey), pki.Fingerprint(cert.Raw), cert.NotBefore, cert.NotAfter
 			v.PEM = string(pki.AppendCertificatePEM(nil, cert.Raw))
 		}

@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/tlswright/tlswright/internal/order"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 )
 
@@ -287,7 +287,7 @@ func namesOf(known map[int64]string, all []store.Issuer) map[int64]string {
 	names := make(map[int64]string, len(all))
 	for _, i := range all {
 		names[i.ID] = i.Name
-		if c, err := x509.ParseCertificate(i.Certificate); err == nil && bytes.Equal(c.RawSubject, c.RawIssuer) {
+		if c, err := cert.ParseX509(i.Certificate); err == nil && bytes.Equal(c.RawSubject, c.RawIssuer) {
 			names[i.ID] = authority.RootIssuer
 		}
 	}

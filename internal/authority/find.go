@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Record is what is on file about a serial number.
@@ -127,7 +128,7 @@ func (a *Authority) Renew(ctx context.Context, serial *big.Int, o RenewOptions) 
 	if old.State != store.StateIssued {
 		return nil, &pki.RefusedError{Reason: fmt.Sprintf("the certificate %s is %v and is not renewed", SerialText(serial), old.State), Hint: "issue a new one"}
 	}
-	c, err := x509.ParseCertificate(old.DER)
+	c, err := cert.ParseX509(old.DER)
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate on file: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // The files of an authority in a home folder, beside those of the keystore.
@@ -174,7 +175,7 @@ func adopt(ctx context.Context, file string, all []keystore.Intermediate, o Opti
 		return nil
 	}
 	for _, i := range all {
-		if certificates[0].CheckSignatureFrom(i.Certificate) != nil {
+		if cert.CheckSignatureFrom(certificates[0], i.Certificate) != nil {
 			continue
 		}
 		a, err := Open(ctx, Options{Store: o.Store, Issuer: pki.Issuer{Certificate: i.Certificate}, Now: o.Now, Actor: o.Actor})

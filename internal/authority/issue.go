@@ -14,9 +14,12 @@ import (
 	"slices"
 	"time"
 
+	"filippo.io/mldsa"
+
 	"github.com/tlswright/tlswright/internal/issue"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 	"github.com/tlswright/tlswright/pki/lint"
 )
@@ -109,7 +112,7 @@ func (a *Authority) make(ctx context.Context, req *pki.Request, now time.Time) (
 // ownKey tells whether the key is in this process, so that it answers at once.
 func (a *Authority) ownKey() bool {
 	switch a.Issuer.Key.(type) {
-	case *ecdsa.PrivateKey, *rsa.PrivateKey, ed25519.PrivateKey, *pki.PSSKey:
+	case *ecdsa.PrivateKey, *rsa.PrivateKey, ed25519.PrivateKey, *mldsa.PrivateKey, *pki.PSSKey:
 		return true
 	}
 	return false
@@ -278,7 +281,7 @@ func (a *Authority) Import(ctx context.Context, c *x509.Certificate) (added bool
 	if string(c.RawIssuer) != string(issuer.RawSubject) {
 		return false, &pki.RefusedError{Reason: fmt.Sprintf("%q was issued by %q, not by %q", pki.Name(c.Subject), pki.Name(c.Issuer), pki.Name(issuer.Subject))}
 	}
-	if err := c.CheckSignatureFrom(issuer); err != nil {
+	if err := cert.CheckSignatureFrom(c, issuer); err != nil {
 		return false, &pki.RefusedError{Reason: fmt.Sprintf("%q was not signed by %q: %v", pki.Name(c.Subject), pki.Name(issuer.Subject), err)}
 	}
 	if c.SerialNumber.Sign() <= 0 {

@@ -106,7 +106,7 @@ func (a *app) possibleSigners(file string) ([]*x509.Certificate, error) {
 func newCRLView(l *crl.List, signers []*x509.Certificate, isAsked bool, now time.Time) crlView {
 	v := crlView{
 		Issuer: derName(l.RawIssuer), ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate, IsOver: !l.NextUpdate.IsZero() && now.After(l.NextUpdate),
-		Freshest: l.Freshest, Signature: l.SignatureAlgorithm.String(), Unknown: l.UnknownCritical, Count: l.Count, Bytes: len(l.Raw), Entries: []crlEntryView{},
+		Freshest: l.Freshest, Signature: cert.AlgorithmName(l.SignatureAlgorithm), Unknown: l.UnknownCritical, Count: l.Count, Bytes: len(l.Raw), Entries: []crlEntryView{},
 	}
 	if l.Number != nil {
 		v.Number = l.Number.String()

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // anyState stands for no preference: of several certificates the newest is meant, whatever became of it.
@@ -127,6 +127,6 @@ func carries(r authority.Record, name string) bool {
 			return true
 		}
 	}
-	c, err := x509.ParseCertificate(r.DER)
+	c, err := cert.ParseX509(r.DER)
 	return err == nil && strings.EqualFold(c.Subject.CommonName, name)
 }

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"log/slog"
 	"math/big"
 	"os/user"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/admin"
 	"github.com/tlswright/tlswright/internal/authority"
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/issue"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/store"
@@ -69,38 +69,47 @@ func (a *app) passphraseText(s *secretFlags, what string) ([]byte, error) {
 	return text, err
 }
 
-// openAuthority opens the records of the CA, and the issuer's key too if it is needed. Close it after use.
-func (a *app) openAuthority(ctx context.Context, f *caFlags, needsKey bool, linters ...issue.Linter) (*authority.Authority, error) {
+// base is what the services of this home share. f says where a passphrase comes from; nil: it is asked for.
+func (a *app) base(f *caFlags) (*estate.Base, error) {
 	home, err := a.home()
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := a.ownProfiles()
+	if f == nil {
+		f = &caFlags{}
+	}
+	return &estate.Base{Home: home, Now: a.now, Passphrase: a.passphrase(f), Database: a.database, Actor: actor(), Version: buildVersion().Version, Log: slog.New(&uiLog{ui: a.ui})}, nil
+}
+
+// serviceBase is base for services: they issue by themselves, when nobody is there to be asked.
+func (a *app) serviceBase(f *caFlags) (*estate.Base, error) {
+	b, err := a.base(f)
 	if err != nil {
 		return nil, err
 	}
-	au, err := authority.OpenHome(ctx, home, authority.HomeOptions{
-		Issuer: f.issuer, WithoutKey: !needsKey, Passphrase: a.passphrase(f), Linters: linters, Now: a.now, Actor: actor(), Profiles: profiles, Database: a.database,
-	})
-	if err != nil {
-		return nil, openingFailure(err, f)
+	ask := b.Passphrase
+	b.Passphrase = func(path string) ([]byte, error) {
+		text, err := ask(path)
+		var refused *failure
+		if f == nil && errors.As(err, &refused) && strings.Contains(refused.hint, "--passphrase-") {
+			refused.hint = "issue a certificate first (tlswright ca issue localhost), and name it with --cert and --key"
+		}
+		return text, err
 	}
-	au.Publication = publicationOf(au.Publication, f.issuer)
-	for _, l := range au.Lost() {
-		a.ui.warnf("a crash left the serial number %s without a certificate; it is closed and never used again", authority.SerialText(serialOf(l.Serial)))
-	}
-	return au, nil
+	return b, nil
 }
 
-// openingFailure says what stood in the way of opening the CA, and what to do where it was the key.
-func openingFailure(err error, f *caFlags) error {
-	var missing *fs.PathError
-	if errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) && filepath.Ext(missing.Path) == ".key" {
-		return &failure{kind: kindLocal, err: err,
-			text: fmt.Sprintf("the key of the issuer %s is not here, and this needs its signature: there is no %s", orWord(f.issuer, keystore.DefaultIntermediate), missing.Path),
-			hint: "bring the key back for the while, or do this where it is kept"}
+// openAuthority opens the records of the CA, and the issuer's key too if it is needed. Close it after use.
+func (a *app) openAuthority(ctx context.Context, f *caFlags, needsKey bool, linters ...issue.Linter) (*authority.Authority, error) {
+	b, err := a.base(f)
+	if err != nil {
+		return nil, err
 	}
-	return caFailure(err, "opening the CA")
+	au, err := b.OpenAuthority(ctx, f.issuer, needsKey, linters...)
+	if err != nil {
+		return nil, caFailure(err, "opening the CA")
+	}
+	return au, nil
 }
 
 // actor is who the audit log names: the user at the command line.
@@ -115,12 +124,15 @@ func actor() string {
 func caFailure(err error, doing string) error {
 	var (
 		known   *failure
+		problem *estate.Problem
 		refused *pki.RefusedError
 		lint    *issue.LintError
 	)
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &problem):
+		return problemFailure(problem)
 	case errors.Is(err, pki.ErrWrongPassphrase):
 		return &failure{kind: kindLocal, err: err, text: doing + ": the passphrase does not open the key",
 			hint: "each key may have a passphrase of its own: give that of the issuer's key"}

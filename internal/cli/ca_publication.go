@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/authority"
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
 )
@@ -46,26 +47,6 @@ func (f *publicationFlags) isSet() bool {
 // maxShards is how many parts a CRL may have here; the authority allows more, but nobody wants to publish them by hand.
 const maxShards = 1024
 
-// issuerMark stands in a URL for the name of the intermediate.
-const issuerMark = "{issuer}"
-
-// publicationOf is what one of several intermediates publishes. Two of them cannot have their CRLs and certificates at the
-// same URL: for others than the default one, URLs without {issuer} are left out. A responder may answer for several.
-func publicationOf(p authority.Publication, issuer string) authority.Publication {
-	isDefault := issuer == "" || issuer == keystore.DefaultIntermediate
-	own := func(urls []string, isShared bool) []string {
-		var of []string
-		for _, u := range urls {
-			if isDefault || isShared || strings.Contains(u, issuerMark) {
-				of = append(of, strings.ReplaceAll(u, issuerMark, orWord(issuer, keystore.DefaultIntermediate)))
-			}
-		}
-		return of
-	}
-	p.CRL, p.Delta, p.Issuer, p.OCSP = own(p.CRL, false), own(p.Delta, false), own(p.Issuer, false), own(p.OCSP, true)
-	return p
-}
-
 // publication lays the flags over what was published so far.
 func (f *publicationFlags) publication(cmd *cobra.Command, p authority.Publication) (authority.Publication, error) {
 	for _, part := range []struct {
@@ -96,7 +77,7 @@ func (f *publicationFlags) publication(cmd *cobra.Command, p authority.Publicati
 
 // check refuses a URL that no client would follow.
 func (f *publicationFlags) check(cmd *cobra.Command, flag, text string) error {
-	u, err := url.Parse(strings.NewReplacer("{shard}", "0", issuerMark, keystore.DefaultIntermediate).Replace(text))
+	u, err := url.Parse(strings.NewReplacer("{shard}", "0", estate.IssuerMark, keystore.DefaultIntermediate).Replace(text))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		bad := usagef(cmd, "--%s %q is no URL that clients fetch", flag, pki.Printable(text))
 		bad.hint = "write it like http://ca.example.com/ca.crl"

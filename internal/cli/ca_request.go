@@ -19,6 +19,7 @@ type requestFlags struct {
 	sans       []string
 	days       int
 	mustStaple bool
+	delegates  bool
 	policies   []string
 	takesCAs   bool // the profile may be intermediate
 }
@@ -29,6 +30,7 @@ func (f *requestFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.sans, "san", nil, "`LIST` of subject alternative names: DNS names, IP addresses, URIs, e-mail addresses")
 	flags.IntVar(&f.days, "days", 90, "how many `DAYS` it is valid (default: the profile's)")
 	flags.BoolVar(&f.mustStaple, "must-staple", false, "demand that its server staples an OCSP answer (RFC 7633)")
+	flags.BoolVar(&f.delegates, "may-delegate", false, "let its key sign delegated credentials (RFC 9345, see tlswright cert delegate)")
 	flags.StringSliceVar(&f.policies, "policy", nil, "`OID` of a certificate policy, such as 2.23.140.1.2.1")
 	complete(cmd, "profile", leafProfiles())
 }
@@ -46,7 +48,10 @@ func leafProfiles() []string {
 
 // request turns flags into a request without names of its own and without a key.
 func (a *app) request(cmd *cobra.Command, f *requestFlags) (pki.Request, error) {
-	req := pki.Request{SANs: f.sans, MustStaple: f.mustStaple}
+	req := pki.Request{MustStaple: f.mustStaple, MayDelegate: f.delegates}
+	for _, san := range f.sans {
+		req.SANs = append(req.SANs, strings.TrimSpace(san)) // people put a blank behind a comma
+	}
 	if err := a.takeProfile(cmd, f, &req); err != nil {
 		return req, err
 	}

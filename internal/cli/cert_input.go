@@ -19,6 +19,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/jks"
 	"github.com/tlswright/tlswright/pki/pkcs12"
 	"github.com/tlswright/tlswright/pki/pkcs7"
@@ -277,7 +278,7 @@ func parsePublic(kind string, der []byte) (crypto.PublicKey, error) {
 	if kind == "RSA PUBLIC KEY" {
 		return x509.ParsePKCS1PublicKey(der)
 	}
-	return x509.ParsePKIXPublicKey(der)
+	return cert.ParsePublicKey(der)
 }
 
 // takeKey reads a private key, asking for its passphrase where it has one.
@@ -342,7 +343,7 @@ func (a *app) takeDER(c *contents, der []byte, secret *secretFlags) error {
 		c.certs = append(c.certs, der)
 		return nil
 	}
-	if _, err := x509.ParseCertificateRequest(der); err == nil {
+	if _, err := cert.ParseRequest(der); err == nil {
 		c.requests = append(c.requests, der)
 		return nil
 	}
@@ -350,7 +351,7 @@ func (a *app) takeDER(c *contents, der []byte, secret *secretFlags) error {
 		c.lists = append(c.lists, der)
 		return nil
 	}
-	if key, err := x509.ParsePKIXPublicKey(der); err == nil {
+	if key, err := cert.ParsePublicKey(der); err == nil {
 		c.publics = append(c.publics, key)
 		return nil
 	}
@@ -398,7 +399,7 @@ func (c *contents) needCerts() error {
 func (c *contents) parsed() ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	for i, der := range c.certs {
-		parsed, err := x509.ParseCertificate(der)
+		parsed, err := cert.ParseX509(der)
 		if err != nil {
 			return nil, &failure{kind: kindLocal, err: err, text: fmt.Sprintf("%s: certificate %d cannot be used: %s", c.origin, i+1, pki.Printable(err.Error())),
 				hint: "tlswright cert show takes it apart all the same"}

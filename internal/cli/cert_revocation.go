@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 	"github.com/tlswright/tlswright/pki/ocsp"
 	"github.com/tlswright/tlswright/pki/revset"
@@ -55,7 +56,7 @@ func (a *app) addRevocation(cmd *cobra.Command, o *certVerifyFlags, c *contents,
 	if err := a.readRevocation(r, options); err != nil {
 		return err
 	}
-	if first, err := x509.ParseCertificate(leaf); err == nil {
+	if first, err := cert.ParseX509(leaf); err == nil {
 		asked := []*x509.Certificate{first}
 		if r.whole {
 			asked = append(asked, v.heap...)
@@ -180,7 +181,7 @@ func answerAboutOthers(file string, der []byte, asked []*x509.Certificate) strin
 
 // fetchForVerify goes out for what is missing, and for what revocation is judged by.
 func (a *app) fetchForVerify(cmd *cobra.Command, o *certVerifyFlags, v *verification, leaf []byte, options *pki.RevocationOptions, responders []string) {
-	first, err := x509.ParseCertificate(leaf)
+	first, err := cert.ParseX509(leaf)
 	if err != nil {
 		return // which the verification will say
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/ct"
 )
 
@@ -59,7 +60,7 @@ func newService(c *contents, logs *ct.LogList, now time.Time) *service {
 	s := &service{isPeer: c.format == formatPeer, staple: c.staple}
 	var chain []*x509.Certificate
 	for _, der := range c.certs {
-		parsed, err := x509.ParseCertificate(der)
+		parsed, err := cert.ParseX509(der)
 		if err != nil {
 			break
 		}

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"filippo.io/mldsa"
+
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
@@ -49,7 +51,7 @@ func newCertView(der []byte, now time.Time) (*certView, error) {
 		return nil, err
 	}
 	v := &certView{Certificate: c, pathLen: -1, now: now}
-	v.strict, v.strictErr = x509.ParseCertificate(der)
+	v.strict, v.strictErr = cert.ParseX509(der)
 	if v.subject, err = cert.ParseName(c.RawSubject); err != nil {
 		c.Defects = append(c.Defects, "the subject cannot be read to its end")
 	}
@@ -222,6 +224,8 @@ func keyStrength(key any) int {
 		return k.Curve.Params().BitSize / 2
 	case ed25519.PublicKey:
 		return 128
+	case *mldsa.PublicKey:
+		return mldsaStrength(k)
 	}
 	return 0
 }
@@ -235,8 +239,22 @@ func keyBits(key any) int {
 		return k.Curve.Params().BitSize
 	case ed25519.PublicKey:
 		return 256
+	case *mldsa.PublicKey:
+		return 8 * len(k.Bytes())
 	}
 	return 0
+}
+
+// mldsaStrength is that of the symmetric key that the NIST compares with: SHA-256 collisions, AES-192, AES-256
+// (FIPS 204, Table 1).
+func mldsaStrength(k *mldsa.PublicKey) int {
+	switch k.Parameters() {
+	case mldsa.MLDSA44():
+		return 128
+	case mldsa.MLDSA65():
+		return 192
+	}
+	return 256
 }
 
 // keyWeakness says what is wrong with a key, "" for nothing.

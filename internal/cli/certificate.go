@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // certReport is one certificate in --json. The names are stable.
@@ -36,7 +37,7 @@ func newCertReport(c *x509.Certificate, now time.Time) certReport {
 		NotAfter:  c.NotAfter.UTC().Format(time.RFC3339),
 		DaysLeft:  daysUntil(c.NotAfter, now),
 		Key:       pki.DescribeKey(c.PublicKey),
-		Signature: c.SignatureAlgorithm.String(),
+		Signature: cert.AlgorithmName(c.SignatureAlgorithm),
 		IsCA:      c.BasicConstraintsValid && c.IsCA,
 		SHA256:    pki.Fingerprint(c.Raw),
 		PEM:       string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})),

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -23,6 +24,8 @@ type app struct {
 // commands lists every command of tlswright.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
+		newUp(a),
+		newInit(a),
 		newTour(a),
 		newConnect(a),
 		newDev(a),
@@ -35,6 +38,7 @@ func (a *app) commands() []*cobra.Command {
 		newCT(a),
 		newACME(a),
 		newCiphers(a),
+		newECH(a),
 		newTrace(a),
 		newLearn(a),
 		newVersion(a),
@@ -69,17 +73,20 @@ func Main(args []string, stdin, stdout, stderr *os.File) int {
 	return f.kind.exitCode()
 }
 
-const rootLong = `tlswright is TLS and PKI done right, in one binary: a TLS client and server on a
-TLS stack of its own, and a private CA. "tlswright tour" shows all of it on this
-machine in a few seconds.
+const rootLong = `tlswright is TLS and PKI done right, in one binary: a private CA with ACME,
+HTTPS before your applications, a scanner that grades, a monitor that tells you
+in time, and a client that shows every byte, on a TLS stack of its own.
+"tlswright tour" shows all of it on this machine in a few seconds; "tlswright
+up" runs it.
 
 ` + exitCodeHelp
 
 const rootExample = `  tlswright tour                  the story on loopback, checking itself
+  tlswright up                    a CA, HTTPS and a monitor on this machine
+  tlswright dev 3000              trusted HTTPS before a program on port 3000
   tlswright connect example.com   what does it speak, and can it be trusted?
   tlswright scan example.com      how good is it, A+ to F, and what is to mend?
-  tlswright ca init               a private CA: root and intermediate
-  tlswright ca issue app.test     a server certificate from it
+  tlswright ca issue app.test     a server certificate from the own CA
   tlswright serve --dir ./public  a folder over HTTPS, HTTP/1.1 and HTTP/2`
 
 func newRoot(a *app) *cobra.Command {
@@ -97,6 +104,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SuggestionsMinimumDistance = suggestionDistance
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpFunc(showHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef(cmd, "%s", err.Error())
 	})
@@ -108,6 +116,19 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(a.commands()...)
 	root.SetHelpCommand(newHelp())
 	return root
+}
+
+// showHelp prints what a command does and how it is called, and the exit codes at the end.
+func showHelp(cmd *cobra.Command, _ []string) {
+	about, codes, hasCodes := strings.Cut(cmd.Long, exitCodeTitle)
+	if about = strings.TrimSpace(about); about == "" {
+		about = cmd.Short
+	}
+	text := about + "\n\n" + strings.TrimRight(cmd.UsageString(), "\n") + "\n"
+	if hasCodes {
+		text += "\n" + exitCodeTitle + strings.TrimRight(codes, "\n") + "\n"
+	}
+	_, _ = io.WriteString(cmd.OutOrStdout(), text)
 }
 
 // group makes a command that only holds others. Alone, or with a word it does not know, it is a wrong command line;

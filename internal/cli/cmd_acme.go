@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/tlswright/tlswright/acmeclient"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/tlsnet"
 )
 
@@ -195,7 +195,7 @@ func (a *app) acmeReport(t *acmeclient.Tree, c *acmeclient.Certificate) (acmeRep
 	if len(c.Chain) == 0 {
 		return r, nil
 	}
-	leaf, err := x509.ParseCertificate(c.Chain[0])
+	leaf, err := cert.ParseX509(c.Chain[0])
 	if err != nil {
 		return r, err
 	}

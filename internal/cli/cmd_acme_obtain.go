@@ -14,6 +14,7 @@ import (
 	"github.com/tlswright/tlswright/acmeclient"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 )
 
@@ -143,6 +144,9 @@ func (a *app) acmeObtain(cmd *cobra.Command, o *acmeObtainFlags, names []string)
 			return f
 		}
 	}
+	if err := checkPublic(cmd, o.server, names); err != nil {
+		return err
+	}
 	ch, err := o.challenge()
 	if err != nil {
 		return cannotRun(err, "")
@@ -207,7 +211,7 @@ func leafOf(c *acmeclient.Certificate) *x509.Certificate {
 	if len(c.Chain) == 0 {
 		return nil
 	}
-	leaf, err := x509.ParseCertificate(c.Chain[0])
+	leaf, err := cert.ParseX509(c.Chain[0])
 	if err != nil {
 		return nil
 	}

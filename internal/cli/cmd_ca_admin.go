@@ -14,6 +14,7 @@ import (
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/store"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 const caAdminLong = `Who may run the CA from elsewhere, over the admin API of "ca serve --admin".
@@ -215,7 +216,7 @@ func (a *app) caAdminIssue(cmd *cobra.Command, o *caAdminIssueFlags, name string
 // refuseOtherKey keeps a key from being lost that the admin CA has not certified.
 func refuseOtherKey(dir string, root *x509.Certificate) error {
 	certs, err := keystore.ReadCertificates(filepath.Join(dir, keystore.CertFile))
-	if err != nil || len(certs) == 0 || certs[0].CheckSignatureFrom(root) == nil {
+	if err != nil || len(certs) == 0 || cert.CheckSignatureFrom(certs[0], root) == nil {
 		if err == nil {
 			return nil
 		}

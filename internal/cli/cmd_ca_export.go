@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 type caExportFlags struct {
@@ -109,7 +110,7 @@ func (a *app) exported(cmd *cobra.Command, o *caExportFlags, what string) (p *pa
 	if err := needCertificate(record); err != nil {
 		return nil, err
 	}
-	leaf, err := x509.ParseCertificate(record.DER)
+	leaf, err := cert.ParseX509(record.DER)
 	if err != nil {
 		return nil, cannotRun(err, "reading the certificate")
 	}

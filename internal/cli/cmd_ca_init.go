@@ -188,7 +188,7 @@ func (a *app) caInit(cmd *cobra.Command, o *caInitFlags) error {
 		}
 	}
 	if logs != nil {
-		if err := logs.keep(home); err != nil {
+		if err := logs.Keep(home); err != nil {
 			return cannotRun(err, "keeping which logs certificates are shown to")
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 type caIntermediateFlags struct {
@@ -293,7 +294,7 @@ func (a *app) importIntermediate(cmd *cobra.Command, o *caIntermediateFlags, ca 
 	if c == nil {
 		return &failure{kind: kindLocal, text: o.cert + " is not for the key that waits for it, " + path, hint: "was the request made anew since?"}
 	}
-	if c.Equal(ca.Root) || c.CheckSignatureFrom(ca.Root) != nil {
+	if c.Equal(ca.Root) || cert.CheckSignatureFrom(c, ca.Root) != nil {
 		return &failure{kind: kindLocal, text: fmt.Sprintf("the certificate is not signed by the root of this CA, %s, but by %s", pki.Name(ca.Root.Subject), pki.Name(c.Issuer))}
 	}
 	if _, err := ca.AddIntermediate(name, c, key, passphrase); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/crl"
 	"github.com/tlswright/tlswright/pki/ocsp"
 )
@@ -221,9 +222,9 @@ func (a *app) keptResponder(ctx context.Context, au *authority.Authority, dir st
 	if err != nil {
 		return nil
 	}
-	c, err := x509.ParseCertificate(id.Chain[0])
+	c, err := cert.ParseX509(id.Chain[0])
 	now := a.now()
-	if err != nil || c.CheckSignatureFrom(au.Issuer.Certificate) != nil || !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) ||
+	if err != nil || cert.CheckSignatureFrom(c, au.Issuer.Certificate) != nil || !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) ||
 		now.Before(c.NotBefore) || c.NotAfter.Sub(now) < c.NotAfter.Sub(c.NotBefore)/2 {
 		return nil
 	}

@@ -5,15 +5,16 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/x509"
 	"fmt"
 	"path/filepath"
 
+	"filippo.io/mldsa"
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/authority"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 type caRenewFlags struct {
@@ -135,7 +136,7 @@ func (a *app) recordToRenew(cmd *cobra.Command, o *caRenewFlags, what string) (r
 
 // folderName is the name that `ca issue` gave the folder: the common name, or the first alternative name.
 func folderName(r *authority.Record) string {
-	if c, err := x509.ParseCertificate(r.DER); err == nil && c.Subject.CommonName != "" {
+	if c, err := cert.ParseX509(r.DER); err == nil && c.Subject.CommonName != "" {
 		return c.Subject.CommonName
 	}
 	if len(r.Names) > 0 {
@@ -146,7 +147,7 @@ func folderName(r *authority.Record) string {
 
 // keyForRenewal is a new key like the old one, or the one in the folder.
 func keyForRenewal(o *caRenewFlags, dir string, old *authority.Record) (crypto.Signer, error) {
-	c, err := x509.ParseCertificate(old.DER)
+	c, err := cert.ParseX509(old.DER)
 	if err != nil {
 		return nil, cannotRun(err, "reading the earlier certificate")
 	}
@@ -173,6 +174,10 @@ func keyTypeOf(pub crypto.PublicKey) pki.KeyType {
 	switch k := pub.(type) {
 	case ed25519.PublicKey:
 		return pki.Ed25519
+	case *mldsa.PublicKey:
+		if t, err := pki.ParseKeyType(k.Parameters().String()); err == nil {
+			return t
+		}
 	case *ecdsa.PublicKey:
 		switch k.Params().BitSize {
 		case 384:

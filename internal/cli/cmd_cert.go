@@ -23,7 +23,7 @@ Input is PEM, DER, PKCS#7, PKCS#12 or JKS, whatever the file is called; "-"
 reads standard input, and where it makes sense HOST:PORT takes the certificates
 that a server sends.`,
 		Example: "  tlswright cert show example.com:443\n  tlswright cert show server.pem\n  tlswright cert selfsign localhost",
-	}, newCertShow(a), newCertKey(a), newCertCSR(a), newCertSelfSign(a), newCertPin(a), newCertVerify(a), newCertConvert(a), newCertChain(a), newCertLint(a), newCertDiff(a))
+	}, newCertShow(a), newCertKey(a), newCertCSR(a), newCertSelfSign(a), newCertPin(a), newCertVerify(a), newCertConvert(a), newCertDelegate(a), newCertChain(a), newCertLint(a), newCertDiff(a))
 }
 
 // writeResult puts a result into a file, or on standard output for "" and "-". A private key is readable for its owner alone.

@@ -113,7 +113,7 @@ type csrView struct {
 }
 
 func newCSRView(der []byte) (*csrView, error) {
-	r, err := x509.ParseCertificateRequest(der)
+	r, err := cert.ParseRequest(der)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (v *csrView) json(origin string) csrJSON {
 	pin, _ := pki.PinPublicKey(v.PublicKey) // of a key that cannot be written there is none
 	j := csrJSON{
 		Source: origin, Subject: pki.Name(v.Subject), Names: v.names(), Key: pki.DescribeKey(v.PublicKey), KeyBits: keyBits(v.PublicKey),
-		Signature: v.SignatureAlgorithm.String(), IsSigned: v.problem == nil, Extensions: []extensionJSON{}, Ignored: []string{},
+		Signature: cert.AlgorithmName(v.SignatureAlgorithm), IsSigned: v.problem == nil, Extensions: []extensionJSON{}, Ignored: []string{},
 		Pin: pin.Base64(), PEM: string(pki.AppendCSRPEM(nil, v.Raw)),
 	}
 	if v.judged != nil {
@@ -218,9 +218,9 @@ func (a *app) printCSR(out *stream, v *csrView, what string, more []row) {
 	if w := keyWeakness(v.PublicKey); w != "" {
 		key.value, key.style = key.value+": "+w, bad
 	}
-	signature := row{"signature", v.SignatureAlgorithm.String() + ", made by this key", good}
+	signature := row{"signature", cert.AlgorithmName(v.SignatureAlgorithm) + ", made by this key", good}
 	if v.problem != nil {
-		signature.value, signature.style = v.SignatureAlgorithm.String()+": NOT GOOD", bad
+		signature.value, signature.style = cert.AlgorithmName(v.SignatureAlgorithm)+": NOT GOOD", bad
 	}
 	rows = append(rows, key, signature)
 	for _, x := range v.extensions() {

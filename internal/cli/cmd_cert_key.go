@@ -2,7 +2,6 @@ package cli
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 type certKeyFlags struct {
@@ -240,7 +240,7 @@ func newKeyReport(found foundKey, public crypto.PublicKey, origin string) (keyRe
 	if found.key != nil {
 		public = found.key.Public()
 	}
-	spki, err := x509.MarshalPKIXPublicKey(public)
+	spki, err := cert.MarshalPublicKey(public)
 	if err != nil {
 		return keyReport{}, cannotRun(err, "%s", origin)
 	}
@@ -279,15 +279,15 @@ func checkKeyPair(key crypto.Signer) error {
 			return err
 		}
 	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, t, key)
+	der, err := cert.CreateRequest(t, key)
 	if err != nil {
 		return fmt.Errorf("it does not sign: %w", err)
 	}
-	request, err := x509.ParseCertificateRequest(der)
+	request, err := cert.ParseRequest(der)
 	if err != nil {
 		return err
 	}
-	return request.CheckSignature()
+	return cert.CheckRequest(request)
 }
 
 func (a *app) printKey(title string, r keyReport) {
@@ -350,7 +350,7 @@ func (a *app) matchKey(cmd *cobra.Command, o *certKeyFlags, public crypto.Public
 		}
 		others = append(others, v.PublicKey)
 	case len(c.requests) > 0:
-		r, err := x509.ParseCertificateRequest(c.requests[0])
+		r, err := cert.ParseRequest(c.requests[0])
 		if err != nil {
 			return cannotRun(err, "%s", c.origin)
 		}

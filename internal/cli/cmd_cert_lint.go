@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/zlint"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/lint"
 )
 
@@ -188,7 +189,7 @@ func (a *app) readIssuer(cmd *cobra.Command, file string) (*x509.Certificate, er
 
 // issuerIn finds the issuer of a certificate among those that came with it: by name, for nothing is verified here.
 func issuerIn(certs [][]byte, i int, given *x509.Certificate) *x509.Certificate {
-	c, err := x509.ParseCertificate(certs[i])
+	c, err := cert.ParseX509(certs[i])
 	if err != nil {
 		return nil
 	}
@@ -196,7 +197,7 @@ func issuerIn(certs [][]byte, i int, given *x509.Certificate) *x509.Certificate 
 		return given
 	}
 	for _, der := range certs {
-		if other, err := x509.ParseCertificate(der); err == nil && string(other.RawSubject) == string(c.RawIssuer) {
+		if other, err := cert.ParseX509(der); err == nil && string(other.RawSubject) == string(c.RawIssuer) {
 			return other
 		}
 	}

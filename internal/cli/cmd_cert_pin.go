@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 type certPinFlags struct {
@@ -289,7 +290,7 @@ func (a *app) pinOfFile(cmd *cobra.Command, file string, o *certPinFlags) (pki.P
 	case len(c.publics) > 0:
 		key = c.publics[0]
 	case len(c.requests) > 0:
-		r, err := x509.ParseCertificateRequest(c.requests[0])
+		r, err := cert.ParseRequest(c.requests[0])
 		if err != nil {
 			return pki.Pin{}, cannotRun(err, "%s", file)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 type certVerifyFlags struct {
@@ -217,7 +218,7 @@ func parseMoment(cmd *cobra.Command, text string, now time.Time) (time.Time, err
 func (v *verification) add(ders [][]byte) {
 	for _, der := range ders {
 		v.options.Intermediates = append(v.options.Intermediates, der)
-		if c, err := x509.ParseCertificate(der); err == nil {
+		if c, err := cert.ParseX509(der); err == nil {
 			v.heap = append(v.heap, c)
 		}
 	}
@@ -226,10 +227,10 @@ func (v *verification) add(ders [][]byte) {
 // arrange finds the leaf of an input, and gives all others to the search for a path. A server's leaf is what it sends
 // first (RFC 8446, Section 4.4.2); in a file it may stand anywhere.
 func (v *verification) arrange(c *contents) (leaf []byte) {
-	first, _ := x509.ParseCertificate(c.certs[0])
+	first, _ := cert.ParseX509(c.certs[0])
 	var heap []*x509.Certificate
 	for _, der := range c.certs {
-		if parsed, err := x509.ParseCertificate(der); err == nil {
+		if parsed, err := cert.ParseX509(der); err == nil {
 			heap = append(heap, parsed)
 		}
 	}

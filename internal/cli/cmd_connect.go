@@ -15,6 +15,8 @@ import (
 // connectFlags are the flags of `connect`.
 type connectFlags struct {
 	negotiationFlags
+	psk pskFlags
+	ech echFlags
 	routeFlags
 	starttls   string
 	resumes    bool
@@ -26,6 +28,9 @@ type connectFlags struct {
 	serverName string
 	isInsecure bool
 	pins       []string
+	rawKeys    []string
+	late       bool
+	delegated  delegatedFlags
 	send       string
 	hasSend    bool
 	isHTTP     bool
@@ -81,6 +86,11 @@ contents are left out unless --secrets is given. Failed handshakes are recorded,
 too; with --resume the second connection is. "tlswright trace" reads recordings
 again.
 
+--ech encrypts the ClientHello, so that nobody on the path learns the name: to a
+list that "tlswright ech" shows, or to what the DNS says (which, unless asked
+for by other means, is itself to be seen). Where the server wants another
+configuration used, it is connected to once more.
+
 --observer shows what somebody on the path learns of this connection, what not,
 and what would hide it.
 
@@ -106,6 +116,7 @@ const connectExample = `  tlswright connect example.com
   tlswright connect --trace example.com
   tlswright connect --trace=pcapng --secrets -o run.pcapng example.com
   tlswright connect --observer example.com
+  tlswright connect --ech auto example.com
   tlswright connect --http https://example.com/ -o page.html`
 
 func newConnect(a *app) *cobra.Command {
@@ -134,9 +145,16 @@ func newConnect(a *app) *cobra.Command {
 	f.StringVar(&o.serverName, "servername", "", "the `NAME` to ask for (SNI) and to verify (default: the host)")
 	f.BoolVar(&o.isInsecure, "insecure", false, "do not verify the certificate: for looking only")
 	f.StringArrayVar(&o.pins, "pin", nil, "insist on this `PIN` in the verified chain, such as sha256/BASE64; several are alternatives, @FILE holds them (see tlswright cert pin)")
+	f.StringArrayVar(&o.rawKeys, "raw-key", nil, "take a server that shows the public key of this `PIN` in the place of a certificate (RFC 7250)")
 	o.revocation.register(cmd)
 	o.identity.register(cmd, "our")
 	o.negotiationFlags.register(cmd)
+	o.records.registerClient(cmd)
+	o.variety.registerClient(cmd)
+	o.psk.register(cmd)
+	o.ech.register(cmd)
+	o.registerLate(cmd)
+	o.delegated.register(cmd, "the server's")
 	o.routeFlags.register(cmd)
 	o.traceFlags.register(cmd)
 	f.StringVar(&o.starttls, "starttls", "", "begin in plain text and go over to TLS, in `PROTOCOL`: "+strings.Join(names(starttls.Protocols()), ", "))
@@ -247,6 +265,7 @@ func (c *connector) talk(ctx context.Context, t target, src io.Reader, report *s
 		if err := e.run(ctx); err != nil {
 			o.problem = c.afterHandshake(o, err)
 		}
+		o.facts = conn.Facts()
 		return c.conclude(o, report, kept.json(e), true)
 	}
 	c.printReport(report, o)
@@ -259,6 +278,7 @@ func (c *connector) talk(ctx context.Context, t target, src io.Reader, report *s
 	if err != nil {
 		return c.afterHandshake(o, err)
 	}
+	c.noteLate(conn.Facts())
 	if e.wentMute {
 		u.notef("the peer did not close the connection within %v; it is closed now", c.timeout)
 	}

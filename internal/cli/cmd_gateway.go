@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/signal"
@@ -9,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/gateway"
 )
 
@@ -94,49 +93,38 @@ func (a *app) gatewayRun(cmd *cobra.Command, o *gatewayRunFlags) (err error) {
 		return err
 	}
 	told := &gatewayLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet}
-	options, closeOptions, err := a.gatewayOptions(cmd.Context(), file.gateway)
+	b, err := a.serviceBase(nil)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeOptions()) }()
-	options.Events = told.event
-	g, err := gateway.New(file.gateway, options)
-	if err != nil {
-		return a.gatewayFailure(file, err)
+	g, err := estate.OpenGateway(cmd.Context(), b, file.gateway, estate.GatewayOutput{Events: told.event, AccessLog: a.ui.out.w})
+	if isGivenUp(cmd.Context(), err) {
+		return nil
 	}
-	return a.runGateway(cmd.Context(), g, file, told)
-}
-
-// runGateway binds and serves until ctx ends. file is read again on SIGHUP; nil: there is none.
-func (a *app) runGateway(ctx context.Context, g *gateway.Gateway, file *gatewayFile, told *gatewayLog) error {
-	if err := g.Listen(); err != nil {
-		if closeErr := g.Close(); closeErr != nil {
-			err = errors.Join(err, closeErr)
-		}
+	if err != nil {
 		return a.bindFailure(file, err)
 	}
-	if file != nil {
-		again := make(chan os.Signal, 1)
-		signal.Notify(again, syscall.SIGHUP)
-		defer signal.Stop(again)
-		ended := make(chan struct{})
-		defer close(ended)
-		go func() {
-			for {
-				select {
-				case <-again:
-					a.reloadGateway(g, file.name, told)
-				case <-ended:
-					return
-				}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			select {
+			case <-again:
+				a.reloadGateway(g, file.name, told)
+			case <-ended:
+				return
 			}
-		}()
-	}
-	return g.Serve(ctx)
+		}
+	}()
+	return g.Run(cmd.Context())
 }
 
 // reloadGateway reads the file again. What is wrong is told, and all stays as it was.
-func (a *app) reloadGateway(g *gateway.Gateway, name string, told *gatewayLog) {
+func (a *app) reloadGateway(g *estate.Gateway, name string, told *gatewayLog) {
 	file, err := a.readGateway(name)
 	var changes []gateway.Change
 	if err == nil {
@@ -149,24 +137,4 @@ func (a *app) reloadGateway(g *gateway.Gateway, name string, told *gatewayLog) {
 		return
 	}
 	told.changed(changes)
-}
-
-// needsOwnCA says what of a gateway needs the estate's CA: to issue, and to judge clients.
-func needsOwnCA(g *config.Gateway) (issues, judges bool) {
-	shows := make(map[string]bool)
-	for _, l := range g.Listeners {
-		if l.Protocol != config.ProtocolHTTPS && l.Protocol != config.ProtocolTLS {
-			continue
-		}
-		for _, s := range l.Sites {
-			shows[s] = true
-		}
-	}
-	for i := range g.Sites {
-		s := &g.Sites[i]
-		c := &s.Certificate
-		issues = issues || shows[s.Name] && len(c.Files) == 0 && c.Live == "" && c.ACME == nil
-		judges = judges || s.Clients != nil && s.Clients.OwnCA
-	}
-	return issues, judges
 }

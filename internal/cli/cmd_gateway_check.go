@@ -1,20 +1,16 @@
 package cli
 
 import (
-	"context"
 	"crypto/x509"
 	"fmt"
-	"os"
-	"os/user"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/gateway"
 	"github.com/tlswright/tlswright/internal/keystore"
-	"github.com/tlswright/tlswright/internal/revoked"
 	"github.com/tlswright/tlswright/pki"
 )
 
@@ -83,12 +79,17 @@ func (a *app) gatewayCheck(cmd *cobra.Command, o *gatewayCheckFlags, args []stri
 			return cannotRun(err, "")
 		}
 	}
-	if err := checkSurroundings(file.gateway); err != nil {
-		return err
+	if err := estate.CheckSurroundings(file.gateway); err != nil {
+		return asFailure(err)
 	}
-	options, closeOptions, err := a.dryOptions(cmd.Context(), file.gateway)
+	file.gateway.AccessLog = ""
+	b, err := a.base(nil)
 	if err != nil {
 		return err
+	}
+	options, closeOptions, err := b.DryGatewayOptions(cmd.Context(), file.gateway)
+	if err != nil {
+		return asFailure(err)
 	}
 	defer func() {
 		if closeErr := closeOptions(); closeErr != nil && err == nil {
@@ -127,65 +128,6 @@ func gatewayQuestion(cmd *cobra.Command, o *gatewayCheckFlags, args []string) (g
 		return q, usagef(cmd, "the path %q does not begin with a slash", q.Path)
 	}
 	return q, nil
-}
-
-// checkSurroundings makes sure that the user is there, and that the access log could be opened, without doing it.
-func checkSurroundings(g *config.Gateway) error {
-	if g.User != "" {
-		if _, err := user.Lookup(g.User); err != nil {
-			return &failure{kind: kindLocal, text: "user: there is no " + pki.Printable(g.User) + " on this machine", hint: "make one: useradd --system " + pki.Printable(g.User), err: err}
-		}
-	}
-	name := g.AccessLog
-	g.AccessLog = ""
-	if name == "" || name == "-" {
-		return nil
-	}
-	info, err := os.Stat(filepath.Dir(name))
-	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s is no folder", filepath.Dir(name))
-	}
-	if err != nil {
-		return cannotRun(err, "access-log")
-	}
-	return nil
-}
-
-// dryOptions are gatewayOptions for a gateway that is not run: nothing is issued, made or kept.
-func (a *app) dryOptions(ctx context.Context, g *config.Gateway) (o gateway.Options, closeAll func() error, err error) {
-	closeAll = func() error { return nil }
-	home, err := a.home()
-	if err != nil {
-		return o, closeAll, err
-	}
-	o = gateway.Options{Now: a.now, AllowPrivate: g.AllowPrivate}
-	if o.Tree, err = a.gatewayTree(g, home); err != nil {
-		return o, closeAll, err
-	}
-	o.OwnCA = func(_ context.Context, names []string, key pki.KeyType) (id keystore.Identity, err error) {
-		if id.Key, err = pki.GenerateKey(key); err != nil {
-			return id, err
-		}
-		c, err := pki.SelfSign(ownRequest(names), id.Key, a.now())
-		if err == nil {
-			id.Chain = [][]byte{c.Raw}
-		}
-		return id, err
-	}
-	if _, judges := needsOwnCA(g); !judges {
-		return o, closeAll, nil
-	}
-	ca, err := a.gatewayCA(g, home)
-	if err != nil {
-		return o, closeAll, err
-	}
-	o.OwnRoots = []*x509.Certificate{ca.Root}
-	au, err := a.openAuthority(ctx, &caFlags{}, false)
-	if err != nil {
-		return o, closeAll, err
-	}
-	o.Live = []revoked.Live{au.Store}
-	return o, au.Close, nil
 }
 
 // soundReport is `gateway check --json` without a certificate.

@@ -7,12 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlswright/tlswright/internal/watch"
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/estate"
 )
 
 const monitorLong = `Watch servers and files: certificates that run out, are not renewed, not
@@ -88,50 +89,33 @@ func (a *app) monitorRun(cmd *cobra.Command, o *monitorRunFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	metrics, err := a.openMonitorMetrics(cmp.Or(o.metrics, file.monitor.Metrics))
-	if err != nil {
-		return err
-	}
-	defer metrics.close()
-	site, err := a.openMonitorSite(&file.monitor.Dashboard, o.dashboard)
-	if err != nil {
-		return err
-	}
-	defer site.close()
-	file.link = site.link()
+	file.monitor.Metrics = cmp.Or(o.metrics, file.monitor.Metrics)
+	file.monitor.Dashboard.Listen = cmp.Or(dashboardAddress(o.dashboard), file.monitor.Dashboard.Listen)
 	told := &monitorLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet, states: make(map[string]string)}
-	looked := func(target string, v watch.Verdict, took time.Duration) {
-		metrics.looked(target, v, took)
-		told.looked(target, v, took)
+	var current atomic.Pointer[monitorFile]
+	current.Store(file)
+	m, err := a.openMonitor(cmd.Context(), file, estate.MonitorOptions{Looked: told.looked, Log: slog.New(told), Serves: true, Own: func() []config.Watched { return current.Load().own }})
+	if isGivenUp(cmd.Context(), err) {
+		return nil
 	}
-	m, err := a.openMonitor(cmd.Context(), file, looked, slog.New(told))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
-	services := []func(context.Context) error{m.engine.Run}
-	if metrics != nil {
-		metrics.begin(a, m, told)
-		services = append(services, metrics.serve)
+	defer func() { err = errors.Join(err, m.Close()) }()
+	for _, l := range m.Links() {
+		told.listening(l.What, l.URL)
 	}
-	if site != nil {
-		if err := site.begin(m.history, file.monitor, m.engine.Rules, pulseOf(m.engine), slog.New(told)); err != nil {
-			return err
-		}
-		told.listening("dashboard", site.site.URL()+"/")
-		services = append(services, site.serve)
-	}
-	told.begun(file.monitor, m.history.Where())
-	stop := a.monitorReloads(cmd.Context(), m, o.file)
+	told.begun(m.Targets(), file.monitor, m.History.Where())
+	stop := a.monitorReloads(cmd.Context(), m, &current)
 	defer stop()
-	if err := serveAll(cmd.Context(), services...); err != nil {
+	if err := m.Run(cmd.Context()); err != nil {
 		return cannotRun(err, "")
 	}
 	return nil
 }
 
 // monitorReloads reads the file again when SIGHUP asks for it.
-func (a *app) monitorReloads(ctx context.Context, m *openedMonitor, name string) (stop func()) {
+func (a *app) monitorReloads(ctx context.Context, m *estate.Monitor, current *atomic.Pointer[monitorFile]) (stop func()) {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	done := make(chan struct{})
@@ -139,15 +123,18 @@ func (a *app) monitorReloads(ctx context.Context, m *openedMonitor, name string)
 		for {
 			select {
 			case <-again:
-				file, err := a.readMonitor(name)
+				before := current.Load()
+				file, err := a.readMonitor(before.name)
 				if err == nil {
-					err = m.engine.Reload(ctx, file.monitor)
+					current.Store(file)
+					err = m.Reload(ctx, file.monitor)
 				}
 				if err != nil {
+					current.Store(before)
 					a.ui.warnf("the file was not taken over, the old settings stay in force: %v", err)
 					continue
 				}
-				a.ui.notef("%s was read again", name)
+				a.ui.notef("%s was read again", before.name)
 			case <-done:
 				return
 			}

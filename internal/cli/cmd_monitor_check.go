@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/watch"
 )
@@ -95,18 +96,18 @@ func (a *app) monitorCheck(cmd *cobra.Command, o *monitorCheckFlags, args []stri
 			return err
 		}
 	}
-	m, err := a.openMonitor(cmd.Context(), file, nil, slog.New(&monitorLog{app: a, asJSON: o.asJSON, isQuiet: true}))
+	m, err := a.openMonitor(cmd.Context(), file, estate.MonitorOptions{Log: slog.New(&monitorLog{app: a, asJSON: o.asJSON, isQuiet: true})})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	defer func() { err = errors.Join(err, m.Close()) }()
 	names := args
 	if file.name == "" {
 		names = nil
 	}
 	progress := newScanProgress(a, 0, false)
 	var list []targetReport
-	err = m.engine.Check(cmd.Context(), names, func(r history.Result) {
+	err = m.Engine.Check(cmd.Context(), names, func(r history.Result) {
 		list = append(list, ofResult(&r, a.now()))
 		progress.looked(len(list))
 	})
@@ -141,11 +142,11 @@ func (o *monitorCheckFlags) checkDays(cmd *cobra.Command) error {
 
 // deliverAfterCheck does what a daemon would do beside looking, and sends what there is to send; what cannot be sent stays in
 // the queue.
-func (a *app) deliverAfterCheck(cmd *cobra.Command, m *openedMonitor) error {
-	if err := m.engine.AfterCheck(cmd.Context()); err != nil {
+func (a *app) deliverAfterCheck(cmd *cobra.Command, m *estate.Monitor) error {
+	if err := m.Engine.AfterCheck(cmd.Context()); err != nil {
 		return cannotRun(err, "")
 	}
-	waiting, err := m.history.Waiting(cmd.Context())
+	waiting, err := m.History.Waiting(cmd.Context())
 	if err != nil {
 		return cannotRun(err, "")
 	}

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/monitor"
 )
@@ -39,24 +41,26 @@ func newMonitorDashboard(a *app) *cobra.Command {
 
 func (a *app) monitorDashboard(cmd *cobra.Command, o *monitorFlags, listen string) error {
 	return a.withHistory(cmd.Context(), o, func(h *history.History, m *config.Monitor) (err error) {
-		if listen == "" && m.Dashboard.Listen == "" {
-			listen = "127.0.0.1:" + config.DashboardPort
-		}
-		site, err := a.openMonitorSite(&m.Dashboard, listen)
+		m.Dashboard.Listen = cmp.Or(dashboardAddress(listen), m.Dashboard.Listen, "127.0.0.1:"+config.DashboardPort)
+		b, err := a.base(nil)
 		if err != nil {
 			return err
 		}
-		defer site.close()
+		site, err := estate.OpenDashboard(b, &m.Dashboard)
+		if err != nil {
+			return a.monitorFailure(&monitorFile{name: o.file}, err)
+		}
+		defer site.Close()
 		rules, err := monitor.RulesOf(m)
 		if err != nil {
 			return cannotRun(err, "")
 		}
 		told := &monitorLog{app: a, asJSON: o.asJSON, states: make(map[string]string)}
-		if err := site.begin(h, m, func() history.Rules { return rules }, nil, slog.New(told)); err != nil {
-			return err
+		if err := site.Begin(h, m, func() history.Rules { return rules }, nil, slog.New(told)); err != nil {
+			return cannotRun(err, "")
 		}
-		told.listening("dashboard", site.site.URL()+"/")
-		if err := site.serve(cmd.Context()); err != nil && !errors.Is(err, cmd.Context().Err()) {
+		told.listening("dashboard", site.URL())
+		if err := site.Serve(cmd.Context()); err != nil && !errors.Is(err, cmd.Context().Err()) {
 			return cannotRun(err, "the dashboard")
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/history"
 	"github.com/tlswright/tlswright/internal/incident"
 	"github.com/tlswright/tlswright/internal/monitor"
@@ -257,12 +258,12 @@ func newMonitorTestAlert(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := a.openMonitor(cmd.Context(), file, nil, nil)
+			m, err := a.openMonitor(cmd.Context(), file, estate.MonitorOptions{})
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, m.close()) }()
-			sent, sendErr := m.engine.TestAlert(cmd.Context(), channel)
+			defer func() { err = errors.Join(err, m.Close()) }()
+			sent, sendErr := m.Engine.TestAlert(cmd.Context(), channel)
 			if o.asJSON {
 				report := map[string]any{"sent": append([]string{}, sent...)}
 				if sendErr != nil {

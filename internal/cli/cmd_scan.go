@@ -118,7 +118,7 @@ func newScan(a *app) *cobra.Command {
 	f.StringVar(&o.logList, "log-list", "", "check timestamps of CT logs with the list in `FILE`, as published for Chrome")
 	f.StringSliceVar(&o.weakKeys, "weak-keys", nil, "report keys that are in the list in `FILE`, as in Debian's package openssl-blacklist")
 	f.BoolVar(&o.isOffline, "offline", false, "connect to the target only: no DNS records, CRLs, OCSP, missing issuers or port 80")
-	f.BoolVar(&o.allowsPrivate, "allow-private", false, "fetch CRLs, OCSP and issuers from private addresses, too")
+	f.BoolVar(&o.allowsPrivate, "allow-private", false, "fetch CRLs, OCSP and issuers from private addresses, too (default where localhost or a loopback address is scanned)")
 	f.BoolVar(&o.allClients, "all-clients", false, "simulate every client that is known, not only the telling ones")
 	f.BoolVarP(&o.only4, "ipv4", "4", false, "IPv4 addresses only")
 	f.BoolVarP(&o.only6, "ipv6", "6", false, "IPv6 addresses only")

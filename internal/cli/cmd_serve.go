@@ -16,8 +16,16 @@ import (
 // serveFlags are the flags of `serve`.
 type serveFlags struct {
 	negotiationFlags
+	psk       pskFlags
+	ech       serveECHFlags
+	delegated delegatedFlags
+
+	rawKey        bool
+	clientRawKeys []string
+	late          string
+
 	identity identityFlags
-	staple   string
+	staples  []string
 	isEcho   bool
 	dir      string
 	proxy    string
@@ -59,6 +67,9 @@ gateway explain".
 With --early-data clients that come back may send data before the handshake is
 done. Each ticket is taken once; over HTTP only safe methods are answered early.
 
+With --ech-key clients may encrypt their ClientHello, so that nobody on the path
+learns the name they ask for; the certificate must be for the public name, too.
+
 With --trace DIR the last handshakes are kept there as recordings, without keys
 and contents; those that failed are kept longest. "tlswright trace explain FILE"
 says why one failed.
@@ -96,11 +107,17 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&o.proxy, "proxy", "", "hand requests on to the server at `URL`")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8443", "`ADDRESS` to listen on; port 0 is any free one")
 	o.identity.register(cmd, "the server's")
-	cmd.Flags().StringVar(&o.staple, "staple", "", "send the OCSP answer in `FILE` along with --cert (see tlswright ca ocsp --for)")
+	f.StringArrayVar(&o.staples, "staple", nil, "send the OCSP answer in `FILE` along with the certificate of --cert that it is about (see tlswright ca ocsp --for)")
 	_ = cmd.MarkFlagFilename("staple", "der")
 	f.StringVar(&o.clientCA, "client-ca", "", "let in only clients with a certificate of the CAs in this PEM `FILE`, or of the own CA: own")
+	f.BoolVar(&o.rawKey, "raw-key", false, "show clients that want it the public key alone, without the certificate (RFC 7250)")
+	f.StringArrayVar(&o.clientRawKeys, "client-raw-key", nil, "let in only clients that show the public key of this `PIN`, or a certificate of --client-ca")
 	o.door.register(cmd)
 	o.negotiationFlags.register(cmd)
+	o.psk.register(cmd)
+	o.ech.register(cmd)
+	o.registerLate(cmd)
+	o.delegated.register(cmd, "a client's")
 	f.StringVar(&o.prefer, "prefer", "server", "whose order of cipher suites counts: server or client (a `ROLE`)")
 	complete(cmd, "prefer", []string{"server", "client"})
 	f.Uint32Var(&o.earlyData, "early-data", 0, "take up to `BYTES` of early data (0-RTT) with each ticket; requests that come in it can be replayed")
@@ -130,13 +147,14 @@ func (a *app) serve(cmd *cobra.Command, o *serveFlags) (err error) {
 	if isHTTP && len(o.alpn) == 0 {
 		o.alpn = tlsnet.HTTPProtocols()
 	}
-	if o.proxy != "" {
-		if _, err := proxyURL(cmd, o.proxy); err != nil {
-			return err
-		}
+	if err := o.checkLate(cmd); err != nil {
+		return err
+	}
+	if err := o.checkMode(cmd); err != nil {
+		return err
 	}
 	// Recordings are of connections as they are accepted, one after the other; the echo shows what a gateway does not.
-	if !o.isEcho && o.traceFlags.dir == "" || o.door.areSet() || o.clientCA == "own" {
+	if !o.isEcho && o.traceFlags.dir == "" && !o.isPlain() || o.door.areSet() || o.clientCA == "own" {
 		if o.traceFlags.dir != "" {
 			return usagef(cmd, "--trace goes with --echo, --dir, --proxy and --client-ca FILE, and not with the rest")
 		}
@@ -166,10 +184,11 @@ func (a *app) serve(cmd *cobra.Command, o *serveFlags) (err error) {
 		f.hint = "is the port taken? --listen 127.0.0.1:0 takes a free one"
 		return f
 	}
+	go a.renewCredential(cmd.Context(), o.delegated.file, l, config)
 	told := &serveLog{app: a, asJSON: o.asJSON, isQuiet: o.isQuiet, trace: recorder}
 	if handler == nil {
 		told.listening("tls", l.Addr())
-		return (&echoServer{log: told, takesEarly: o.earlyData > 0}).serve(cmd.Context(), l)
+		return (&echoServer{log: told, takesEarly: o.earlyData > 0, asksLate: o.late != ""}).serve(cmd.Context(), l)
 	}
 	told.listening("https", l.Addr())
 	switch h := handler.(type) {
@@ -178,7 +197,30 @@ func (a *app) serve(cmd *cobra.Command, o *serveFlags) (err error) {
 	case *failingUpstream:
 		h.failed = told.backendFailed
 	}
-	return serveHTTP(cmd.Context(), l, handler, told)
+	return serveHTTP(cmd.Context(), l, o.asking(handler), told)
+}
+
+// isPlain reports whether something is asked for that the gateway has not, and a plain server has.
+func (o *serveFlags) isPlain() bool {
+	return o.ech.areSet() || o.late != "" || o.psk.source != "" || o.rawKey || len(o.clientRawKeys) > 0 || o.delegated.file != "" || o.kernelTLS
+}
+
+// checkMode refuses what does not go with what is served.
+func (o *serveFlags) checkMode(cmd *cobra.Command) error {
+	if o.psk.source != "" && (o.door.areSet() || o.clientCA != "") {
+		return usagef(cmd, "--psk goes with --echo, --dir and --proxy, without rules for certificates")
+	}
+	if isGated := o.door.areSet() || o.clientCA == "own"; isGated && (o.delegated.file != "" || o.kernelTLS) {
+		return usagef(cmd, "--credential and --kernel-tls go with --echo, --dir and --proxy, without rules for certificates")
+	}
+	if (o.rawKey || len(o.clientRawKeys) > 0) && (o.door.areSet() || o.psk.source != "") {
+		return usagef(cmd, "--raw-key and --client-raw-key go with --echo, --dir and --proxy, without rules for certificates")
+	}
+	if o.proxy == "" {
+		return nil
+	}
+	_, err := proxyURL(cmd, o.proxy)
+	return err
 }
 
 // handler makes what answers HTTP requests while connections are recorded; nil for --echo.

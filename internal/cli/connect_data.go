@@ -162,6 +162,11 @@ func (c *collector) json(e *exchange) *dataJSON {
 	return j
 }
 
+// firstWord is how long a pipe may say nothing, not even that it is empty, before it is taken for one that will say something.
+// Whoever starts a program closes the pipe's other end a moment later, and on a busy machine not before a few hundred
+// milliseconds have passed: a report that went to stderr then, though nothing was sent, would depend on that.
+const firstWord = time.Second
+
 // pipedData returns what is piped in, or nil where that is nothing: programs often start others with an empty pipe as
 // standard input and mean nothing by it. A pipe that says nothing at first is taken for one that will.
 func pipedData(in io.Reader) io.Reader {
@@ -187,7 +192,7 @@ func pipedData(in io.Reader) io.Reader {
 			return nil
 		}
 		return rest(p)
-	case <-time.After(100 * time.Millisecond):
+	case <-time.After(firstWord):
 		return &lateReader{open: func() io.Reader { return rest(<-first) }}
 	}
 }

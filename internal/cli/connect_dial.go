@@ -34,6 +34,7 @@ type connector struct {
 	revocation *revocationCheck  // nil: only a staple counts
 	pins       pki.PinSet        // one of them must match; none: no matter
 	trace      *tracer           // nil: nothing is recorded
+	ech        *echFlags
 }
 
 // outcome is what came of one connection, good or bad.
@@ -42,6 +43,7 @@ type outcome struct {
 	name    string // that was verified
 	address string // that answered; "" when none did
 	facts   tlscore.Facts
+	kernel  tlsnet.KernelTLS
 	peer    tlsnet.Peer
 	sent    []*x509.Certificate // the peer's chain as sent, as far as it can be read
 	tcp     time.Duration
@@ -53,6 +55,8 @@ type outcome struct {
 	resumption *resumption       // of the second connection of two
 	pinned     *pinOutcome       // nil: nothing was pinned
 	revocation *revocationOutcome
+	before     *tlscore.ECHFacts // of a connection whose encrypted hello was rejected; nil: there was none
+	again      *tlsnet.ECHPlan   // how to connect once more; nil: not at all
 }
 
 // isTrusted reports whether the peer's chain and name were verified.
@@ -90,7 +94,11 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 	c.config = tlsnet.Config{
 		Core: n.core, Roots: c.trust.roots, SystemRoots: c.trust.system, Insecure: o.isInsecure,
 		ServerName: o.serverName, HandshakeTimeout: o.timeout, Time: a.now,
+		DynamicRecords: o.records.dynamic, KernelTLS: o.kernelTLS,
 		Pins: c.pins, PinsAlone: isAlone(c.pins), // who types one pin means it, for this once
+	}
+	if err := c.configureAuthentication(cmd, o); err != nil {
+		return nil, err
 	}
 	if c.trace = o.tracer; c.trace != nil {
 		c.trace.trust, c.trace.proxy = c.trust, c.way.proxy
@@ -102,6 +110,12 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 	}
 	if ok {
 		c.config.Identities = []tlsnet.Identity{{Chain: id.Chain, Key: id.Key}}
+	}
+	if err := o.delegated.configure(cmd, &c.config, tlscore.RoleClient, a.now()); err != nil {
+		return nil, err
+	}
+	if err := a.takeRawKeys(cmd, o, &c.config); err != nil {
+		return nil, err
 	}
 	if o.keyLog != "" {
 		f, err := a.openKeyLog(o.keyLog)
@@ -115,6 +129,28 @@ func (a *app) newConnector(cmd *cobra.Command, o *connectFlags) (*connector, err
 		a.ui.warnf("--insecure: certificates are not verified; anybody in between can read and change everything")
 	}
 	return c, nil
+}
+
+// configureAuthentication is about what beside plain certificates the ends may prove themselves by.
+func (c *connector) configureAuthentication(cmd *cobra.Command, o *connectFlags) (err error) {
+	if c.config.CertificateCompression, err = o.compressions(cmd); err != nil {
+		return err
+	}
+	c.ech = &o.ech
+	if err = o.ech.configure(cmd, &c.config); err != nil {
+		return err
+	}
+	c.config.Core.PostHandshakeAuth = o.late
+	if c.config.Core.PSKs, err = o.psk.load(cmd, tlscore.RoleClient); err != nil || len(c.config.Core.PSKs) == 0 {
+		return err
+	}
+	if o.min == "" {
+		c.config.Core.MinVersion = wire.VersionTLS13
+	}
+	if len(c.pins) > 0 {
+		return usagef(cmd, "--pin is about certificates, and with --psk none is taken")
+	}
+	return nil
 }
 
 // openKeyLog opens the file of --keylog and says loudly what that means.
@@ -144,13 +180,26 @@ func (c *connector) dial(ctx context.Context, t target) (*tlsnet.Conn, *outcome)
 	return c.dialOnce(ctx, t, nil, nil)
 }
 
-// dialOnce connects with the sessions of a store, which may be nil, and early data, which may be none.
+// dialOnce connects with the sessions of a store, which may be nil, and early data, which may be none; once more if the
+// server wants another configuration for Encrypted ClientHello.
 func (c *connector) dialOnce(ctx context.Context, t target, sessions tlsnet.SessionStore, early []byte) (*tlsnet.Conn, *outcome) {
+	conn, o := c.dialBy(ctx, t, sessions, early, nil)
+	for o.again != nil {
+		conn, o = c.dialBy(ctx, t, sessions, early, o.again)
+	}
+	return conn, o
+}
+
+// dialBy connects once.
+func (c *connector) dialBy(ctx context.Context, t target, sessions tlsnet.SessionStore, early []byte, plan *tlsnet.ECHPlan) (*tlsnet.Conn, *outcome) {
 	o := &outcome{target: t, name: t.name()}
 	config := c.config
 	config.Sessions = sessions
 	if config.ServerName == "" {
 		config.ServerName = o.name
+	}
+	if config.LookUpECH != nil {
+		config.LookUpECH = c.ech.lookUp(t.port)
 	}
 	o.name = config.ServerName
 	if c.revocation != nil {
@@ -181,6 +230,9 @@ func (c *connector) dialOnce(ctx context.Context, t target, sessions tlsnet.Sess
 	}
 	c.trace.dialed(nc, o)
 	conn, err := tlsnet.Client(nc, &config)
+	if err == nil {
+		conn.FollowECH(plan)
+	}
 	if err == nil && len(early) > 0 {
 		_, err = conn.WriteEarly(early)
 	}
@@ -197,8 +249,9 @@ func (c *connector) shake(ctx context.Context, conn *tlsnet.Conn, o *outcome) (*
 	begin := c.app.now()
 	err := conn.HandshakeContext(ctx)
 	o.tls = c.app.now().Sub(begin)
-	o.facts, o.peer = conn.Facts(), conn.Peer()
+	o.facts, o.peer, o.kernel = conn.Facts(), conn.Peer(), conn.KernelTLS()
 	o.sent = parseChain(o.facts.PeerChain)
+	o.before = conn.ECHRejected()
 	if err == nil {
 		c.checkPins(o)
 		if o.problem == nil {
@@ -207,6 +260,7 @@ func (c *connector) shake(ctx context.Context, conn *tlsnet.Conn, o *outcome) (*
 		conn.Close()
 		return nil, o
 	}
+	o.again = conn.NextECH(err)
 	c.trace.fail(err)
 	o.problem = connectionFailure(o.target.String(), err)
 	var trust *pki.VerifyError

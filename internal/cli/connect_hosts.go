@@ -88,7 +88,7 @@ func (c *connector) verdictWord(o *outcome) string {
 		return "refused"
 	}
 	if o.problem == nil {
-		if o.isTrusted() {
+		if o.isTrusted() || o.peer.Pinned() || o.facts.PSKIdentity != nil {
 			return "trusted"
 		}
 		return "NOT VERIFIED"

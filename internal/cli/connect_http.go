@@ -55,7 +55,11 @@ func (a *app) connectHTTP(cmd *cobra.Command, o *connectFlags, args []string) (e
 	if o.tracer, err = a.newTracer(cmd, o); err != nil {
 		return err
 	}
-	if len(o.alpn) == 0 {
+	switch {
+	case len(o.alpn) > 0:
+	case o.late: // RFC 9113, Section 9.2.3
+		o.alpn = []string{tlsnet.ProtocolHTTP1}
+	default:
 		o.alpn = tlsnet.HTTPProtocols()
 	}
 	c, err := a.newConnector(cmd, o)

@@ -17,11 +17,16 @@ func (c *connector) rows(o *outcome) []row {
 	}
 	now := c.app.now()
 	rows := append(upgradeRows(o), negotiatedRows(o.facts)...)
+	rows = append(rows, c.echRows(o)...)
+	rows = append(rows, kernelRows(o.kernel)...)
 	rows = append(rows, c.resumptionRows(o)...)
 	if len(o.sent) > 0 {
 		rows = append(rows, certificateRows(o.sent[0], now)...)
 		rows = append(rows, row{label: "chain", value: c.chainText(o)})
 	}
+	rows = append(rows, stapleRows(o)...)
+	rows = append(rows, rawKeyRows(o.facts)...)
+	rows = append(rows, lateRows(o.facts)...)
 	rows = append(rows, o.revocation.rows(o)...)
 	if o.pinned != nil {
 		text, st := o.pinned.text()
@@ -69,6 +74,10 @@ func (c *connector) verdict(o *outcome) (string, style) {
 		return "FAILED: " + failureReason(o), bad
 	case o.isTrusted():
 		return "trusted: the chain leads to that root, and the name is " + o.name, good
+	case o.peer.Pinned():
+		return "trusted: the raw public key is one of --raw-key", good
+	case o.facts.PSKIdentity != nil:
+		return "trusted: the server has the pre-shared key " + pki.Printable(string(o.facts.PSKIdentity)), good
 	case o.peer.Problem != nil:
 		return "NOT VERIFIED (--insecure), and would not be trusted: " + trustReason(o.peer.Problem), bad
 	default:
@@ -137,6 +146,7 @@ type connectJSON struct {
 	Time       timeJSON         `json:"milliseconds"`
 	Resumption *resumptionJSON  `json:"resumption,omitempty"`
 	Pin        *pinJSON         `json:"pin,omitempty"`              // of --pin
+	Staples    []stapleJSON     `json:"staples,omitempty"`          // OCSP answers that came with the certificates
 	Revocation []revocationJSON `json:"revocation,omitempty"`       // of --crl, --ocsp, --revocation-set
 	Notes      []string         `json:"revocation_notes,omitempty"` // who gave no answer
 	Answer     *answerJSON      `json:"probe,omitempty"`            // where what was asked for is not spoken here
@@ -178,12 +188,13 @@ func newErrorJSON(f *failure) *errorJSON {
 func (c *connector) json(o *outcome) connectJSON {
 	now := c.app.now()
 	j := connectJSON{
-		Target: o.target.String(), Unicode: unicodeName(o.target.host), Address: o.address, VerifyName: o.name, Verified: o.isTrusted(), Insecure: c.config.Insecure,
+		Target: o.target.String(), Unicode: unicodeName(o.target.host), Address: o.address, VerifyName: o.name, Verified: o.isTrusted() || o.peer.Pinned() || o.facts.PSKIdentity != nil, Insecure: c.config.Insecure,
 		ChainSent: len(o.facts.PeerChain), Chain: []string{},
 		Time:    timeJSON{float64(o.tcp.Microseconds()) / 1000, float64(o.tls.Microseconds()) / 1000},
 		Upgrade: newUpgradeJSON(o), Resumption: newResumptionJSON(o), Answer: newAnswerJSON(o.answer),
 		Error: newErrorJSON(o.problem), Pin: newPinJSON(o.pinned), recordedJSON: c.trace.json(),
 	}
+	j.Staples = staplesReport(&o.peer, o.sent)
 	j.Revocation, j.Notes = newRevocationJSON(o.revocation)
 	if o.revocation != nil && o.revocation.refused != nil {
 		j.Verified = false
@@ -194,6 +205,8 @@ func (c *connector) json(o *outcome) connectJSON {
 	j.Verdict, _ = c.verdict(o)
 	if o.facts.Version != 0 {
 		r := newHandshakeReport(o.facts, now)
+		r.ECH = newECHReport(o.facts.ECH, o.before)
+		r.Kernel = newKernelReport(o.kernel)
 		j.Handshake = &r
 	}
 	for _, cert := range o.peer.Chain {

@@ -3,23 +3,20 @@ package cli
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlswright/tlswright/internal/authority"
+	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/estate"
 	outside "github.com/tlswright/tlswright/internal/fetch"
 	"github.com/tlswright/tlswright/internal/follow"
-	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/pki/ct"
-	"github.com/tlswright/tlswright/tlsnet"
 )
 
 // ctLogFlags say which logs of Certificate Transparency are meant.
@@ -83,23 +80,17 @@ func isLogCalled(l *ct.Log, name string) bool {
 // logName is how a log is shown.
 func logName(l *ct.Log) string { return follow.Name(l) }
 
-// logFetcher makes who asks logs. A person has named the list, so its addresses may be private ones: no certificate and no
-// log can name others, for redirects are not followed.
+// logFetcher makes who asks logs.
 func (a *app) logFetcher(timeout time.Duration) (*outside.Fetcher, error) {
-	c, err := a.logTLS()
+	b, err := a.base(nil)
 	if err != nil {
 		return nil, err
 	}
-	return outside.New(outside.Options{AllowPrivate: true, Timeout: timeout, Now: a.now, TLS: c}), nil
-}
-
-// logTLS says whom to trust as the server of a log.
-func (a *app) logTLS() (*tlsnet.Config, error) {
-	trusted, err := a.loadTrust(nil)
+	f, err := b.LogFetcher(timeout)
 	if err != nil {
-		return nil, err
+		return nil, cannotRun(err, "")
 	}
-	return &tlsnet.Config{Roots: trusted.roots, SystemRoots: trusted.system, Time: a.now}, nil
+	return f, nil
 }
 
 // transparencyFlags have certificates of servers shown to logs before they are signed.
@@ -108,34 +99,28 @@ type transparencyFlags struct {
 	minimum int
 }
 
+// What is said of the flags, of `ca init` and `ca serve`.
+const (
+	ctLogsUsage    = "show certificates of servers to the logs of the list in `FILE`, and embed their timestamps (\"none\": to no log)"
+	ctMinimumUsage = "the `NUMBER` of logs that must take a certificate (default: as browsers demand)"
+)
+
 func (f *transparencyFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.list, "ct-logs", "", "show certificates of servers to the logs of the list in `FILE`, and embed their timestamps (\"none\": to no log)")
-	flags.IntVar(&f.minimum, "ct-minimum", 0, "the `NUMBER` of logs that must take a certificate (default: as browsers demand)")
+	flags.StringVar(&f.list, "ct-logs", "", ctLogsUsage)
+	flags.IntVar(&f.minimum, "ct-minimum", 0, ctMinimumUsage)
 	_ = cmd.MarkFlagFilename("ct-logs", "json")
 }
 
 // maxMinimum bounds --ct-minimum.
 const maxMinimum = 16
 
-// transparencyFile is what a home folder remembers of --ct-logs.
-const transparencyFile = "ct.json"
-
-// noLogs is what --ct-logs says for none.
-const noLogs = "none"
-
-// keptLogs is the content of transparencyFile.
-type keptLogs struct {
-	Minimum int             `json:"minimum,omitempty"`
-	Logs    json.RawMessage `json:"logs"` // the list as it was
-}
-
 // read gives what the flags say; nil where they say nothing.
-func (f *transparencyFlags) read(cmd *cobra.Command, a *app) (*keptLogs, error) {
+func (f *transparencyFlags) read(cmd *cobra.Command, a *app) (*estate.KeptLogs, error) {
 	if f.minimum < 0 || f.minimum > maxMinimum {
 		return nil, usagef(cmd, "--ct-minimum %d is not between 0 and %d", f.minimum, maxMinimum)
 	}
-	if f.list == "" || f.list == noLogs {
+	if f.list == "" || f.list == config.NoLogs {
 		if f.minimum != 0 {
 			return nil, usagef(cmd, "--ct-minimum without --ct-logs: which logs?")
 		}
@@ -148,21 +133,12 @@ func (f *transparencyFlags) read(cmd *cobra.Command, a *app) (*keptLogs, error) 
 	if _, err := ct.ParseLogList(data); err != nil {
 		return nil, cannotRun(err, "%s", origin)
 	}
-	return &keptLogs{f.minimum, data}, nil
-}
-
-// keep has certificates that are issued from now on shown to these logs.
-func (k *keptLogs) keep(home string) error {
-	text, err := json.MarshalIndent(k, "", "  ")
-	if err != nil {
-		return err
-	}
-	return keystore.WriteFile(filepath.Join(home, "ca", transparencyFile), append(text, '\n'), 0o644)
+	return &estate.KeptLogs{Minimum: f.minimum, Logs: data}, nil
 }
 
 // showToLogs has the authority show what it issues to the logs of the flags or, where they say nothing, of the home folder.
 func (a *app) showToLogs(ctx context.Context, cmd *cobra.Command, f *transparencyFlags, au *authority.Authority) error {
-	if f.list == noLogs {
+	if f.list == config.NoLogs {
 		au.Transparency = nil
 		return nil
 	}
@@ -173,53 +149,11 @@ func (a *app) showToLogs(ctx context.Context, cmd *cobra.Command, f *transparenc
 	if k == nil {
 		return nil // as the home folder has it
 	}
-	return a.transparent(ctx, k, au)
-}
-
-// showToKeptLogs does so by what the home folder remembers.
-func (a *app) showToKeptLogs(ctx context.Context, au *authority.Authority) error {
-	home, err := a.home()
+	b, err := a.base(nil)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(home, "ca", transparencyFile)
-	data, err := readFileWithin(path, maxInput)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return cannotRun(err, "reading which logs certificates are shown to")
-	}
-	var k keptLogs
-	if err := json.Unmarshal(data, &k); err != nil {
-		return cannotRun(err, "%s", path)
-	}
-	return a.transparent(ctx, &k, au)
-}
-
-// serveWithLogs is both, for a service.
-func (a *app) serveWithLogs(cmd *cobra.Command, f *transparencyFlags, au *authority.Authority) error {
-	if err := a.showToKeptLogs(cmd.Context(), au); err != nil {
-		return err
-	}
-	return a.showToLogs(cmd.Context(), cmd, f, au)
-}
-
-func (a *app) transparent(ctx context.Context, k *keptLogs, au *authority.Authority) error {
-	list, err := ct.ParseLogList(k.Logs)
-	if err != nil {
-		return cannotRun(err, "")
-	}
-	f, err := a.logFetcher(0)
-	if err != nil {
-		return err
-	}
-	context.AfterFunc(ctx, f.Close)
-	au.Transparency = &authority.Transparency{Logs: list, Minimum: k.Minimum,
-		Submit: func(ctx context.Context, log *ct.Log, chain [][]byte, entry ct.Entry) (ct.SCT, error) {
-			return f.Log(log).Submit(ctx, chain, entry)
-		}}
-	return nil
+	return b.ShowToLogs(ctx, k, au)
 }
 
 // logFailure puts the error of a log into words, and tells by its kind whether the log was caught.

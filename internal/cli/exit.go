@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/keystore"
 )
 
@@ -25,8 +26,7 @@ const (
 )
 
 // exitCodeHelp is the table printed by --help and in the man pages.
-const exitCodeHelp = `Exit codes:
-  0    done; every check passed
+const exitCodeHelp = exitCodeTitle + `  0    done; every check passed
   1    a check failed: no TLS with this peer, a certificate that is not trusted,
        an HTTP error
   2    the command line is wrong
@@ -35,6 +35,9 @@ const exitCodeHelp = `Exit codes:
   5    timed out
   6    the name has no address (DNS)
   130  interrupted`
+
+// exitCodeTitle is the first line of it.
+const exitCodeTitle = "Exit codes:\n"
 
 // failureKind says in one stable word what went wrong. It stands in the "kind" field of --json.
 type failureKind string
@@ -111,6 +114,10 @@ func cannotRun(err error, format string, args ...any) *failure {
 	if f.hint == "" && errors.As(err, &hinted) {
 		f.hint = hinted.Hint()
 	}
+	var path *fs.PathError
+	if f.hint == "" && errors.As(err, &path) && errors.Is(path, fs.ErrPermission) {
+		f.hint = "may this user read and write there?"
+	}
 	return f
 }
 
@@ -119,17 +126,38 @@ func cannotRun(err error, format string, args ...any) *failure {
 func plainError(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {
-		return strings.Replace(err.Error(), path.Error(), path.Path+": "+path.Err.Error(), 1)
+		text := path.Path + ": " + path.Err.Error()
+		if before, _, _ := strings.Cut(err.Error(), path.Error()); strings.Contains(before, path.Path) {
+			text = path.Err.Error() // it is named already
+		}
+		return strings.Replace(err.Error(), path.Error(), text, 1)
 	}
 	return err.Error()
 }
 
+// problemFailure puts a problem of the estate into the form of commands.
+func problemFailure(p *estate.Problem) *failure {
+	kind := map[estate.Kind]failureKind{estate.Usage: kindUsage, estate.Finding: kindFinding}[p.Kind]
+	if kind == "" {
+		kind = kindLocal
+	}
+	return &failure{kind: kind, text: p.Text, hint: p.Advice, err: p}
+}
+
+// isGivenUp reports whether a service could not be opened because it was told to end meanwhile. That is no failure: it ends in
+// good order, as it would a moment later. What opening was at when the context ended says so in many ways, and not always by
+// an error that wraps it.
+func isGivenUp(ctx context.Context, err error) bool { return err != nil && ctx.Err() != nil }
+
 // asFailure gives every error that reaches the top a kind, so that none leaves without an exit code of its own.
 func asFailure(err error) *failure {
 	var f *failure
+	var p *estate.Problem
 	switch {
 	case errors.As(err, &f):
 		return f
+	case errors.As(err, &p):
+		return problemFailure(p)
 	case errors.Is(err, context.Canceled):
 		return &failure{kind: kindInterrupted, text: "interrupted", err: err}
 	default:

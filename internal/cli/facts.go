@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/tlswright/tlswright/internal/ciphers"
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -30,17 +32,28 @@ type groupReport struct {
 
 // handshakeReport is what a handshake settled, in --json of every command that reports a connection.
 type handshakeReport struct {
-	Version        string      `json:"version"`
-	CipherSuite    suiteReport `json:"cipher_suite"`
-	Group          groupReport `json:"group"`
-	ForwardSecrecy bool        `json:"forward_secrecy"`
-	Compression    string      `json:"compression"`
-	Signature      string      `json:"signature_scheme"` // of the server
-	ALPN           string      `json:"alpn"`
-	ServerName     string      `json:"sni"` // as sent in the ClientHello
-	HelloRetry     bool        `json:"hello_retry"`
-	Resumed        bool        `json:"resumed"`
-	EarlyData      string      `json:"early_data"` // none, accepted or rejected
+	Version        string        `json:"version"`
+	CipherSuite    suiteReport   `json:"cipher_suite"`
+	Group          groupReport   `json:"group"`
+	ForwardSecrecy bool          `json:"forward_secrecy"`
+	Compression    string        `json:"compression"`
+	Signature      string        `json:"signature_scheme"` // of the server
+	ALPN           string        `json:"alpn"`
+	ServerName     string        `json:"sni"` // as sent in the ClientHello
+	HelloRetry     bool          `json:"hello_retry"`
+	Resumed        bool          `json:"resumed"`
+	RawKey         string        `json:"raw_public_key,omitempty"`               // pin of the one that the peer shows
+	PSK            string        `json:"psk,omitempty"`                          // identity of the external pre-shared key
+	CertCompressed string        `json:"peer_certificates_compressed,omitempty"` // with what
+	EarlyData      string        `json:"early_data"`                             // none, accepted or rejected
+	RecordLimits   *recordLimits `json:"record_limits,omitempty"`
+
+	ECH    *echReport    `json:"ech,omitempty"`
+	Late   *lateReport   `json:"post_handshake_auth,omitempty"`
+	Kernel *kernelReport `json:"kernel_tls,omitempty"`
+	// Delegated credentials (RFC 9345), where they were used:
+	PeerDelegation *delegationJSON `json:"peer_delegated_credential,omitempty"`
+	OwnDelegation  *delegationJSON `json:"own_delegated_credential,omitempty"`
 	// In TLS 1.2 only:
 	ExtendedMasterSecret *bool        `json:"extended_master_secret,omitempty"`
 	SecureRenegotiation  *bool        `json:"secure_renegotiation,omitempty"`
@@ -60,8 +73,17 @@ func newHandshakeReport(f tlscore.Facts, now time.Time) handshakeReport {
 		ServerName:     f.ServerName,
 		HelloRetry:     f.HelloRetried,
 		Resumed:        f.Resumed,
+		PSK:            pki.Printable(string(f.PSKIdentity)),
 		EarlyData:      f.EarlyData.String(),
 		PeerChain:      []certReport{},
+		PeerDelegation: newDelegationJSON(f.PeerDelegation),
+		OwnDelegation:  newDelegationJSON(f.OwnDelegation),
+	}
+	r.RecordLimits = newRecordLimits(f)
+	r.ECH = newECHReport(f.ECH, nil)
+	r.RecordLimits, r.Late = newRecordLimits(f), newLateReport(f)
+	if f.PeerCompression != 0 {
+		r.CertCompressed = f.PeerCompression.String()
 	}
 	if p, ok := ciphers.Apart(f.CipherSuite); ok {
 		r.CipherSuite.Bits = p.Bits
@@ -71,10 +93,13 @@ func newHandshakeReport(f tlscore.Facts, now time.Time) handshakeReport {
 		r.ExtendedMasterSecret, r.SecureRenegotiation = &f.ExtendedMasterSecret, &f.SecureRenegotiation
 	}
 	if g := suite.GroupByID(f.Group); g != nil {
-		r.Group.PostQuantum = g.Hybrid
+		r.Group.PostQuantum = g.PostQuantum
 	}
 	if s := serverScheme(f); s != 0 {
 		r.Signature = s.String()
+	}
+	if f.PeerType == wire.CertificateTypeRawPublicKey && len(f.PeerChain) == 1 {
+		r.RawKey = pki.Pin{Kind: pki.PinKindSPKI, SHA256: sha256.Sum256(f.PeerChain[0])}.String()
 	}
 	for _, c := range parseChain(f.PeerChain) {
 		r.PeerChain = append(r.PeerChain, newCertReport(c, now))
@@ -96,7 +121,7 @@ func id[T ~uint16](v T) string { return fmt.Sprintf("0x%04x", uint16(v)) }
 func parseChain(chain [][]byte) []*x509.Certificate {
 	var certs []*x509.Certificate
 	for _, der := range chain {
-		c, err := x509.ParseCertificate(der)
+		c, err := cert.ParseX509(der)
 		if err != nil {
 			break
 		}
@@ -122,6 +147,8 @@ func negotiatedRows(f tlscore.Facts) []row {
 		kx := f.Group.String() + ", forward secrecy"
 		if g := suite.GroupByID(f.Group); g != nil && g.Hybrid {
 			kx += ", post-quantum hybrid"
+		} else if g != nil && g.PostQuantum {
+			kx += ", post-quantum"
 		}
 		if f.HelloRetried {
 			kx += ", after HelloRetryRequest"
@@ -130,10 +157,20 @@ func negotiatedRows(f tlscore.Facts) []row {
 	} else if f.Resumed {
 		rows = append(rows, row{label: "key exchange", value: "none of its own: that of the session that is resumed"})
 	}
+	if f.Group == 0 && f.PSKIdentity != nil && !f.Resumed {
+		rows = append(rows, row{label: "key exchange", value: "none: whoever gets the pre-shared key reads this connection", style: caution})
+	}
+	if f.PSKIdentity != nil {
+		rows = append(rows, row{label: "PSK", value: pki.Printable(string(f.PSKIdentity)) + ", in the place of certificates"})
+	}
+	rows = append(rows, echRows(f)...)
 	rows = append(rows, row{label: "compression", value: "none"})
 	if f.Version == wire.VersionTLS12 {
 		rows = append(rows, tls12Rows(f)...)
 	}
+	rows = append(rows, compressionRows(f)...)
+	rows = append(rows, delegatedRows(f)...)
+	rows = append(rows, recordSizeRows(f)...)
 	if s := serverScheme(f); s != 0 {
 		rows = append(rows, row{label: "signature", value: s.String()})
 	}
@@ -185,6 +222,9 @@ func summary(f tlscore.Facts) string {
 	}
 	if f.ALPN != "" {
 		text += ", ALPN " + pki.Printable(f.ALPN)
+	}
+	if f.ECH.Status == tlscore.ECHAccepted {
+		text += ", ECH"
 	}
 	return text
 }

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -10,11 +8,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/tlswright/tlswright/acmeclient"
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/gateway"
-	"github.com/tlswright/tlswright/internal/keystore"
-	"github.com/tlswright/tlswright/internal/revoked"
 	"github.com/tlswright/tlswright/pki"
 )
 
@@ -30,14 +26,14 @@ func (a *app) readGateway(name string) (*gatewayFile, error) {
 	text, _, err := a.readBytes(name)
 	if errors.Is(err, os.ErrNotExist) {
 		f := cannotRun(err, "")
-		f.hint = "name the file with -c; docs/gateway.md begins with one of five lines"
+		f.hint = "name the file with -c; docs/gateway.md begins with one of five lines, and tlswright init writes a whole one"
 		return nil, f
 	}
 	if err != nil {
 		return nil, err
 	}
 	file := &gatewayFile{name: name, text: text}
-	if file.gateway, err = config.ReadGateway(text); err != nil {
+	if file.gateway, err = estate.ReadGateway(text); err != nil {
 		var wrong *config.Error
 		if errors.As(err, &wrong) {
 			return nil, a.configFailure(file, wrong)
@@ -49,7 +45,9 @@ func (a *app) readGateway(name string) (*gatewayFile, error) {
 		return nil, cannotRun(err, "")
 	}
 	file.gateway.RelativeTo(dir)
-	a.recognizeOwnCA(file.gateway)
+	if b, err := a.base(nil); err == nil {
+		b.RecognizeOwnCA(file.gateway)
+	}
 	return file, nil
 }
 
@@ -116,97 +114,11 @@ func (a *app) bindFailure(file *gatewayFile, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		f.hint = "the port is taken: by another tlswright? port 0 takes a free one"
 	case errors.Is(err, syscall.EACCES) && errors.As(err, &wrong) && strings.HasPrefix(wrong.Where, "listener "):
-		f.hint = "ports below 1024 are for root: start it as root with user: NAME in the file, give the program CAP_NET_BIND_SERVICE, or use systemd's sockets"
+		f.hint = "take a port from 1024 on; those below are for root (with user: NAME in the file), for programs with CAP_NET_BIND_SERVICE, and for sockets of systemd"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		f.hint = "no interface of this machine has that address"
 	}
 	return f
-}
-
-// gatewayOptions gathers what a gateway needs of the estate: the home, the CA, the tree of ACME, what was revoked. close
-// must be called at the end, whatever the error.
-func (a *app) gatewayOptions(ctx context.Context, g *config.Gateway) (o gateway.Options, closeAll func() error, err error) {
-	closeAll = func() error { return nil }
-	home, err := a.home()
-	if err != nil {
-		return o, closeAll, err
-	}
-	o = gateway.Options{Home: home, Now: a.now, AllowPrivate: g.AllowPrivate, KeepMemory: true, Output: a.ui.out.w}
-	if o.DenialsFile, err = denialsFile(home); err != nil {
-		return o, closeAll, err
-	}
-	if o.Tree, err = a.gatewayTree(g, home); err != nil {
-		return o, closeAll, err
-	}
-	ca, err := a.gatewayCA(g, home)
-	if err != nil || ca == nil {
-		return o, closeAll, err
-	}
-	o.OwnRoots = []*x509.Certificate{ca.Root}
-	o.OwnCA = func(ctx context.Context, names []string, key pki.KeyType) (keystore.Identity, error) {
-		return a.issueOnRecord(ctx, ownRequest(names), key)
-	}
-	if _, judges := needsOwnCA(g); judges {
-		au, err := a.openAuthority(ctx, &caFlags{}, false)
-		if err != nil {
-			return o, closeAll, err
-		}
-		o.Live = []revoked.Live{au.Store}
-		closeAll = au.Close
-	}
-	return o, closeAll, nil
-}
-
-// ownRequest asks the own CA for a server certificate. A name that is too long to be a common name is a DNS name only.
-func ownRequest(names []string) pki.Request {
-	req := pki.Request{Profile: pki.ProfileServer, SANs: names}
-	if len(names) > 0 && len(names[0]) <= 64 {
-		req.CommonName = names[0]
-	}
-	return req
-}
-
-// denialsFile is where refusals are kept.
-func denialsFile(home string) (string, error) {
-	dir := filepath.Join(home, "gateway")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", cannotRun(err, "")
-	}
-	return filepath.Join(dir, "denials.jsonl"), nil
-}
-
-// gatewayTree opens the folder of ACME certificates where a site needs it.
-func (a *app) gatewayTree(g *config.Gateway, home string) (*acmeclient.Tree, error) {
-	for i := range g.Sites {
-		if c := &g.Sites[i].Certificate; c.Live == "" && c.ACME == nil {
-			continue
-		}
-		t, err := acmeclient.OpenTree(filepath.Join(home, "acme"))
-		if err != nil {
-			return nil, cannotRun(err, "opening the folder of certificates")
-		}
-		return t, nil
-	}
-	return nil, nil
-}
-
-// gatewayCA opens the estate's CA; nil: there is none, and none is needed. Where sites have certificates of it and there
-// is none yet, it is made, as `serve` does.
-func (a *app) gatewayCA(g *config.Gateway, home string) (*keystore.CA, error) {
-	issues, judges := needsOwnCA(g)
-	ca, err := keystore.ReadCA(home)
-	switch {
-	case err == nil:
-		return ca, nil
-	case !errors.Is(err, keystore.ErrNoCA):
-		return nil, caFailure(err, "opening the CA")
-	case judges:
-		return nil, &failure{kind: kindLocal, err: err, text: "clients are to be of the own CA, and there is none in " + home,
-			hint: "make it, and a certificate for each client: tlswright ca init; tlswright ca issue alice --profile client --out alice"}
-	case issues:
-		return a.openOrMakeCA()
-	}
-	return nil, nil
 }
 
 // siteLine says in one line what a site is.
@@ -232,6 +144,8 @@ func targetText(t *config.Target) string {
 		return "to " + pki.Printable(t.URL)
 	case t.Dir != "":
 		return "files of " + pki.Printable(t.Dir)
+	case t.Welcome:
+		return "a page that welcomes"
 	case t.Echo:
 		return "echo"
 	}

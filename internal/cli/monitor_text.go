@@ -159,8 +159,7 @@ func (l *monitorLog) tell(s *stream, e monitorEvent, text string) {
 	_ = l.app.ui.printJSONLine(e) // an event holds nothing that cannot be encoded
 }
 
-func (l *monitorLog) begun(m *config.Monitor, where string) {
-	n := len(m.Targets)
+func (l *monitorLog) begun(n int, m *config.Monitor, where string) {
 	text := "watching " + countOf(n, "target")
 	if len(m.Lists) > 0 {
 		text += " and those of " + strings.Join(m.Lists, ", ")

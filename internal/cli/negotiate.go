@@ -11,6 +11,7 @@ import (
 	"github.com/tlswright/tlswright/internal/ciphers"
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -18,7 +19,11 @@ import (
 type negotiationFlags struct {
 	alpn, groups, ciphers []string
 	min, max              string
+	compression           []string // of certificates
+	records               recordSizeFlags
+	variety               varietyFlags
 	keyLog                string
+	kernelTLS             bool
 	timeout               time.Duration
 }
 
@@ -29,9 +34,14 @@ func (n *negotiationFlags) register(cmd *cobra.Command) {
 	f.StringArrayVar(&n.ciphers, "ciphers", nil, "cipher suites, best first, as an `EXPRESSION`: names, or as in OpenSSL, such as 'ECDHE+AESGCM:!aNULL' (see tlswright ciphers)")
 	f.StringVar(&n.min, "min", "", "lowest TLS `VERSION` to accept (default 1.2)")
 	f.StringVar(&n.max, "max", "", "highest TLS `VERSION` to accept (default 1.3)")
+	f.StringSliceVar(&n.compression, "cert-compression", nil, "`LIST` of algorithms that certificates may be compressed with, best first: brotli, zstd, zlib (RFC 8879)")
+	complete(cmd, "cert-compression", names(tlsnet.CertificateCompressions()))
+	n.records.register(cmd)
+	n.variety.register(cmd)
 	f.StringVar(&n.keyLog, "keylog", "", "append the secrets of every connection to `FILE`, for Wireshark: whoever has them can read the traffic")
+	f.BoolVar(&n.kernelTLS, "kernel-tls", false, "have Linux protect the records after the handshake, where it can (module tls)")
 	f.DurationVar(&n.timeout, "timeout", 10*time.Second, "how long a handshake may take, as a `TIME` such as 10s")
-	complete(cmd, "groups", names(suite.DefaultGroups()))
+	complete(cmd, "groups", names(suite.AllGroups()))
 	complete(cmd, "ciphers", append([]string{"modern", "intermediate"}, names(append(suite.All(), suite.All12()...))...))
 	complete(cmd, "min", []string{"1.2", "1.3"})
 	complete(cmd, "max", []string{"1.2", "1.3"})
@@ -60,7 +70,7 @@ type negotiation struct {
 func (n *negotiationFlags) negotiation(cmd *cobra.Command) (negotiation, error) {
 	var g negotiation
 	var err error
-	if g.core.Groups, err = choose(cmd, "--groups", n.groups, suite.DefaultGroups(), groupNicknames()); err != nil {
+	if g.core.Groups, err = choose(cmd, "--groups", n.groups, suite.AllGroups(), groupNicknames()); err != nil {
 		return g, err
 	}
 	for _, p := range n.alpn {
@@ -69,6 +79,10 @@ func (n *negotiationFlags) negotiation(cmd *cobra.Command) (negotiation, error) 
 		}
 	}
 	g.core.ALPN = n.alpn
+	n.variety.apply(&g.core)
+	if err := n.records.apply(cmd, &g.core); err != nil {
+		return g, err
+	}
 	if n.timeout <= 0 {
 		return g, usagef(cmd, "--timeout %v is not a time to wait", n.timeout)
 	}

@@ -32,6 +32,9 @@ func explainConnection(err error) *failure {
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
 	var plain *starttls.Error
+	if f := explainNoECH(err); f != nil {
+		return f
+	}
 	switch {
 	case errors.As(err, &own):
 		return &failure{kind: own.kind, text: own.text, hint: own.hint}
@@ -103,6 +106,8 @@ func explainTLS(err *tlscore.Error) *failure {
 	case tlscore.CodeUnsupportedVersion:
 		f.text = "no version in common: " + pki.Printable(err.Detail)
 		f.hint = "TLS 1.2 and TLS 1.3 are spoken here, as far as --min and --max allow; older versions are prohibited (RFC 8996)"
+	case tlscore.CodeECHRejected:
+		return explainECH(err)
 	case tlscore.CodePeerClosedEarly:
 		f.text, f.hint = "the peer closed the connection during the handshake", "does this port speak TLS? its own log may tell the reason"
 	default:

@@ -144,7 +144,7 @@ func TestTourTellsAFailureAndEndsWithIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run.begin(1, "A chapter")
+	run.begin(1, chapter{title: "A chapter"})
 	run.check("holds", func() (string, error) { return "as it should", nil })
 	run.check("does not", func() (string, error) { return "", errors.New("because \x1b[31m of this") })
 	run.skip("other program", "is not installed")

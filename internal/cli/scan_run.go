@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,9 @@ func (a *app) scan(cmd *cobra.Command, o *scanFlags, args []string) error {
 	if err := o.check(cmd, args); err != nil {
 		return err
 	}
+	if o.targets == "" && !cmd.Flags().Changed("allow-private") {
+		o.allowsPrivate = len(args) > 0 && !slices.ContainsFunc(args, isElsewhere)
+	}
 	judgeBy, err := a.newJudgement(cmd, &o.scanOutputFlags)
 	if err != nil {
 		return err
@@ -73,6 +77,15 @@ func (a *app) scan(cmd *cobra.Command, o *scanFlags, args []string) error {
 		return err
 	}
 	return r.verdict()
+}
+
+// isElsewhere reports whether a target is not this machine by its very name. A server on this machine that names addresses
+// of this machine leads nowhere where it could not go itself.
+func isElsewhere(target string) bool {
+	if rest, ok := strings.CutPrefix(target, "https://"); ok {
+		target, _, _ = strings.Cut(rest, "/")
+	}
+	return !isLoopback(target) && !isLoopback(target+":443")
 }
 
 // takePaths lets --files stand before several paths: with it, an argument that is there on the disk is one of them.

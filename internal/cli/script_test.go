@@ -27,6 +27,7 @@ var _ = flag.Bool("update", false, "rewrite the manual pages in docs/man")
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"tlswright": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"lonely":    beLonely,
 	})
 }
 
@@ -36,6 +37,7 @@ func TestMain(m *testing.M) {
 //	server NAME ARG...          run `tlswright serve ARG...`; sets $NAME to its host:port and $NAME_PORT to the port;
 //	                            its output is in NAME.out and NAME.err
 //	gateway NAME ARG...         run `tlswright gateway run ARG...`, as server does
+//	whole NAME ARG...           run `tlswright up ARG...` until all is up
 //	reload NAME                 have it read its file again, and wait until it has
 //	soon NAME TEXT              wait until NAME has said TEXT
 //	eventually CODE PROGRAM ... as exits, tried again for a while
@@ -45,6 +47,7 @@ func TestMain(m *testing.M) {
 //	daemon NAME KIND FOLDER ...  a foreign server; see startDaemon. [peer:KIND] says whether it can be run
 //	big FILE BYTES              make a file
 //	responder NAME              an OCSP responder over HTTP: `tlswright ca ocsp`; sets $NAME to its host:port
+//	zone NAME FILE              a DNS server with the records of a file; sets $NAME to its host:port
 //	ctlogs FILE NAME...         logs of Certificate Transparency, and a list of them; those called tiled… are of the static form
 //	ctfault NAME [FAULT]        a log misbehaves, see internal/logtest, or no more
 //	flip FILE                   change its last byte
@@ -75,6 +78,7 @@ func TestScripts(t *testing.T) {
 			"lesson":     startLesson,
 			"office":     startOffice,
 			"gateway":    startGateway,
+			"whole":      startWhole,
 			"reload":     reloadGateway,
 			"soon":       soon,
 			"eventually": eventually,
@@ -85,6 +89,7 @@ func TestScripts(t *testing.T) {
 			"alone":      beAlone,
 			"daemon":     startDaemon,
 			"responder":  startResponder,
+			"zone":       startZone,
 			"ctlogs":     startLogs,
 			"ctfault":    spoilLog,
 			"flip":       flipLast,

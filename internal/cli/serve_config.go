@@ -2,20 +2,16 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
-	"github.com/tlswright/tlswright/pki/ocsp"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
@@ -29,22 +25,40 @@ func (a *app) serverConfig(cmd *cobra.Command, o *serveFlags) (config *tlsnet.Co
 		return nil, close, err
 	}
 	n.note(a.ui)
-	config = &tlsnet.Config{Core: n.core, HandshakeTimeout: o.timeout, Time: a.now}
+	config = &tlsnet.Config{Core: n.core, HandshakeTimeout: o.timeout, Time: a.now, DynamicRecords: o.records.dynamic, KernelTLS: o.kernelTLS}
+	if config.CertificateCompression, err = o.compressions(cmd); err != nil {
+		return nil, close, err
+	}
+	if config.Core.PSKs, err = o.psk.load(cmd, tlscore.RoleServer); err != nil {
+		return nil, close, err
+	}
+	var hidden []string // behind which names others are
+	if config.Core.ECHKeys, hidden, err = o.ech.load(cmd); err != nil {
+		return nil, close, err
+	}
+	a.noteECH(config.Core.ECHKeys)
 	id, ok, err := o.identity.load(cmd)
+	if err == nil && !ok && len(config.Core.PSKs) > 0 {
+		config.KeyLog, close, err = a.serveKeyLog(o)
+		return config, close, err
+	}
 	if err == nil && !ok {
-		id, err = a.ownIdentity(cmd.Context(), o.listen)
+		id, err = a.identityFor(cmd.Context(), append(estate.LocalNames(o.listen), hidden...))
 	}
 	if err != nil {
 		return nil, close, err
 	}
 	config.Identities = []tlsnet.Identity{{Chain: id.Chain, Key: id.Key}}
-	if o.staple != "" {
+	if len(o.staples) > 0 {
 		if !ok {
 			return nil, close, usagef(cmd, "--staple without --cert: an OCSP answer is about one certificate")
 		}
-		if config.Identities[0].Staple, err = a.readStaple(o.staple, id); err != nil {
+		if err = a.staplesOf(o.staples, id, &config.Identities[0]); err != nil {
 			return nil, close, err
 		}
+	}
+	if err := o.delegated.configure(cmd, config, tlscore.RoleServer, a.now()); err != nil {
+		return nil, close, err
 	}
 	if o.clientCA != "" {
 		if config.ClientRoots, err = keystore.ReadCertificates(o.clientCA); err != nil {
@@ -54,6 +68,10 @@ func (a *app) serverConfig(cmd *cobra.Command, o *serveFlags) (config *tlsnet.Co
 		for _, c := range config.ClientRoots {
 			config.Core.CertificateAuthorities = append(config.Core.CertificateAuthorities, c.RawSubject)
 		}
+	}
+	o.takeLate(config)
+	if err := a.showRawKeys(cmd, o, config); err != nil {
+		return nil, close, err
 	}
 	config.KeyLog, close, err = a.serveKeyLog(o)
 	return config, close, err
@@ -94,13 +112,8 @@ func (o *serveFlags) serverNegotiation(cmd *cobra.Command) (negotiation, error) 
 	return n, nil
 }
 
-// ownIdentity issues a certificate of the estate's own CA for this run: for localhost, and for the address that is
-// listened on. A CA is made where there is none.
-func (a *app) ownIdentity(ctx context.Context, listen string) (keystore.Identity, error) {
-	return a.identityFor(ctx, localNames(listen))
-}
-
-// identityFor issues a certificate of the estate's own CA for this run. Its key never touches the disk.
+// identityFor issues a certificate of the estate's own CA for this run. Its key never touches the disk. A CA is made where
+// there is none.
 func (a *app) identityFor(ctx context.Context, sans []string) (keystore.Identity, error) {
 	var id keystore.Identity
 	ca, err := a.openOrMakeCA()
@@ -109,7 +122,7 @@ func (a *app) identityFor(ctx context.Context, sans []string) (keystore.Identity
 	}
 	req := pki.Request{Profile: pki.ProfileServer, CommonName: "localhost", SANs: sans}
 	id, err = a.issueOnRecord(ctx, req, pki.P256)
-	if err != nil && len(sans) > len(loopbackNames()) {
+	if err != nil && len(sans) > len(estate.LoopbackNames()) {
 		// A machine may be called what no certificate can say.
 		sans = slices.DeleteFunc(slices.Clone(sans), func(n string) bool { h, _ := os.Hostname(); return n == h })
 		req.SANs = sans
@@ -123,73 +136,15 @@ func (a *app) identityFor(ctx context.Context, sans []string) (keystore.Identity
 	return id, nil
 }
 
-// openOrMakeCA opens the CA of the estate, or makes it. When another tlswright is just making one, as two servers that
-// are started together do, it waits for that one.
+// openOrMakeCA opens the CA of the estate, or makes it.
 func (a *app) openOrMakeCA() (*keystore.CA, error) {
-	home, err := a.home()
+	b, err := a.base(nil)
 	if err != nil {
 		return nil, err
 	}
-	for attempt := 0; ; attempt++ {
-		ca, err := keystore.ReadCA(home)
-		if errors.Is(err, keystore.ErrNoCA) {
-			if ca, err = keystore.CreateCA(home, keystore.CAOptions{}, a.now()); err == nil {
-				a.ui.notef("there was no CA yet: made one in %s", ca.Dir)
-			}
-		}
-		var locked *keystore.LockedError
-		isBusy := errors.As(err, &locked) || errors.Is(err, keystore.ErrCAExists)
-		if isBusy && attempt < 50 {
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		if err != nil {
-			return nil, cannotRun(err, "")
-		}
-		return ca, nil
-	}
-}
-
-// readStaple reads the OCSP answer that goes along with a certificate, and refuses one that no client would take.
-func (a *app) readStaple(file string, id keystore.Identity) ([]byte, error) {
-	data, origin, err := a.readBytes(file)
+	ca, err := b.OpenOrMakeCA()
 	if err != nil {
-		return nil, err
+		return nil, cannotRun(err, "")
 	}
-	response, err := ocsp.ParseResponse(data)
-	if err != nil {
-		return nil, &failure{kind: kindLocal, text: origin + " is no OCSP answer: " + pki.Printable(err.Error()), err: err, hint: "make one: tlswright ca ocsp --for SERIAL -o FILE"}
-	}
-	chain := parseChain(id.Chain)
-	if len(chain) < 2 {
-		return data, nil // without the issuer nobody can tell whom it is about
-	}
-	switch single := response.Find(chain[0], chain[1]); {
-	case single == nil:
-		return nil, &failure{kind: kindLocal, text: origin + " says nothing about " + nameOf(chain[0]), hint: "make another: tlswright ca ocsp --for SERIAL -o FILE"}
-	case single.Status != ocsp.Good:
-		a.ui.warnf("%s says that the certificate is %s: clients will refuse it", origin, single.Status)
-	case !single.NextUpdate.IsZero() && a.now().After(single.NextUpdate):
-		a.ui.warnf("%s is good until %s only: clients will not take it", origin, timeOf(single.NextUpdate))
-	}
-	return data, nil
+	return ca, nil
 }
-
-// localNames are the names under which a server that listens on addr is reached from this machine, and the address
-// itself. One that listens everywhere is also reached by the machine's name.
-func localNames(addr string) []string {
-	names := loopbackNames()
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return names
-	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host, _ = os.Hostname() // without one there is nothing to add
-	}
-	if host != "" && !slices.Contains(names, host) {
-		names = append(names, host)
-	}
-	return names
-}
-
-func loopbackNames() []string { return []string{"localhost", "127.0.0.1", "::1"} }

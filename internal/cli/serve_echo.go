@@ -21,6 +21,7 @@ const shutdownPatience = 5 * time.Second
 type echoServer struct {
 	log        *serveLog
 	takesEarly bool // 0-RTT data
+	asksLate   bool // for certificates, after the handshake
 
 	mu    sync.Mutex
 	conns map[*tlsnet.Conn]struct{}
@@ -92,6 +93,9 @@ func (s *echoServer) handle(ctx context.Context, c *tlsnet.Conn) {
 		return
 	}
 	s.log.connected(c)
+	if s.asksLate {
+		s.log.askedLate(c, askLate(ctx, c))
+	}
 	n := int64(len(early))
 	if n > 0 {
 		s.log.receivedEarly(c, early)

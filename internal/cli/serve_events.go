@@ -77,7 +77,8 @@ func (l *serveLog) connected(c *tlsnet.Conn) {
 	}
 	f, peer, now := c.Facts(), c.Peer(), l.app.now()
 	h := newHandshakeReport(f, now)
-	rows := negotiatedRows(f)
+	h.Kernel = newKernelReport(c.KernelTLS())
+	rows := append(negotiatedRows(f), kernelRows(c.KernelTLS())...)
 	if f.ServerName != "" {
 		rows = append(rows, row{label: "server name", value: pki.Printable(f.ServerName)})
 	}

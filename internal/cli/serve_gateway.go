@@ -8,17 +8,18 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlswright/tlswright/acmeclient"
 	"github.com/tlswright/tlswright/internal/access"
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/gateway"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/revoked"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 )
 
@@ -123,6 +124,13 @@ func (a *app) serveGatewayConfig(cmd *cobra.Command, o *serveFlags) (*config.Gat
 	}
 	l := config.Listener{Name: siteOfServe, Address: o.listen, Protocol: config.ProtocolHTTPS, Sites: []string{siteOfServe}}
 	l.Limits.Handshake = o.timeout
+	files, hidden, err := a.echFiles(cmd, &o.ech)
+	if err != nil {
+		return nil, err
+	}
+	if l.ECHKeys = files; len(s.Hosts) > 0 {
+		s.Hosts = append(s.Hosts, slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(hidden))), func(n string) bool { return slices.Contains(s.Hosts, n) })...)
+	}
 	switch {
 	case o.isEcho:
 		s.Target.Echo, l.Protocol = true, config.ProtocolTLS
@@ -160,7 +168,6 @@ func (a *app) serveGatewayConfig(cmd *cobra.Command, o *serveFlags) (*config.Gat
 	default:
 		s.Certificate.Own = true
 	}
-	var err error
 	if s.Clients, err = o.doorClients(cmd); err != nil {
 		return nil, err
 	}
@@ -283,7 +290,10 @@ func (a *app) serveGateway(cmd *cobra.Command, o *serveFlags) (err error) {
 	if err != nil {
 		return serveFailure(a.gatewayFailure(nil, err))
 	}
-	return serveFailure(a.runGateway(cmd.Context(), gw, nil, nil))
+	if err := gw.Listen(); err != nil {
+		return serveFailure(a.bindFailure(nil, errors.Join(err, gw.Close())))
+	}
+	return gw.Serve(cmd.Context())
 }
 
 // serveFailure keeps the words of a file, which there is none of, out of errors.
@@ -308,8 +318,12 @@ func (a *app) serveTuning(cmd *cobra.Command, o *serveFlags) (tune func(string, 
 		return nil, close, err
 	}
 	n.note(a.ui)
-	var staple []byte
-	if o.staple != "" {
+	compression, err := o.compressions(cmd)
+	if err != nil {
+		return nil, close, err
+	}
+	var stapled tlsnet.Identity
+	if len(o.staples) > 0 {
 		id, ok, err := o.identity.load(cmd)
 		if err != nil {
 			return nil, close, err
@@ -317,7 +331,7 @@ func (a *app) serveTuning(cmd *cobra.Command, o *serveFlags) (tune func(string, 
 		if !ok {
 			return nil, close, usagef(cmd, "--staple without --cert: an OCSP answer is about one certificate")
 		}
-		if staple, err = a.readStaple(o.staple, id); err != nil {
+		if err = a.staplesOf(o.staples, id, &stapled); err != nil {
 			return nil, close, err
 		}
 	}
@@ -330,14 +344,20 @@ func (a *app) serveTuning(cmd *cobra.Command, o *serveFlags) (tune func(string, 
 			c.Core.CipherSuites, c.Core.MinVersion, c.Core.MaxVersion = n.core.CipherSuites, n.core.MinVersion, n.core.MaxVersion
 		}
 		c.Core.Groups, c.Core.PreferClient = n.core.Groups, n.core.PreferClient
+		c.Core.Grease, c.Core.Padding = n.core.Grease, n.core.Padding
+		c.Core.RecordSizeLimit, c.Core.MaxRecord, c.DynamicRecords = n.core.RecordSizeLimit, n.core.MaxRecord, o.records.dynamic
+		c.CertificateCompression = compression
+		if o.delegated.takes {
+			c.Core.DelegatedSchemes = tlscore.DelegatedSchemes()
+		}
 		if len(o.alpn) > 0 {
 			c.Core.ALPN = o.alpn
 		}
 		if keyLog != nil {
 			c.KeyLog = keyLog
 		}
-		if site != "" && len(staple) > 0 && len(c.Identities) == 1 {
-			c.Identities[0].Staple = staple
+		if site != "" && len(o.staples) > 0 && len(c.Identities) == 1 {
+			c.Identities[0].Staple, c.Identities[0].Above = stapled.Staple, stapled.Above
 		}
 	}, closeLog, nil
 }
@@ -350,21 +370,28 @@ func (a *app) serveOptions(ctx context.Context, o *serveFlags, g *config.Gateway
 		return options, close, err
 	}
 	options = gateway.Options{KeepMemory: true, NeverServe: home, Now: a.now, Grace: shutdownPatience, AllowPrivate: isLoopback(o.listen)}
-	if options.DenialsFile, err = denialsFile(home); err != nil {
+	b, err := a.base(nil)
+	if err != nil {
 		return options, close, err
+	}
+	if options.DenialsFile, err = b.DenialsFile(); err != nil {
+		return options, close, cannotRun(err, "")
 	}
 	if o.door.acme != "" {
-		if options.Tree, err = acmeclient.OpenTree(filepath.Join(home, "acme")); err != nil {
-			return options, close, cannotRun(err, "opening the folder of certificates")
+		if options.Tree, err = b.Tree(); err != nil {
+			return options, close, cannotRun(err, "")
 		}
 	}
-	ca, err := a.gatewayCA(g, home)
-	if err != nil || ca == nil {
-		return options, close, err
+	ca, err := b.GatewayCA(g)
+	if err != nil {
+		return options, close, caFailure(err, "opening the CA")
+	}
+	if ca == nil {
+		return options, close, nil
 	}
 	options.OwnRoots = []*x509.Certificate{ca.Root}
 	options.OwnCA = func(ctx context.Context, names []string, _ pki.KeyType) (keystore.Identity, error) {
-		return a.identityFor(ctx, names)
+		return a.identityFor(ctx, append(slices.Clone(names), o.ech.publicNames(names)...))
 	}
 	if o.clientCA == "" {
 		return options, close, nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/estate"
 	"github.com/tlswright/tlswright/pki"
 	"github.com/tlswright/tlswright/tlsnet"
 )
@@ -26,33 +27,7 @@ func serveHTTP(ctx context.Context, l *tlsnet.Listener, h http.Handler, told *se
 		},
 		ErrorLog: log.New(&warnings{told.app.ui}, "", 0),
 	}
-	return serveUntil(ctx, server, func() error { return server.Serve(l) })
-}
-
-// webServer is one that can be stopped.
-type webServer interface {
-	Shutdown(context.Context) error
-	Close() error
-}
-
-// serveUntil serves until ctx ends, and then lets requests under way finish.
-func serveUntil(ctx context.Context, web webServer, serve func() error) error {
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
-		defer cancel()
-		err := web.Shutdown(patience)
-		if err != nil {
-			err = web.Close() // what did not finish in time is cut off; that is no failure of the command
-		}
-		stopped <- err
-	})
-	defer stop()
-	err := serve()
-	if ctx.Err() == nil {
-		return errors.Join(err, web.Close())
-	}
-	return <-stopped
+	return estate.ServeUntil(ctx, server, func() error { return server.Serve(l) })
 }
 
 // warnings turns what net/http logs into warnings, a line each.

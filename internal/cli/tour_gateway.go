@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -20,7 +19,7 @@ import (
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/revoked"
 	"github.com/tlswright/tlswright/pki"
-	"github.com/tlswright/tlswright/pki/crl"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
@@ -28,9 +27,16 @@ import (
 
 // tourAPI is the API of the lesson: an application behind a gateway, for two clients that certificates tell apart.
 type tourAPI struct {
-	url     string
+	*tourGateway
 	records *authority.Authority
 	clients map[string]*keystore.Identity
+}
+
+// tourGateway is a gateway of the tour's, and whom it refused.
+type tourGateway struct {
+	addr string // 127.0.0.1:port
+	url  string
+	stop func() error
 
 	mu      sync.Mutex
 	denials []*gateway.Denial
@@ -42,24 +48,23 @@ const tourAPIFile = `gateway:
   sites:
     api:
       hosts: localhost
-      certificate: {chain: %s, key: %s}
-      clients: {ca: own, allow: [{cn: [alice, bob]}]}
+      certificate: {chain: %q, key: %q}
+      clients: {ca: own, allow: [{cn: [alice, bob]}], close-on-revoke: true}
       target: %s
       routes:
         - {path: /admin, allow: [{cn: alice}]}
 `
 
 func (t *tour) guardAPI() {
-	var api *tourAPI
 	if !t.check("gateway", func() (detail string, err error) {
-		api, err = t.startAPI()
-		if err != nil {
+		if t.api, err = t.startAPI(); err != nil {
 			return "", err
 		}
-		return "an API at " + api.url + ", for alice and bob; /admin for alice alone", nil
+		return "an API at " + t.api.url + ", for alice and bob; /admin for alice alone", nil
 	}) {
 		return
 	}
+	api := t.api
 	for _, c := range []struct {
 		what, name, path string
 		status           int
@@ -87,26 +92,6 @@ func (t *tour) guardAPI() {
 			return t.refusedByAPI(api, id, c.name, c.alert)
 		})
 	}
-	t.check("alice, revoked", func() (string, error) {
-		id, err := api.client(t.ctx, "alice")
-		if err != nil {
-			return "", err
-		}
-		if err := api.records.Revoke(t.ctx, parseChain(id.Chain)[0].SerialNumber, crl.KeyCompromise, time.Time{}); err != nil {
-			return "", err
-		}
-		return t.untilRefused(func() (string, error) { return t.refusedByAPI(api, id, "alice", wire.AlertCertificateRevoked) })
-	})
-}
-
-// untilRefused asks again while the gateway has not heard of a revocation: it looks several times in a second.
-func (t *tour) untilRefused(ask func() (string, error)) (detail string, err error) {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline) && t.ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
-		if detail, err = ask(); err == nil {
-			return detail, nil
-		}
-	}
-	return detail, err
 }
 
 // client is a client's certificate, on record; "" has none.
@@ -154,6 +139,7 @@ func (t *tour) askAPI(api *tourAPI, id *keystore.Identity, name, path string, st
 
 // refusedByAPI makes a connection that the gateway must not let in.
 func (t *tour) refusedByAPI(api *tourAPI, id *keystore.Identity, name string, alert wire.AlertCode) (string, error) {
+	api.forgetDenials()
 	resp, _, err := t.getAPI(api, id, "/orders")
 	if err == nil {
 		return "", fmt.Errorf("was let in: %s", resp.Status)
@@ -195,15 +181,7 @@ func (t *tour) getAPI(api *tourAPI, id *keystore.Identity, path string) (*http.R
 
 // startAPI runs an application that greets whom the gateway says it is, and the gateway in front of it.
 func (t *tour) startAPI() (*tourAPI, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	app := &http.Server{Handler: http.HandlerFunc(greet), ReadHeaderTimeout: 10 * time.Second}
-	go app.Serve(l)
-	t.later(app.Close)
-	live := filepath.Join(t.home, "live", "localhost")
-	g, err := config.ReadGateway(fmt.Appendf(nil, tourAPIFile, filepath.Join(live, keystore.FullChainFile), filepath.Join(live, keystore.KeyFile), "http://"+l.Addr().String()))
+	target, err := t.startApplication(greet)
 	if err != nil {
 		return nil, err
 	}
@@ -212,15 +190,45 @@ func (t *tour) startAPI() (*tourAPI, error) {
 		return nil, err
 	}
 	t.later(api.records.Close)
+	chain, key := t.liveFiles()
+	api.tourGateway, err = t.startGateway(fmt.Appendf(nil, tourAPIFile, chain, key, target), api.records.Store)
+	return api, err
+}
+
+// liveFiles are the certificate and the key of localhost, as a server's configuration names them.
+func (t *tour) liveFiles() (chain, key string) {
+	live := filepath.Join(t.home, "live", "localhost")
+	return filepath.Join(live, keystore.FullChainFile), filepath.Join(live, keystore.KeyFile)
+}
+
+// startApplication serves plain HTTP, as applications behind a gateway do, until the tour ends.
+func (t *tour) startApplication(h http.HandlerFunc) (url string, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	app := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go app.Serve(l)
+	t.later(app.Close)
+	return "http://" + l.Addr().String(), nil
+}
+
+// startGateway runs a gateway of a file with one listener, until stop, or the tour's end.
+func (t *tour) startGateway(file []byte, live ...revoked.Live) (*tourGateway, error) {
+	c, err := config.ReadGateway(file)
+	if err != nil {
+		return nil, err
+	}
+	g := &tourGateway{}
 	listening := make(chan string, 1)
-	gw, err := gateway.New(g, gateway.Options{OwnRoots: rootsOf(t.ca), Live: []revoked.Live{api.records.Store}, Now: t.app.now, Grace: 2 * time.Second, Events: func(e gateway.Event) {
+	gw, err := gateway.New(c, gateway.Options{OwnRoots: rootsOf(t.ca), Live: live, Now: t.app.now, Grace: 2 * time.Second, Events: func(e gateway.Event) {
 		switch e.Kind {
 		case "listening":
 			listening <- e.Address
 		case "denied":
-			api.mu.Lock()
-			defer api.mu.Unlock()
-			api.denials = append(api.denials, e.Denial)
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.denials = append(g.denials, e.Denial)
 		}
 	}})
 	if err != nil {
@@ -232,12 +240,13 @@ func (t *tour) startAPI() (*tourAPI, error) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	done := make(chan error, 1)
 	go func() { done <- gw.Serve(ctx) }()
-	t.later(func() error { cancel(); return <-done })
+	g.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	t.later(g.stop)
 	select {
-	case addr := <-listening:
-		_, port, err := net.SplitHostPort(addr)
-		api.url = "https://localhost:" + port
-		return api, err
+	case g.addr = <-listening:
+		_, port, err := net.SplitHostPort(g.addr)
+		g.url = "https://localhost:" + port
+		return g, err
 	case err := <-done:
 		done <- nil
 		return nil, errors.Join(err, errors.New("the gateway ended at once"))
@@ -253,7 +262,7 @@ func greet(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "who are you?", http.StatusBadRequest)
 		return
 	}
-	c, err := x509.ParseCertificate(der)
+	c, err := cert.ParseX509(der)
 	if err != nil {
 		http.Error(w, "who are you?", http.StatusBadRequest)
 		return
@@ -261,18 +270,25 @@ func greet(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "hello, "+c.Subject.CommonName)
 }
 
+// forgetDenials makes the next refusal the first.
+func (g *tourGateway) forgetDenials() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.denials = nil
+}
+
 // lastDenial is the last refusal of a subject, "" being nobody. The client may hear of it a moment before we do.
-func (a *tourAPI) lastDenial(ctx context.Context, subject string) (*gateway.Denial, error) {
+func (g *tourGateway) lastDenial(ctx context.Context, subject string) (*gateway.Denial, error) {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-		a.mu.Lock()
-		for i := len(a.denials) - 1; i >= 0; i-- {
-			d := a.denials[i]
+		g.mu.Lock()
+		for i := len(g.denials) - 1; i >= 0; i-- {
+			d := g.denials[i]
 			if d.Cert == nil && subject == "" || d.Cert != nil && d.Cert.Subject == subject {
-				a.mu.Unlock()
+				g.mu.Unlock()
 				return d, nil
 			}
 		}
-		a.mu.Unlock()
+		g.mu.Unlock()
 	}
 	return nil, errors.New("the gateway did not say why")
 }

@@ -35,6 +35,9 @@ func findProgram(name string) string {
 	return ""
 }
 
+// notInPath is why a line about another program is left out.
+const notInPath = "not found in $PATH"
+
 // run runs another program to its end. Its configuration files are the user's and not of interest here, nor is a proxy.
 func (t *tour) run(stdin, program string, args ...string) (stdout string, err error) {
 	ctx, cancel := context.WithTimeout(t.ctx, 10*time.Second)
@@ -59,7 +62,7 @@ func lastLine(text string) string {
 func (t *tour) opensslVerify(dir string) {
 	openssl := findProgram("openssl")
 	if openssl == "" {
-		t.skip("openssl verify", "openssl is not installed")
+		t.skip("openssl verify", notInPath)
 		return
 	}
 	t.check("openssl verify", func() (string, error) {
@@ -84,7 +87,7 @@ func (t *tour) meetOthers() {
 func (t *tour) meetCurl() {
 	curl := findProgram("curl")
 	if curl == "" {
-		t.skip("curl", "is not installed")
+		t.skip("curl", notInPath)
 		return
 	}
 	for _, p := range []struct{ flag, version string }{{"--http1.1", "1.1"}, {"--http2", "2"}} {
@@ -106,7 +109,7 @@ func (t *tour) meetCurl() {
 func (t *tour) meetOpenSSL() {
 	openssl := findProgram("openssl")
 	if openssl == "" {
-		t.skip("openssl s_client", "openssl is not installed")
+		t.skip("openssl s_client", notInPath)
 		return
 	}
 	t.check("openssl s_client", func() (string, error) {
@@ -128,7 +131,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 func (t *tour) meetNginx() {
 	nginx := findProgram("nginx")
 	if nginx == "" {
-		t.skip("nginx", "is not installed")
+		t.skip("nginx", notInPath)
 		return
 	}
 	page := "hello from nginx\n"

@@ -27,6 +27,8 @@ type tour struct {
 	ca     *keystore.CA
 	server keystore.Identity // for localhost and 127.0.0.1
 	site   *tourSite         // what curl and s_client visit as well
+	api    *tourAPI          // where alice is let in until she is revoked
+	shown  *tourServer       // what the scanner and the monitor look at
 
 	proofPort string // where the ACME server looks for proofs
 
@@ -36,6 +38,7 @@ type tour struct {
 
 type chapter struct {
 	title string
+	about string // why it matters, for who has never heard of it
 	tell  func(*tour)
 }
 
@@ -60,6 +63,7 @@ type tourJSON struct {
 type chapterJSON struct {
 	Number int        `json:"number"`
 	Title  string     `json:"title"`
+	About  string     `json:"about"`
 	Lines  []lineJSON `json:"lines"`
 }
 
@@ -90,11 +94,15 @@ func (t *tour) clean() error {
 	return errors.Join(errs...)
 }
 
-func (t *tour) begin(number int, title string) {
-	t.told = append(t.told, chapterJSON{Number: number, Title: title, Lines: []lineJSON{}})
+func (t *tour) begin(number int, c chapter) {
+	t.told = append(t.told, chapterJSON{Number: number, Title: c.title, About: c.about, Lines: []lineJSON{}})
 	if !t.asJSON {
 		out := &t.app.ui.out
-		t.app.ui.write(out, "\n"+out.paint(bold, fmt.Sprintf("%d  %s", number, title))+"\n")
+		text := "\n" + out.paint(bold, fmt.Sprintf("%d  %s", number, c.title)) + "\n"
+		for _, line := range wrap(c.about, out.textWidth()-3) {
+			text += "   " + out.paint(faint, line) + "\n"
+		}
+		t.app.ui.write(out, text)
 	}
 }
 
@@ -104,6 +112,9 @@ func (t *tour) check(what string, f func() (detail string, err error)) bool {
 		return false
 	}
 	detail, err := f()
+	if errors.Is(t.ctx.Err(), context.Canceled) {
+		return false // it was broken off, which is no failure
+	}
 	if err != nil {
 		t.fail(what, err)
 		return false
@@ -130,10 +141,13 @@ func (t *tour) line(result, what, detail string) {
 		st, word = caution, "skipped"
 	}
 	out := &t.app.ui.out
-	head := fmt.Sprintf("   %s  %-18s ", out.paint(st, word), what)
+	head := fmt.Sprintf("   %s  %-*s ", out.paint(st, word), lineLabel-len(word), what)
 	indent := strings.Repeat(" ", lipgloss.Width(head))
 	t.app.ui.write(out, head+strings.Join(wrap(detail, max(out.textWidth()-len(indent), 30)), "\n"+indent)+"\n")
 }
+
+// lineLabel is how wide the result of a line and its subject are together, without the blanks between.
+const lineLabel = 20
 
 func (t *tour) count(result string) int {
 	n := 0

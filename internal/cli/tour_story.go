@@ -16,6 +16,7 @@ import (
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
@@ -30,7 +31,7 @@ func (t *tour) makeCA() {
 			return "", err
 		}
 		root := t.ca.Root
-		if err := root.CheckSignatureFrom(root); err != nil {
+		if err := cert.CheckSignatureFrom(root, root); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%s, until %s", shortName(root), dateOf(root.NotAfter)), nil
@@ -39,7 +40,7 @@ func (t *tour) makeCA() {
 	}
 	t.check("intermediate", func() (string, error) {
 		c := t.ca.Intermediate
-		if err := c.CheckSignatureFrom(t.ca.Root); err != nil {
+		if err := cert.CheckSignatureFrom(c, t.ca.Root); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%s, until %s", shortName(c), dateOf(c.NotAfter)), nil

@@ -27,8 +27,16 @@ type Listener struct {
 	Protocol Protocol
 	Sites    []string       // names of the sites that are reached here (http: redirected); empty: all that fit the protocol
 	Trusted  []netip.Prefix // peers that speak the PROXY protocol to us; empty: nobody does
+	ECHKeys  []ECHKeyFile   // for Encrypted ClientHello (RFC 9849), of listeners with TLS; none: it is not taken
 	Limits   Limits
 	Place    Place
+}
+
+// ECHKeyFile is a file with a key for Encrypted ClientHello, as "ech new -o" writes it.
+type ECHKeyFile struct {
+	File  string
+	Old   bool // ClientHellos are decrypted with it, but clients are not told to use it
+	Place Place
 }
 
 // Protocol is what a listener speaks.
@@ -71,9 +79,12 @@ type Certificates struct {
 // carries them (RFC 6962, Section 3.3) and "ct submit -o" writes them; "": those in the certificate must do.
 type CertificateFiles struct{ Chain, Key, SCTs string }
 
+// OwnDirectory stands for the ACME directory of the estate's own CA.
+const OwnDirectory = "own"
+
 // ACME says which server certificates come from.
 type ACME struct {
-	Directory string
+	Directory string // URL, or OwnDirectory
 	Email     string
 	CA        string // file of roots to trust the server with; "": the system's and the own CA's
 	Profile   string
@@ -132,10 +143,12 @@ type Route struct {
 
 // Target is where connections or requests go; exactly one is set.
 type Target struct {
-	URL    string // http, https: upstreams of HTTP; tcp, tls: of any protocol; unix:/path or unix+http:/path
-	Dir    string
-	Echo   bool
-	Status int // answers with it: 404, 403, 204
+	URL  string // http, https: upstreams of HTTP; tcp, tls: of any protocol; unix:/path or unix+http:/path
+	Dir  string
+	Echo bool
+	// Welcome is a page for browsers that says what their connection is like.
+	Welcome bool
+	Status  int // answers with it: 404, 403, 204
 	// Of https and tls upstreams.
 	CA, Cert, Key, ServerName string
 	Pins                      []string

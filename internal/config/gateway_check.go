@@ -51,7 +51,7 @@ func (s *Site) speaksHTTP() bool { return s.Target.isHTTP() || len(s.Routes) > 0
 // checkSite refuses settings that have no effect on a site, wherever it is reached.
 func (r *gatewayReader) checkSite(s *Site) error {
 	t := &s.Target
-	if t.URL == "" && t.Dir == "" && !t.Echo && t.Status == 0 {
+	if t.URL == "" && t.Dir == "" && !t.Echo && !t.Welcome && t.Status == 0 {
 		return fail(r.at(s.path()), "add target: http://127.0.0.1:3000, or target: 404 for what no route fits", "site %s has no target", s.Name)
 	}
 	if t.isStream() {
@@ -152,11 +152,32 @@ func (r *gatewayReader) checkListeners() error {
 			return fail(r.at(path+".address"), "keep one of them; it may reach several sites", "two listeners have the address %s", l.Address)
 		}
 		names[name], addresses[l.Address] = true, true
+		if err := r.checkECH(l, path); err != nil {
+			return err
+		}
 		for _, s := range l.Sites {
 			if !slices.ContainsFunc(r.g.Sites, func(site Site) bool { return site.Name == s }) {
 				return fail(r.at(path+".sites"), nearest(s, r.siteNames()), "listener %s: there is no site %q", name, s)
 			}
 		}
+	}
+	return nil
+}
+
+// checkECH refuses keys for Encrypted ClientHello that decrypt nothing, or that no client is told of.
+func (r *gatewayReader) checkECH(l *Listener, path string) error {
+	switch {
+	case len(l.ECHKeys) == 0:
+		return nil
+	case l.Protocol != ProtocolHTTPS && l.Protocol != ProtocolTLS:
+		key := path + ".ech-keys"
+		if !r.has(key) {
+			key = path + ".ech-old-keys"
+		}
+		return fail(r.at(key), "leave it out: there are no ClientHellos", "listener %s: keys for Encrypted ClientHello have no effect with protocol: %s", l.title(), l.Protocol)
+	case !r.has(path + ".ech-keys"):
+		// RFC 9849, Section 7.1: a server MUST tell clients that come with others of one or more configurations.
+		return fail(r.at(path+".ech-old-keys"), "name the key that is in use below ech-keys", "listener %s has old keys for Encrypted ClientHello, and none for clients to use", l.title())
 	}
 	return nil
 }

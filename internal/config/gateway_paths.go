@@ -18,6 +18,9 @@ func (g *Gateway) RelativeTo(dir string) {
 	fix(&g.AccessLog, &g.Tickets)
 	for i := range g.Listeners {
 		fixSocket(&g.Listeners[i].Address, fix)
+		for j := range g.Listeners[i].ECHKeys {
+			fix(&g.Listeners[i].ECHKeys[j].File)
+		}
 	}
 	for i := range g.Sites {
 		s := &g.Sites[i]

@@ -16,6 +16,7 @@ const (
 	maxListeners = 100
 	maxSites     = 1000
 	maxRoutes    = 1000 // of one site
+	maxECHFiles  = 16   // of one listener: a ClientHello that claims to be for them is tried with each
 )
 
 // sections are the parts of a file that others than the reader of one of them know.
@@ -52,8 +53,13 @@ func ReadGateway(text []byte) (*Gateway, error) {
 	if i < 0 {
 		return nil, fail(root.ast, "begin with gateway:", "there is no section gateway in the file")
 	}
-	r := &gatewayReader{g: &Gateway{}, section: top[i].key, keys: make(map[string]ast.Node), named: make(map[int]bool)}
-	if err := r.gateway(top[i].value); err != nil {
+	return readGateway(top[i])
+}
+
+// readGateway reads the section, and checks it.
+func readGateway(section field) (*Gateway, error) {
+	r := &gatewayReader{g: &Gateway{}, section: section.key, keys: make(map[string]ast.Node), named: make(map[int]bool)}
+	if err := r.gateway(section.value); err != nil {
 		return nil, err
 	}
 	if err := r.check(); err != nil {
@@ -147,8 +153,10 @@ func (r *gatewayReader) listener(n node) error {
 				}
 				return err
 			},
-			"proxies": func(n node) (err error) { l.Trusted, err = proxies(n); return err },
-			"limits":  func(n node) error { return r.limits(n, &l.Limits) },
+			"proxies":      func(n node) (err error) { l.Trusted, err = proxies(n); return err },
+			"ech-keys":     func(n node) error { return l.addECHKeys(n, false) },
+			"ech-old-keys": func(n node) error { return l.addECHKeys(n, true) },
+			"limits":       func(n node) error { return r.limits(n, &l.Limits) },
 		})
 	}
 	if err != nil {
@@ -159,6 +167,22 @@ func (r *gatewayReader) listener(n node) error {
 	}
 	r.g.Listeners = append(r.g.Listeners, l)
 	return nil
+}
+
+// addECHKeys reads names of files with keys for Encrypted ClientHello.
+func (l *Listener) addECHKeys(n node, old bool) error {
+	return n.eachText(func(e node, text string) error {
+		switch {
+		case slices.ContainsFunc(l.ECHKeys, func(k ECHKeyFile) bool { return k.File == text }):
+			return fail(e.ast, "name it once: below ech-old-keys when clients are no longer to be told of it", "%s: %q is listed twice", e.path, text)
+		case len(l.ECHKeys) == maxECHFiles:
+			return fail(e.ast, "drop those that the DNS has no longer told of for days", "%s: more than %d keys for Encrypted ClientHello", e.path, maxECHFiles)
+		}
+		k := ECHKeyFile{File: text, Old: old}
+		k.Place.Line, k.Place.Column = nodePlace(e.ast)
+		l.ECHKeys = append(l.ECHKeys, k)
+		return nil
+	})
 }
 
 // limits reads bounds; those of a listener are within those of the gateway.

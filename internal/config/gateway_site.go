@@ -153,8 +153,18 @@ func (r *gatewayReader) pairs(n node, c *Certificates) error {
 }
 
 func (r *gatewayReader) acme(n node, a *ACME) error {
+	if text, err := n.text(); err == nil && text == OwnDirectory {
+		a.Directory = OwnDirectory
+		return nil
+	}
 	err := r.each(n, map[string]func(node) error{
-		"directory": func(n node) error { return setURL(n, &a.Directory, "https") },
+		"directory": func(n node) error {
+			if text, err := n.text(); err == nil && text == OwnDirectory {
+				a.Directory = text
+				return nil
+			}
+			return setURL(n, &a.Directory, "https")
+		},
 		"email":     setText(&a.Email),
 		"ca":        setText(&a.CA),
 		"profile":   setText(&a.Profile),

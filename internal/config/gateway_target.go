@@ -10,13 +10,13 @@ import (
 	"github.com/tlswright/tlswright/pki"
 )
 
-// target reads where requests or connections go: a URL, the word echo, a status, or a mapping that says more.
+// target reads where requests or connections go: a URL, one of the words echo and welcome, a status, or a mapping that says more.
 func (r *gatewayReader) target(n node, t *Target) error {
 	t.Place.Line, t.Place.Column = nodePlace(n.ast)
 	if text, err := n.text(); err == nil {
 		switch {
-		case text == "echo":
-			t.Echo = true
+		case text == "echo", text == "welcome":
+			t.Echo, t.Welcome = text == "echo", text == "welcome"
 			return nil
 		case len(text) == 3 && strings.Trim(text, "0123456789") == "":
 			return setStatus(n, &t.Status)
@@ -27,6 +27,7 @@ func (r *gatewayReader) target(n node, t *Target) error {
 		"url":            func(n node) error { return setTargetURL(n, &t.URL) },
 		"dir":            setText(&t.Dir),
 		"echo":           setTruth(&t.Echo),
+		"welcome":        setTruth(&t.Welcome),
 		"status":         func(n node) error { return setStatus(n, &t.Status) },
 		"ca":             setText(&t.CA),
 		"cert":           setText(&t.Cert),
@@ -40,13 +41,13 @@ func (r *gatewayReader) target(n node, t *Target) error {
 		return err
 	}
 	kinds := 0
-	for _, isSet := range []bool{t.URL != "", t.Dir != "", t.Echo, t.Status != 0} {
+	for _, isSet := range []bool{t.URL != "", t.Dir != "", t.Echo, t.Welcome, t.Status != 0} {
 		if isSet {
 			kinds++
 		}
 	}
 	if kinds != 1 {
-		return fail(n.ast, "write one of url, dir, echo: true, status", "%s has %d targets in the place of one", n.path, kinds)
+		return fail(n.ast, "write one of url, dir, echo: true, welcome: true, status", "%s has %d targets in the place of one", n.path, kinds)
 	}
 	return r.checkTarget(n, t)
 }

@@ -36,11 +36,12 @@ func TestGatewaysAreRead(t *testing.T) {
 	}
 	for i, want := range []Listener{
 		{Name: "web", Address: ":8443", Protocol: ProtocolHTTPS, Sites: []string{"app", "api", "files"}, Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
-			Limits: Limits{Connections: 5000, PerAddress: 100}, Place: Place{4, 7}},
-		{Address: ":8080", Protocol: ProtocolHTTP, Sites: []string{"app", "api", "files"}, Place: Place{10, 7}},
-		{Name: "database", Address: "127.0.0.1:5433", Protocol: ProtocolTLS, Sites: []string{"database"}, Place: Place{11, 7}},
-		{Name: "out", Address: "unix:run/out.sock", Protocol: ProtocolPlain, Sites: []string{"partner"}, Place: Place{15, 7}},
-		{Address: "systemd:spare", Protocol: ProtocolTLS, Sites: []string{"echo"}, Place: Place{19, 7}},
+			ECHKeys: []ECHKeyFile{{File: "ech.pem", Place: Place{9, 18}}, {File: "ech-2025.pem", Old: true, Place: Place{10, 22}}},
+			Limits:  Limits{Connections: 5000, PerAddress: 100}, Place: Place{4, 7}},
+		{Address: ":8080", Protocol: ProtocolHTTP, Sites: []string{"app", "api", "files"}, Place: Place{12, 7}},
+		{Name: "database", Address: "127.0.0.1:5433", Protocol: ProtocolTLS, Sites: []string{"database"}, Place: Place{13, 7}},
+		{Name: "out", Address: "unix:run/out.sock", Protocol: ProtocolPlain, Sites: []string{"partner"}, Place: Place{17, 7}},
+		{Address: "systemd:spare", Protocol: ProtocolTLS, Sites: []string{"echo"}, Place: Place{21, 7}},
 	} {
 		if d := cmp.Diff(want, g.Listeners[i], cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
 			t.Error(d)
@@ -48,7 +49,7 @@ func TestGatewaysAreRead(t *testing.T) {
 	}
 	app := g.Sites[0]
 	if !cmp.Equal(app.Hosts, []string{"app.example", "*.app.example", "192.0.2.1"}) || len(app.Certificate.Files) != 2 || app.Certificate.OCSP != StapleOff || app.Profile != "modern" || !app.Page || !app.NoRedirect ||
-		app.Target.URL != "http://127.0.0.1:3000" || app.Place != (Place{22, 5}) {
+		app.Target.URL != "http://127.0.0.1:3000" || app.Place != (Place{24, 5}) {
 		t.Errorf("%+v", app)
 	}
 	clients := Clients{Mode: ClientsRequest, CA: []string{"clients.pem"}, OwnCA: true, CRL: []string{"extra.crl", "http://ca.example/more.crl"}, Revocation: RevocationSoft, CloseOnRevoke: true,
@@ -196,6 +197,8 @@ func TestBadValuesOfGatewaysAreRefused(t *testing.T) {
 		{listener("{address: 'unix:'}"), "names no socket"}, {listener("{address: 'systemd:'}"), "names no socket"}, {listener("{protocol: http}"), "has no address"}, {listener("{address: ':1', protocol: htps}"), `"htps" is not known`},
 		{listener("{address: ':1', name: 'a b'}"), "is no name"}, {listener("{address: ':1', proxies: [10.0.0.1/8]}"), "bits beyond its length"}, {listener("{address: ':1', proxies: 0.0.0.0/0}"), "let everybody say"}, {listener("{address: ':1', proxies: proxy}"), "neither an address nor a network"},
 		{listener("{address: ':1', proxies: [10.0.0.1, 10.0.0.1]}"), "listed twice"},
+		{listener("{address: ':1', ech-keys: []}"), "ech-keys is empty"}, {listener("{address: ':1', ech-keys: [a, b, a]}"), `"a" is listed twice`}, {listener("{address: ':1', ech-keys: a, ech-old-keys: a}"), "listed twice"}, {listener("{address: ':1', ech-old-keys: a}"), "none for clients to use"},
+		{listener("{address: ':1', protocol: http, ech-keys: a}"), "no effect with protocol: http"}, {listener("{address: ':1', ech-keys: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]}"), "more than 16 keys"},
 		{listener("{address: ':1', limits: {connections: 0}}"), `connections is "0"`}, {listener("{address: ':1', limits: {handshake: 10}}"), "is no time"}, {listener("{address: ':1', limits: {handshake: 0s}}"), "is no time"}, {listener("{address: ':1', limits: {idle: -5s}}"), "is no time"},
 		{listener("{address: ':1', limits: {header-bytes: 8GiB}}"), "is no size"}, {listener("{address: ':1', limits: {body-bytes: 1 XB}}"), "is no size"}, {listener("{address: ':1', limits: {conections: 1}}"), "unknown key"},
 		{"gateway: {listeners: ':1'}", "the gateway has no sites"}, {"gateway: {listeners: {address: ':1'}}", "is not a list"}, {"gateway: {metrics: ':9000'}", "can be reached by others"}, {"gateway: {metrics: '192.0.2.1:9000'}", "can be reached by others"},

@@ -44,25 +44,35 @@ func setTruth(to *bool) func(node) error {
 // setTexts reads a list of values, each once.
 func setTexts(to *[]string) func(node) error {
 	return func(n node) error {
-		list, err := n.list()
-		if err != nil {
-			return err
-		}
-		if len(list) == 0 {
-			return fail(n.ast, "name at least one, or leave the key out", "%s is empty", n.label())
-		}
-		for _, e := range list {
-			text, err := plainText(e)
-			if err != nil {
-				return err
-			}
+		return n.eachText(func(e node, text string) error {
 			if slices.Contains(*to, text) {
 				return fail(e.ast, "name it once", "%s: %q is listed twice", e.path, text)
 			}
 			*to = append(*to, text)
-		}
-		return nil
+			return nil
+		})
 	}
+}
+
+// eachText reads a list of values, of which there is one at least.
+func (n node) eachText(take func(e node, text string) error) error {
+	list, err := n.list()
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fail(n.ast, "name at least one, or leave the key out", "%s is empty", n.label())
+	}
+	for _, e := range list {
+		text, err := plainText(e)
+		if err != nil {
+			return err
+		}
+		if err := take(e, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func setWord[T any](to *T, words map[string]T) func(node) error {

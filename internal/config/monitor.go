@@ -28,6 +28,8 @@ type Monitor struct {
 	PerHost   int    // at one address at the same time; 0: 2
 	// AllowPrivate lets what certificates name (issuers, CRLs, OCSP) be fetched from private addresses.
 	AllowPrivate bool
+	// NotOwn says that what `up` serves beside this monitor is not watched unless a target names it.
+	NotOwn bool
 }
 
 // OwnCA is what an inventory calls the CA of the home that the monitor itself uses.

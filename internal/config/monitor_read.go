@@ -44,12 +44,25 @@ func ReadMonitor(text []byte) (*Monitor, error) {
 	if i < 0 {
 		return nil, fail(root.ast, "begin with monitor:", "there is no section monitor in the file")
 	}
-	r := &monitorReader{m: &Monitor{}}
-	if err := r.monitor(top[i].value); err != nil {
+	m, err := readMonitor(top[i])
+	if err != nil {
 		return nil, err
 	}
-	if len(r.m.Targets) == 0 && len(r.m.Lists) == 0 {
-		return nil, fail(top[i].key, "add targets: [{address: \"www.example.com:443\"}]", "there is nothing to watch")
+	if len(m.Targets) == 0 && len(m.Lists) == 0 {
+		hint := "add targets: [{address: \"www.example.com:443\"}]"
+		if slices.ContainsFunc(top, func(f field) bool { return f.name == "ca" || f.name == "gateway" }) {
+			hint += "; \"tlswright up\" watches what it serves by itself"
+		}
+		return nil, fail(top[i].key, hint, "there is nothing to watch")
+	}
+	return m, nil
+}
+
+// readMonitor reads the section, which may name no targets.
+func readMonitor(section field) (*Monitor, error) {
+	r := &monitorReader{m: &Monitor{}}
+	if err := r.monitor(section.value); err != nil {
+		return nil, err
 	}
 	for i := range r.m.Targets {
 		if w := &r.m.Targets[i]; len(w.CT) > 0 && r.m.CTLogs == "" {
@@ -85,10 +98,16 @@ func (r *monitorReader) monitor(n node) error {
 		"parallel":      setNumber(&m.Parallel, 10_000),
 		"per-host":      setNumber(&m.PerHost, 1000),
 		"allow-private": setTruth(&m.AllowPrivate),
-		"dashboard":     r.dashboard,
-		"ct-logs":       setText(&m.CTLogs),
-		"ct-backlog":    setBacklog(&m.Backlog),
-		"metrics":       func(n node) error { return setLocal(n, &m.Metrics) },
+		"own": func(n node) error {
+			own := true
+			err := setTruth(&own)(n)
+			m.NotOwn = !own
+			return err
+		},
+		"dashboard":  r.dashboard,
+		"ct-logs":    setText(&m.CTLogs),
+		"ct-backlog": setBacklog(&m.Backlog),
+		"metrics":    func(n node) error { return setLocal(n, &m.Metrics) },
 		"keep": func(n node) error {
 			return eachOf(n, map[string]func(node) error{"looks": setSpan(&m.Keep.Checks), "days": setSpan(&m.Keep.Rollups), "changes": setSpan(&m.Keep.Changes)})
 		},

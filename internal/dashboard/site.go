@@ -18,6 +18,7 @@ import (
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/internal/notify"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 )
@@ -152,7 +153,7 @@ func (o *ownIdentity) loadLocked() (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := x509.ParseCertificate(id.Chain[0])
+	leaf, err := cert.ParseX509(id.Chain[0])
 	if err != nil {
 		return nil, fmt.Errorf("the dashboard's certificate: %w", err)
 	}

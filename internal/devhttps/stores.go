@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tlswright/tlswright/internal/keystore"
@@ -71,7 +69,7 @@ func FindStores(ca *CA, o trust.Options) (*Stores, error) {
 			return nil, fmt.Errorf("find the user's folder: %w", err)
 		}
 	}
-	if !isThere(chromium) && hasChromium() {
+	if !isThere(chromium) && trust.HasChromium() {
 		st := trust.NSS(trust.ChromiumDatabase(o.Home))
 		s.All = append(s.All, &Store{Store: st, Program: chromium, Missing: trust.CanWork(st), isNew: true})
 	}
@@ -82,26 +80,15 @@ const chromium = "Chromium"
 
 // programOf names whose store it is.
 func programOf(s trust.Store) string {
-	where := filepath.ToSlash(s.Where())
 	switch {
 	case s.Kind() == "system":
 		return "system"
 	case s.Kind() == "java":
 		return "Java"
-	case strings.HasSuffix(where, "/pki/nssdb"), strings.HasSuffix(where, "/.pki/nssdb"):
+	case trust.IsChromium(s):
 		return chromium
 	}
 	return "Firefox"
-}
-
-// hasChromium reports whether a browser of that family is installed, which has not made its database yet.
-func hasChromium() bool {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge", "brave-browser", "vivaldi", "opera"} {
-		if _, err := exec.LookPath(name); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // Prove makes the handshake that shows whether a store trusts the local root. A Java store takes seconds to read: for one

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/pkcs7"
 )
 
@@ -37,7 +38,7 @@ func parseIssuers(answer []byte) ([]*x509.Certificate, error) {
 	if bytes.Contains(answer, []byte("-----BEGIN ")) {
 		return pki.ParseCertificatesPEM(answer)
 	}
-	c, err := x509.ParseCertificate(answer)
+	c, err := cert.ParseX509(answer)
 	if err == nil {
 		return []*x509.Certificate{c}, nil
 	}

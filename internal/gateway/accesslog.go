@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/relay"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
 )
 
 // flushTime is how long a line of the access log may wait in memory.
@@ -38,6 +39,8 @@ type AccessLine struct {
 	TLS        string  `json:"tls,omitempty"` // version
 	ALPN       string  `json:"alpn,omitempty"`
 	ServerName string  `json:"server_name,omitempty"`
+	ECH        string  `json:"ech,omitempty"`         // accepted: server_name was encrypted; rejected: by a key that is not ours, or GREASE
+	PublicName string  `json:"public_name,omitempty"` // that stood in the open in its place
 	Resumed    bool    `json:"resumed,omitempty"`
 	Client     string  `json:"client,omitempty"` // subject of the verified certificate
 	Serial     string  `json:"client_serial,omitempty"`
@@ -184,6 +187,9 @@ func (line *AccessLine) of(s *settled) {
 	f := s.tls.Facts()
 	line.TLS, line.ALPN, line.Resumed = s.version.String(), s.alpn, s.resumed
 	line.ServerName = clip(pki.Printable(f.ServerName), 256)
+	if line.ECH = echWord(f.ECH); line.ECH == tlscore.ECHAccepted.String() {
+		line.PublicName = clip(pki.Printable(f.ECH.PublicName), 256)
+	}
 	if s.subject.Present {
 		line.Client, line.Serial = s.subject.Name, s.subject.Serial
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/tlswright/tlswright/acmeclient"
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/keystore"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 )
@@ -196,7 +197,7 @@ func (a *acmeSource) load(context.Context) ([]tlsnet.Identity, error) {
 	if err != nil {
 		return nil, nil // there is none yet, or none that is whole: it is ordered
 	}
-	leaf, err := x509.ParseCertificate(id.Chain[0])
+	leaf, err := cert.ParseX509(id.Chain[0])
 	if err != nil || !a.fits(leaf) {
 		return nil, nil
 	}
@@ -225,7 +226,7 @@ func (a *acmeSource) due(now time.Time) time.Time {
 	if err != nil || have.Generation == 0 || have.Renewal.Server != a.c.Directory {
 		return now
 	}
-	leaf, err := x509.ParseCertificate(have.Chain[0])
+	leaf, err := cert.ParseX509(have.Chain[0])
 	if err != nil || !a.fits(leaf) {
 		return now
 	}

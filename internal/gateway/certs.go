@@ -17,7 +17,9 @@ import (
 	"github.com/tlswright/tlswright/internal/config"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/ct"
+	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 )
 
@@ -213,7 +215,7 @@ func (o *ownSource) load(ctx context.Context) ([]tlsnet.Identity, error) {
 }
 
 func (o *ownSource) take(id keystore.Identity) {
-	if leaf, err := x509.ParseCertificate(id.Chain[0]); err == nil {
+	if leaf, err := cert.ParseX509(id.Chain[0]); err == nil {
 		o.now, o.leaf = &id, leaf
 	}
 }
@@ -292,7 +294,7 @@ type certificateFacts struct {
 func (s *site) certificates() []certificateFacts {
 	var out []certificateFacts
 	for _, id := range s.current() {
-		if leaf, err := x509.ParseCertificate(id.Chain[0]); err == nil {
+		if leaf, err := cert.ParseX509(id.Chain[0]); err == nil {
 			out = append(out, certificateFacts{Subject: pki.Name(leaf.Subject), Serial: fmt.Sprintf("%x", leaf.SerialNumber), Key: pki.DescribeKey(leaf.PublicKey),
 				NotAfter: leaf.NotAfter.UTC(), HasStaple: len(id.Staple) > 0})
 		}
@@ -300,14 +302,27 @@ func (s *site) certificates() []certificateFacts {
 	return out
 }
 
-func (s *site) hasLeaf(der []byte) bool {
+// shows reports whether a certificate is in one of the chains that a site shows.
+func (s *site) shows(der []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.identities, func(id tlsnet.Identity) bool { return bytes.Equal(id.Chain[0], der) })
+	return slices.ContainsFunc(s.identities, func(id tlsnet.Identity) bool {
+		return slices.ContainsFunc(id.Chain, func(c []byte) bool { return bytes.Equal(c, der) })
+	})
 }
 
-// staple is the OCSP answer for a chain; nil: there is none yet.
-func (g *Gateway) staple(chain [][]byte) []byte { return g.staples.Staple(chain) }
+// staple puts the OCSP answers for a chain into an identity, as far as there are any yet.
+func (g *Gateway) staple(id *tlsnet.Identity) {
+	id.Staple, id.Above = nil, nil
+	for i, der := range g.staples.Staples(id.Chain) {
+		switch {
+		case i == 0:
+			id.Staple = der
+		default:
+			id.Above = append(id.Above, tlscore.Stapled{Staple: der})
+		}
+	}
+}
 
 // renew gets certificates in time, for as long as ctx lives.
 func (g *Gateway) renew(ctx context.Context, st *state) {
@@ -337,7 +352,7 @@ func (g *Gateway) renew(ctx context.Context, st *state) {
 			}
 			if err != nil {
 				fails[s]++
-				wait := min(time.Minute<<min(fails[s]-1, 6), time.Hour)
+				wait := min(time.Minute<<min(fails[s]-1, 6), time.Hour, s.patience(g.o.Now()))
 				notBefore[s] = g.o.Now().Add(wait)
 				g.warn(s.name, fmt.Sprintf("no new certificate: %s; the next attempt is in %v", pki.Printable(err.Error()), wait))
 				next = earlier(next, notBefore[s])
@@ -351,6 +366,18 @@ func (g *Gateway) renew(ctx context.Context, st *state) {
 			return
 		}
 	}
+}
+
+// patience is how long a site can wait for the next attempt: a quarter of what its certificates have left. Where they are over
+// already, the usual time will do.
+func (s *site) patience(now time.Time) time.Duration {
+	most := time.Hour
+	for _, c := range s.certificates() {
+		if left := c.NotAfter.Sub(now); left > 0 {
+			most = min(most, max(left/4, time.Second))
+		}
+	}
+	return most
 }
 
 func earlier(a, b time.Time) time.Time {

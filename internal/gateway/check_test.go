@@ -204,7 +204,7 @@ func TestSystemdHandsSocketsOver(t *testing.T) {
 		}
 		_, _ = c.Write([]byte("inherited"))
 		_ = c.Close()
-		notify("READY=1")
+		Notify(Ready)
 		return
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -82,6 +82,7 @@ func (g *Gateway) choose(l *listener, h *tlsnet.ClientHello) (*tlsnet.Prepared, 
 	if r == nil {
 		return nil, &nameError{name: pki.Printable(h.ServerName)} // the listener is being closed
 	}
+	r.countOffered(g, h)
 	d := r.find(asked(h))
 	if d == nil {
 		return nil, &nameError{name: pki.Printable(h.ServerName), served: r.names()}

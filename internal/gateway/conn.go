@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/internal/access"
+	"github.com/tlswright/tlswright/internal/relay"
 	"github.com/tlswright/tlswright/internal/revoked"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
@@ -23,6 +24,7 @@ type conn struct {
 	remote   netip.AddrPort // of the client: what the PROXY protocol says, or else of the connection
 	began    time.Time
 	isClosed atomic.Bool
+	pair     atomic.Pointer[relay.Pair] // that it was joined in, without HTTP
 
 	once    sync.Once // settle
 	settled atomic.Pointer[settled]
@@ -113,7 +115,11 @@ func (c *conn) Close() error {
 		s.watching.Unlock()
 	}
 	c.l.forget(c)
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	if p := c.pair.Load(); p != nil {
+		p.Wake()
+	}
+	return err
 }
 
 // CloseWrite closes the sending half, where there are halves.
@@ -128,6 +134,15 @@ func (c *conn) CloseWrite() error {
 func (c *conn) ReadsBeneath() net.Conn {
 	if _, has := c.Conn.(*proxied); has {
 		return nil
+	}
+	return c.Conn
+}
+
+// Socket lets relay wait for the connection itself, without reading from it. A header of the PROXY protocol was read, and
+// nothing behind it, before there is anything to wait for.
+func (c *conn) Socket() net.Conn {
+	if p, has := c.Conn.(*proxied); has {
+		return p.Conn
 	}
 	return c.Conn
 }

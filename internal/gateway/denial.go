@@ -170,6 +170,9 @@ func (q *request) refuse(w http.ResponseWriter, r *http.Request, status int) {
 
 // deny tells a refusal: one line in the log, one event, one record on disk, one more in the metrics.
 func (g *Gateway) deny(d *Denial) {
+	if g.o.IsOurs != nil && d.Layer == "tls" && g.o.IsOurs(d.Remote) {
+		return
+	}
 	g.metrics.denied(d)
 	if !g.denials.mayTell(g.o.Now()) {
 		g.metrics.untold.Inc()

@@ -58,7 +58,8 @@ type Options struct {
 	// Grace is how long connections and requests under way may take to finish at the end; 0: DefaultGrace.
 	Grace time.Duration
 
-	stall time.Duration // of HTTP/2, as relay.FrontLimits has it; 0: relay.DefaultStall
+	stall     time.Duration // of HTTP/2, as relay.FrontLimits has it; 0: relay.DefaultStall
+	parkAfter time.Duration // of connections without HTTP, as relay.Joiner has it
 	// KeepMemory says that this process is the gateway's alone: its garbage collector is suited to that, unless GOGC or
 	// GOMEMLIMIT is set.
 	KeepMemory bool
@@ -70,6 +71,12 @@ type Options struct {
 	// Unanswered may answer a request whose target did not, in the place of a line of plain text with err.Status. It
 	// reports whether it did. Nil: nobody may.
 	Unanswered func(w http.ResponseWriter, r *http.Request, err *relay.Error) bool
+	// IsOurs reports whether a connection from an address is one by which the same program looks at its own servers: what it is
+	// refused is no refusal, and is neither kept nor told. Nil: none is.
+	IsOurs func(remote string) bool
+	// Notify tells the supervisor of the process how the gateway is; nil: [Notify]. Where it is a part of a whole, that one
+	// knows better.
+	Notify func(state string)
 	// Answered is told of each request, and each connection without HTTP, at its end, from many goroutines. Nil: nobody is.
 	Answered func(AccessLine)
 }
@@ -125,11 +132,15 @@ func New(c *config.Gateway, o Options) (*Gateway, error) {
 	if o.stall <= 0 {
 		o.stall = relay.DefaultStall
 	}
+	if o.Notify == nil {
+		o.Notify = Notify
+	}
 	if o.Grace <= 0 {
 		o.Grace = DefaultGrace
 	}
 	g := &Gateway{o: o, log: o.Log, proofs: newProofs(), conns: newRegistry(), limits: newCounter(), checkers: make(map[string]*revoked.Checker), failed: make(chan error, 1), began: o.Now()}
 	g.metrics = newMetrics(g)
+	g.joiner.ParkAfter = o.parkAfter
 	var err error
 	if g.standIn, err = standIn(o.Now()); err != nil {
 		return nil, err
@@ -177,7 +188,7 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 
 // Event is something that happened, for those who watch.
 type Event struct {
-	Kind     string    `json:"event"` // listening, denied, certificate, reload, upstream, withheld, limited, warning, stopping
+	Kind     string    `json:"event"` // listening, denied, certificate, ech-keys, reload, upstream, withheld, limited, warning, stopping
 	Time     time.Time `json:"time"`
 	Listener string    `json:"listener,omitempty"`
 	Site     string    `json:"site,omitempty"`

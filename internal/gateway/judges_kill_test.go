@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/pkitest"
 )
 
@@ -57,6 +57,9 @@ type apart struct {
 	w    *world
 	file string
 	cmd  *exec.Cmd
+
+	said  bytes.Buffer
+	ended chan struct{} // closed when the process is gone, and said is whole
 }
 
 func (w *world) apart() *apart {
@@ -79,11 +82,17 @@ func (a *apart) start() {
 	a.w.t.Helper()
 	a.cmd = exec.Command(os.Args[0], "-test.run=^TestGatewayOfItsOwnProcess$", "-test.timeout=1h")
 	a.cmd.Env = append(os.Environ(), gatewayVariable+"="+a.file)
-	var out bytes.Buffer
-	a.cmd.Stdout, a.cmd.Stderr = &out, &out
+	a.said.Reset()
+	a.cmd.Stdout, a.cmd.Stderr = &a.said, &a.said
 	if err := a.cmd.Start(); err != nil {
 		a.w.t.Fatal(err)
 	}
+	cmd, ended := a.cmd, make(chan struct{})
+	a.ended = ended
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // it says "killed"
+	}()
 }
 
 // kill is kill -9.
@@ -92,7 +101,7 @@ func (a *apart) kill() {
 		return
 	}
 	_ = a.cmd.Process.Kill()
-	_ = a.cmd.Wait() // it says "killed"
+	<-a.ended
 	a.cmd = nil
 }
 
@@ -107,10 +116,15 @@ func (a *apart) client() *http.Client {
 // await asks until it is answered.
 func (a *apart) await(c *http.Client) {
 	a.w.t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		_, err := serialServed(c)
 		if err == nil {
 			return
+		}
+		select {
+		case <-a.ended:
+			a.w.t.Fatalf("it ended by itself: %s", a.said.Bytes())
+		default:
 		}
 		if time.Now().After(end) {
 			a.w.t.Fatal(err)
@@ -228,10 +242,9 @@ func numberIn(t testing.TB, text, pattern string) int {
 // freeAddress is one of the loopback that nobody listens on.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }

@@ -69,7 +69,7 @@ func serialServed(c *http.Client) (string, error) {
 
 // maxAsked is how many requests wait for their answers at a time: what a machine cannot do is not to pile up until the clients'
 // patience ends, which would say nothing of the gateway.
-const maxAsked = 64
+const maxAsked = 16
 
 // steadily asks at a rate, or as fast as the machine can where that is less, until ctx ends, each time the next of the clients,
 // and counts.

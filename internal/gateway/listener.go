@@ -38,7 +38,7 @@ type listener struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup // connections that are not HTTPServer's
 	mu      sync.Mutex
-	streams map[*conn]context.CancelFunc // connections that are not HTTP, under way
+	streams map[*conn]func() // what cuts off connections that are not HTTP, under way
 }
 
 // listenerSettings are what a reload may change.
@@ -54,7 +54,7 @@ func (g *Gateway) bind(c *config.Gateway, lc *config.Listener) (*listener, error
 	if err != nil {
 		return nil, &ConfigError{Place: lc.Place, Where: "listener " + listenerName(lc), Err: err}
 	}
-	l := &listener{g: g, name: listenerName(lc), address: lc.Address, protocol: lc.Protocol, nl: nl, streams: make(map[*conn]context.CancelFunc)}
+	l := &listener{g: g, name: listenerName(lc), address: lc.Address, protocol: lc.Protocol, nl: nl, streams: make(map[*conn]func())}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.set(c, lc)
 	if err := l.prepare(); err != nil {
@@ -263,10 +263,7 @@ func (l *listener) accept(next func() (net.Conn, error), serve func(context.Cont
 
 // shutdown stops accepting and lets what is under way finish, until ctx ends: then it is cut off.
 func (l *listener) shutdown(ctx context.Context) {
-	l.mu.Lock()
-	l.stop()
-	l.mu.Unlock()
-	_ = l.nl.Close()
+	l.leave()
 	cut := func(err error, cut func() error) {
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
 			_ = cut()
@@ -283,13 +280,17 @@ func (l *listener) shutdown(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		l.mu.Lock()
-		for _, stop := range l.streams {
-			stop()
-		}
-		l.mu.Unlock()
+		l.cutStreams()
 		<-done
 	}
+}
+
+// leave takes no new connections and requests any more, and lets go of the port.
+func (l *listener) leave() {
+	l.mu.Lock()
+	l.stop()
+	l.mu.Unlock()
+	_ = l.nl.Close()
 }
 
 // logWriter turns what the HTTP servers log into lines of ours.

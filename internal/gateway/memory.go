@@ -17,13 +17,15 @@ const (
 	mostPercent    = 400
 	leastPercent   = 100     // what Go does by itself
 	calmRate       = 1 << 20 // bytes allocated between two looks, at most, while it is calm
-	worthTrimming  = 4 << 20 // bytes allocated since memory was given back
+	worthTrimming  = 4 << 20 // bytes allocated since memory was given back, or stacks that nobody has any more
+	stackSize      = 8 << 10 // of a goroutine, about
 )
 
 // memoryReading is what the runtime says.
 type memoryReading struct {
 	allocated uint64 // bytes, ever
 	alive     uint64 // bytes, when last collected
+	stacks    uint64 // goroutines
 }
 
 // memoryKeeper decides.
@@ -31,6 +33,7 @@ type memoryKeeper struct {
 	percent   int
 	last      uint64 // allocated, at the last look
 	trimmed   uint64 // allocated, when memory was last given back
+	peak      uint64 // the most goroutines since then
 	again     bool   // once more: stacks shrink by half at a time
 	hasLooked bool
 }
@@ -44,15 +47,20 @@ func (k *memoryKeeper) step(r memoryReading) (percent int, trim bool) {
 	k.percent = percent
 	isCalm := k.hasLooked && r.allocated-k.last <= calmRate
 	k.last, k.hasLooked = r.allocated, true
+	k.peak = max(k.peak, r.stacks)
+	worth := r.allocated - k.trimmed + (k.peak-r.stacks)*stackSize
 	switch {
 	case !isCalm:
 		k.again = false
 	case k.again:
 		k.again, k.trimmed = false, r.allocated
 		trim = true
-	case r.allocated-k.trimmed >= worthTrimming:
+	case worth >= worthTrimming:
 		k.again, k.trimmed = true, r.allocated
 		trim = true
+	}
+	if trim {
+		k.peak = r.stacks
 	}
 	return percent, trim
 }
@@ -65,15 +73,17 @@ func keepMemory(ctx context.Context) {
 	}
 	before := debug.SetGCPercent(mostPercent)
 	defer debug.SetGCPercent(before)
-	samples := []rt.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	samples := []rt.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/sched/goroutines:goroutines"}}
 	k := memoryKeeper{percent: mostPercent}
 	for pause(ctx, memoryLook) {
 		rt.Read(samples)
-		if samples[0].Value.Kind() != rt.KindUint64 || samples[1].Value.Kind() != rt.KindUint64 {
-			return // a runtime that does not say
+		for _, s := range samples {
+			if s.Value.Kind() != rt.KindUint64 {
+				return // a runtime that does not say
+			}
 		}
 		was := k.percent
-		percent, trim := k.step(memoryReading{allocated: samples[0].Value.Uint64(), alive: samples[1].Value.Uint64()})
+		percent, trim := k.step(memoryReading{allocated: samples[0].Value.Uint64(), alive: samples[1].Value.Uint64(), stacks: samples[2].Value.Uint64()})
 		if percent != was {
 			debug.SetGCPercent(percent)
 		}

@@ -26,9 +26,26 @@ func TestMemoryIsGivenBackOnceItIsCalm(t *testing.T) {
 		{302 * mb, 9 * mb, 400, false},                                                                //
 		{303 * mb, 9 * mb, 400, false}, {304 * mb, 9 * mb, 400, false}, {305 * mb, 9 * mb, 400, true}, // drops fill a bucket
 	} {
-		percent, trim := k.step(memoryReading{c.allocated, c.alive})
+		percent, trim := k.step(memoryReading{allocated: c.allocated, alive: c.alive})
 		if percent != c.percent || trim != c.trim {
 			t.Errorf("look %d: %d, %v; want %d, %v", i, percent, trim, c.percent, c.trim)
+		}
+	}
+}
+
+func TestMemoryOfStacksIsGivenBack(t *testing.T) {
+	const mb = 1 << 20
+	k := memoryKeeper{percent: 400, last: 30 * mb, trimmed: 30 * mb, hasLooked: true}
+	for i, c := range []struct {
+		stacks uint64
+		trim   bool
+	}{
+		{20, false}, {1000, false}, {900, false}, // they are in use
+		{100, true}, {100, true}, {100, false}, // they have ended, and nothing was allocated meanwhile
+		{90, false}, {600, false}, {80, true}, // and again
+	} {
+		if _, trim := k.step(memoryReading{allocated: 30 * mb, alive: 8 * mb, stacks: c.stacks}); trim != c.trim {
+			t.Errorf("look %d: %v, want %v", i, trim, c.trim)
 		}
 	}
 }

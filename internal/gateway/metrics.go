@@ -20,6 +20,7 @@ type metrics struct {
 	g        *Gateway
 
 	accept, handshakes, failures, denials, limited, malformed       *prometheus.CounterVec
+	hellos                                                          *prometheus.CounterVec
 	requests, bytesIn, bytesOut, upstreamErrors, redirects, reloads *prometheus.CounterVec
 	active, inFlight                                                *prometheus.GaugeVec
 	duration, handshakeTime                                         *prometheus.HistogramVec
@@ -49,6 +50,7 @@ func newMetrics(g *Gateway) *metrics {
 	m.active = gauge("open_connections", "Connections that are open.", "listener")
 	m.handshakes = counter("tls_handshakes_total", "TLS handshakes that were completed.", "listener", "site", "version", "resumed", "client_certificate")
 	m.failures = counter("tls_handshake_failures_total", "TLS handshakes that failed.", "listener", "reason")
+	m.hellos = counter("encrypted_hellos_total", "ClientHellos that came encrypted, or looked like it (offered), and those of them that a key of the listener has decrypted (accepted).", "listener", "result")
 	m.handshakeTime = histogram("tls_handshake_duration_seconds", "From the connection to the end of its handshake.", prometheus.ExponentialBuckets(0.0005, 2, 14), "listener")
 	m.denials = counter("denials_total", "Clients and requests that were refused.", "layer", "site", "reason")
 	m.untold = prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "denials_untold_total", Help: "Refusals that were counted only, because there were too many at once."})

@@ -119,10 +119,11 @@ type Status struct {
 
 // ListenerStatus is how a listener stands.
 type ListenerStatus struct {
-	Name     string   `json:"name"`
-	Address  string   `json:"address"`
-	Protocol string   `json:"protocol"`
-	Sites    []string `json:"sites"`
+	Name     string      `json:"name"`
+	Address  string      `json:"address"`
+	Protocol string      `json:"protocol"`
+	Sites    []string    `json:"sites"`
+	ECH      []ECHStatus `json:"ech,omitempty"` // keys for Encrypted ClientHello
 }
 
 // SiteStatus is how a site stands.
@@ -145,6 +146,7 @@ func (g *Gateway) Status() Status {
 		if a := g.bound(ls.Name); a != nil {
 			ls.Address = a.String()
 		}
+		ls.ECH = st.reach[ls.Name].hidden.status()
 		for _, d := range st.reach[ls.Name].doors {
 			ls.Sites = append(ls.Sites, d.site.name)
 		}
@@ -243,8 +245,9 @@ td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-
 <h1>Gateway</h1>
 <p>{{if .Healthy}}All is well.{{else}}<strong>{{range .Problems}}{{.}}. {{end}}</strong>{{end}} {{.Connections}} connections from {{.Addresses}} addresses; up since {{.Since.Format "2006-01-02 15:04:05 MST"}}.
 <a href="/denials">refusals</a> <a href="/metrics">metrics</a> <a href="/healthz">health</a> <a href="/status.json">JSON</a></p>
-<h2>Listeners</h2><table><tr><th>name</th><th>protocol</th><th>address</th><th>sites</th></tr>
-{{range .Listeners}}<tr><td>{{.Name}}</td><td>{{.Protocol}}</td><td><code>{{.Address}}</code></td><td>{{range .Sites}}{{.}} {{end}}</td></tr>{{end}}</table>
+<h2>Listeners</h2><table><tr><th>name</th><th>protocol</th><th>address</th><th>sites</th><th>Encrypted ClientHello</th></tr>
+{{range .Listeners}}<tr><td>{{.Name}}</td><td>{{.Protocol}}</td><td><code>{{.Address}}</code></td><td>{{range .Sites}}{{.}} {{end}}</td>
+<td>{{range .ECH}}{{.PublicName}}, config {{.ConfigID}}{{if .Old}}, old{{end}}<br>{{end}}</td></tr>{{end}}</table>
 <h2>Sites</h2><table><tr><th>name</th><th>hosts</th><th>target</th><th>client certificates</th><th>certificate until</th></tr>
 {{range .Sites}}<tr><td>{{.Name}}</td><td>{{range .Hosts}}{{.}} {{else}}all{{end}}</td><td><code>{{.Target}}</code></td><td>{{.Clients}}</td>
 <td>{{range .Certificates}}{{.NotAfter.Format "2006-01-02"}} {{.Key}}{{if .HasStaple}}, stapled{{end}}<br>{{end}}</td></tr>{{end}}</table>

@@ -289,7 +289,7 @@ func TestCounterCounts(t *testing.T) {
 }
 
 func FuzzHostOf(f *testing.F) {
-	for _, s := range []string{"app.test", "APP.test.:443", "[::1]:8443", "[::1]", "127.0.0.1:1", "a b", "a:b:c", "", ":443", "[fe80::1%25eth0]:1"} {
+	for _, s := range []string{"app.test", "APP.test.:443", "[::1]:8443", "[::1]", "127.0.0.1:1", "a b", "a:b:c", "", ":443", "[fe80::1%25eth0]:1", "[[[]]", "[a.test]", "a[b]"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, authority string) {

@@ -26,8 +26,8 @@ type Change struct {
 // certificates are judged by it, and those that it refuses are closed. Certificates, CAs and the access log are opened
 // again even where the configuration is the same.
 func (g *Gateway) Reload(c *config.Gateway) ([]Change, error) {
-	notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", uptime()))
-	defer notify("READY=1")
+	g.o.Notify(Reloading())
+	defer g.o.Notify(Ready)
 	changes, err := g.reload(c)
 	result := "done"
 	if err != nil {
@@ -137,6 +137,7 @@ func (g *Gateway) rebind(c *config.Gateway, st, old *state) error {
 		}
 	}
 	for _, l := range gone {
+		l.leave() // now: the port may be wanted again at once
 		g.running.Go(func() {
 			patience, cancel := context.WithTimeout(context.Background(), g.o.Grace)
 			defer cancel()
@@ -202,6 +203,10 @@ func withoutPlace(v any) any {
 	switch v := v.(type) {
 	case config.Listener:
 		v.Place = config.Place{}
+		v.ECHKeys = slices.Clone(v.ECHKeys)
+		for i := range v.ECHKeys {
+			v.ECHKeys[i].Place = config.Place{}
+		}
 		return v
 	case config.Site:
 		v.Place, v.Target.Place = config.Place{}, config.Place{}

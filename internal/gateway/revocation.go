@@ -129,7 +129,7 @@ func (g *Gateway) stapleChanged(chain [][]byte) {
 		return
 	}
 	for _, s := range st.sites {
-		if s.hasLeaf(chain[0]) {
+		if s.shows(chain[0]) {
 			if err := s.refresh(); err != nil {
 				g.warn(s.name, "the new OCSP answer cannot be sent along: "+pki.Printable(err.Error()))
 			}

@@ -142,14 +142,14 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	if g.o.KeepMemory {
 		g.running.Go(func() { keepMemory(work) })
 	}
-	notify("READY=1")
+	g.o.Notify(Ready)
 
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-g.failed:
 	}
-	notify("STOPPING=1")
+	g.o.Notify(Stopping)
 	g.tell(slog.LevelInfo, Event{Kind: "stopping", Text: "no new connections are taken; what is under way may finish"})
 	g.finish(cancel)
 	return errors.Join(err, g.denials.close(), g.access.close(), g.closeKept())

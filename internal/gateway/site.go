@@ -243,7 +243,7 @@ func (s *site) current() []tlsnet.Identity {
 	out := slices.Clone(s.identities)
 	if s.c.Certificate.OCSP == config.StapleAuto {
 		for i := range out {
-			out[i].Staple = s.g.staple(out[i].Chain)
+			s.g.staple(&out[i])
 		}
 	}
 	return out
@@ -289,6 +289,8 @@ type door struct {
 	listener string
 	protocol config.Protocol
 	site     *site
+	hidden   *hidden                         // of its listener
+	making   sync.Mutex                      // prepared, so that what is stored last was made of what is newest
 	prepared atomic.Pointer[tlsnet.Prepared] // nil: there is no certificate yet
 }
 
@@ -298,6 +300,8 @@ func (d *door) takesTLS() bool {
 
 // refresh makes the TLS configuration of the door from what its site has.
 func (d *door) refresh() error {
+	d.making.Lock()
+	defer d.making.Unlock()
 	ids := d.site.current()
 	if len(ids) == 0 {
 		return nil // ACME will bring one
@@ -308,6 +312,7 @@ func (d *door) refresh() error {
 	}
 	cl := d.site.clients.Load()
 	core.ClientAuth = cl.auth
+	core.ECHKeys = d.hidden.keys()
 	for _, r := range cl.roots {
 		core.CertificateAuthorities = append(core.CertificateAuthorities, r.RawSubject)
 	}
@@ -321,6 +326,9 @@ func (d *door) refresh() error {
 	}
 	if cl.c != nil {
 		c.VerifyPeer = d.verify
+	}
+	if len(core.ECHKeys) > 0 {
+		c.AcceptECH = d.countAccepted
 	}
 	if d.g.o.Tune != nil {
 		d.g.o.Tune(d.site.name, c)

@@ -19,9 +19,21 @@ func listenConfig() net.ListenConfig {
 	return net.ListenConfig{KeepAlive: -1, Control: keepAlive}
 }
 
+// ipBindAddressNoPort is IP_BIND_ADDRESS_NO_PORT of ip(7): binding to no port leaves the choice to connecting.
+const ipBindAddressNoPort = 24
+
 // dialer makes the connections to upstreams without HTTP. On the same machine none is lost without a word.
+//
+// [net.Dialer.DialTCP] binds even where no local address is asked for, and a port that is chosen by binding is nobody else's: all
+// targets together would have the system's 28,000, those of connections of the last minute included. One that is chosen
+// by connecting is taken for that target alone.
 func dialer() *net.Dialer {
 	return &net.Dialer{Timeout: dialTime, KeepAlive: -1, Control: func(network, address string, c syscall.RawConn) error {
+		if err := c.Control(func(fd uintptr) {
+			_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, ipBindAddressNoPort, 1)
+		}); err != nil {
+			return err
+		}
 		if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().IsLoopback() {
 			return nil
 		}

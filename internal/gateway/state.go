@@ -28,6 +28,7 @@ type reach struct {
 	wildcard map[string]*door // by what follows "*."
 	other    *door            // of names that no site has; nil: they are refused
 	doors    []*door
+	hidden   hidden
 }
 
 // find returns the door for a name, or nil. A wildcard stands for one label (RFC 9525, Section 6.3).
@@ -96,28 +97,46 @@ func (g *Gateway) link(st *state, byName map[string]*site) error {
 			return wrong(errors.New("another listener has the same name"))
 		}
 		r := &reach{listener: l, exact: make(map[string]*door), wildcard: make(map[string]*door)}
+		r.hidden.files = l.ECHKeys
 		st.reach[listenerName(l)] = r
 		sites, err := sitesOf(l, st.sites, byName)
 		if err != nil {
 			return wrong(err)
 		}
 		for _, s := range sites {
-			d := &door{g: g, listener: listenerName(l), protocol: l.Protocol, site: s}
+			d := &door{g: g, listener: listenerName(l), protocol: l.Protocol, site: s, hidden: &r.hidden}
 			if err := r.add(d); err != nil {
 				return wrong(err)
 			}
 			reached[s] = reached[s] || l.Protocol != config.ProtocolHTTP
-			if d.takesTLS() {
-				if err := d.refresh(); err != nil {
-					return wrong(fmt.Errorf("site %s: %w", s.name, err))
-				}
-			}
 			s.doors = append(s.doors, d)
+		}
+		if err := st.openDoors(r); err != nil {
+			return err
 		}
 	}
 	for _, s := range st.sites {
 		if !reached[s] {
 			return &ConfigError{Place: s.c.Place, Where: "site " + s.name, Err: errors.New("no listener leads to it, so nothing of it would be in force")}
+		}
+	}
+	return nil
+}
+
+// openDoors makes the TLS configurations of a listener's doors, once all that it leads to is known.
+func (st *state) openDoors(r *reach) error {
+	st.note(r.hidden.names()...)
+	keys, err := r.readHidden()
+	if err != nil {
+		return err
+	}
+	r.hidden.now.Store(keys)
+	for _, d := range r.doors {
+		if !d.takesTLS() {
+			continue
+		}
+		if err := d.refresh(); err != nil {
+			return &ConfigError{Place: r.listener.Place, Where: "listener " + d.listener, Err: fmt.Errorf("site %s: %w", d.site.name, err)}
 		}
 	}
 	return nil
@@ -224,10 +243,14 @@ func hostOf(authority string) (host string, ok bool) {
 			}
 			h = authority[1 : len(authority)-1]
 		}
+		// RFC 3986, Section 3.2.2: brackets are around addresses of IPv6, and nowhere else.
+		if a, err := netip.ParseAddr(h); strings.HasPrefix(authority, "[") && (err != nil || !a.Is6()) {
+			return "", false
+		}
 		authority = h
 	}
 	for i := range len(authority) {
-		if c := authority[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`/\?#@%<>"`, c) >= 0 {
+		if c := authority[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`/\?#@%<>"[]`, c) >= 0 {
 			return "", false
 		}
 	}

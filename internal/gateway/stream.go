@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
@@ -34,35 +36,29 @@ func (l *listener) serveStream(ctx context.Context, tc *tlsnet.Conn) {
 	l.join(ctx, c, tc, s.door, s)
 }
 
-// join hands a connection on to the target of a site. It returns once the target has been reached: what follows runs on a
-// goroutine of its own, for the stack of the caller's has grown in the handshake, and would be held while nothing comes.
+// join hands a connection on to the target of a site. It returns once the target has been reached: what follows needs no
+// goroutine while nothing comes.
 func (l *listener) join(ctx context.Context, c *conn, nc net.Conn, d *door, s *settled) {
 	// The end of the listener is not the end of its connections: they may finish, and are cut off when patience ends.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l.mu.Lock()
-	l.streams[c] = cancel
-	l.mu.Unlock()
-	end := func() {
-		cancel()
-		l.mu.Lock()
-		delete(l.streams, c)
-		l.mu.Unlock()
-	}
+	l.cutBy(c, cancel)
 	idle := orDefault(l.settings.Load().limits.Idle, DefaultStreamIdle)
 	if d.site.target.echo {
-		l.running.Go(func() {
-			defer end()
+		l.running.Go(func() { // the stack of the caller's has grown in the handshake, and would be held while nothing comes
+			defer l.streamOver(c)
+			defer cancel()
 			in, err := echo(ctx, nc, idle)
 			l.g.streamEnded(c, d, s, in, in, err)
 		})
 		return
 	}
+	defer cancel()
 	up, err := d.site.target.up.dial(ctx)
 	if err == nil {
 		err = l.introduce(up, c, d, s)
 	}
 	if err != nil {
-		defer end()
+		defer l.streamOver(c)
 		l.g.metrics.upstreamErrors.WithLabelValues(d.site.name).Inc()
 		l.g.warn(d.site.name, "the target "+d.site.target.up.address+" does not answer: "+pki.Printable(err.Error()))
 		_ = nc.Close()
@@ -72,11 +68,42 @@ func (l *listener) join(ctx context.Context, c *conn, nc net.Conn, d *door, s *s
 		l.g.streamEnded(c, d, s, 0, 0, err)
 		return
 	}
-	l.running.Go(func() {
-		defer end()
-		in, out, err := l.g.joiner.Join(ctx, nc, up, idle)
+	l.running.Add(1)
+	pair := l.g.joiner.Pair(nc, up, idle, func(in, out int64, err error) {
+		defer l.running.Done()
+		defer l.streamOver(c)
 		l.g.streamEnded(c, d, s, in, out, err)
 	})
+	c.pair.Store(pair)
+	l.cutBy(c, func() { pair.Cut(context.Canceled) })
+	if ctx.Err() != nil { // patience ended while the target was asked
+		pair.Cut(context.Canceled)
+	}
+	pair.Start()
+}
+
+// cutBy notes what ends a connection that is not HTTP.
+func (l *listener) cutBy(c *conn, cut func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.streams[c] = cut
+}
+
+// streamOver forgets it.
+func (l *listener) streamOver(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.streams, c)
+}
+
+// cutStreams ends all of them.
+func (l *listener) cutStreams() {
+	l.mu.Lock()
+	cuts := slices.Collect(maps.Values(l.streams))
+	l.mu.Unlock()
+	for _, cut := range cuts {
+		cut()
+	}
 }
 
 // echo sends everything back until the client ends.

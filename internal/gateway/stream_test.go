@@ -25,6 +25,16 @@ import (
 // lineServer answers each connection with a greeting and then with what it gets, in capitals, until its end.
 func lineServer(t testing.TB, network, address string, greet func(net.Conn) string) net.Listener {
 	t.Helper()
+	return serveEach(t, network, address, func(c net.Conn) {
+		_, _ = io.WriteString(c, greet(c))
+		b, _ := io.ReadAll(c)
+		_, _ = c.Write(bytes.ToUpper(b))
+	})
+}
+
+// serveEach serves each connection, and closes it.
+func serveEach(t testing.TB, network, address string, serve func(net.Conn)) net.Listener {
+	t.Helper()
 	l, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
@@ -38,9 +48,7 @@ func lineServer(t testing.TB, network, address string, greet func(net.Conn) stri
 			}
 			go func() {
 				defer func() { _ = c.Close() }()
-				_, _ = io.WriteString(c, greet(c))
-				b, _ := io.ReadAll(c)
-				_, _ = c.Write(bytes.ToUpper(b))
+				serve(c)
 			}()
 		}
 	}()

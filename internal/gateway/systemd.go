@@ -51,8 +51,17 @@ func uptime() int64 {
 	return int64(seconds*1e6) + 10_000
 }
 
-// notify tells systemd how we are (sd_notify(3)). Who was not started by it tells nobody.
-func notify(state string) {
+// What a supervisor is told.
+const (
+	Ready    = "READY=1"
+	Stopping = "STOPPING=1"
+)
+
+// Reloading says that a reload begins now.
+func Reloading() string { return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", uptime()) }
+
+// Notify tells systemd how we are (sd_notify(3)). Who was not started by it tells nobody.
+func Notify(state string) {
 	address := os.Getenv("NOTIFY_SOCKET")
 	if address == "" {
 		return

@@ -33,16 +33,18 @@ const dialTime = 10 * time.Second
 func (g *Gateway) newTarget(st, old *state, s *site, c *config.Target) (*target, error) {
 	t := &target{c: c}
 	set := 0
-	for _, is := range []bool{c.URL != "", c.Dir != "", c.Echo, c.Status != 0} {
+	for _, is := range []bool{c.URL != "", c.Dir != "", c.Echo, c.Welcome, c.Status != 0} {
 		if is {
 			set++
 		}
 	}
 	if set != 1 {
-		return nil, errors.New("a target is one of url, dir, echo and status")
+		return nil, errors.New("a target is one of url, dir, echo, welcome and status")
 	}
 	var err error
 	switch {
+	case c.Welcome:
+		t.layer, t.handler = httpLayer, http.HandlerFunc(g.welcome)
 	case c.Echo:
 		t.echo, t.handler = true, http.HandlerFunc(echoRequest)
 	case c.Status != 0:

@@ -168,6 +168,9 @@ func (g *Gateway) watchedOf(st *state) []*watched {
 			return nil
 		}})
 	}
+	for i := range st.config.Listeners {
+		add(g.watchedHidden(st.reach[listenerName(&st.config.Listeners[i])]))
+	}
 	// A target that shows another certificate, or trusts other CAs, is another target.
 	add(&watched{files: targetFiles(st.config), reload: func(context.Context) error {
 		_, err := g.Reload(st.config)

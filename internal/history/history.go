@@ -215,11 +215,15 @@ func (h *History) once(ctx context.Context, body func(*change) error) error {
 	if err != nil {
 		return err
 	}
-	if err := body(&change{Tx: tx, ctx: ctx, isPostgres: h.isPostgres}); err != nil {
+	if err = body(&change{Tx: tx, ctx: ctx, isPostgres: h.isPostgres}); err != nil {
 		_ = tx.Rollback() // the error of body says more
-		return err
+	} else {
+		err = tx.Commit()
 	}
-	return tx.Commit()
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		return ctx.Err() // who broke it off is told that, whatever the database was doing
+	}
+	return err
 }
 
 // isConflict reports whether PostgreSQL gave a transaction up because of another one: serialization, a deadlock, or two

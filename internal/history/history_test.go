@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ func conformance(t *testing.T, open func(*testing.T) *History) {
 		{"lists mean what they say", listsMeanWhatTheySay},
 		{"many file at once", manyFileAtOnce},
 		{"what is old is swept away", whatIsOld},
+		{"who breaks off is told that", whoBreaksOff},
 		{"a dashboard finds its way", aDashboardFindsItsWay},
 		{"the last handshake is kept", theLastHandshake},
 	}...) {
@@ -578,6 +580,22 @@ func whatIsOld(f *fixture) {
 	f.must(err)
 	if len(looks) != 1 || len(changes) != 0 || incidents != 1 || certificates != 1 {
 		f.Errorf("left are %d looks, %d changes, %d incidents, %d certificates", len(looks), len(changes), incidents, certificates)
+	}
+}
+
+// whoBreaksOff: the database's own words for a transaction that was taken away are nobody's trouble.
+func whoBreaksOff(f *fixture) {
+	ctx, cancel := context.WithCancel(f.Context())
+	err := f.update(ctx, func(c *change) error {
+		cancel()
+		for {
+			if _, err := c.ExecContext(context.Background(), "SELECT 1"); errors.Is(err, sql.ErrTxDone) {
+				return nil // behind it, Commit finds no transaction
+			}
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		f.Errorf("told %v", err)
 	}
 }
 

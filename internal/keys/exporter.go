@@ -31,7 +31,9 @@ func (e Exporter) Export(label string, context []byte, length int) ([]byte, erro
 	hashInto(e.s.hash, sum[:], context)
 	s := e.s.deriveEmpty("exporter secret", label)
 	defer s.wipe()
-	return s.part("exporter", sum[:size], length), nil
+	out := make([]byte, length)
+	s.partInto(out, "exporter", sum[:size])
+	return out, nil
 }
 
 // Secret returns the exporter secret itself, one hash long, for the key log. It is not a copy: Wipe overwrites it.

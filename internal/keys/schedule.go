@@ -18,7 +18,7 @@ func NewEarly(h crypto.Hash, psk []byte) Early { return NewEarlyTraced(h, psk, n
 // NewEarlyTraced is NewEarly with a trace: every derivation of this stage and of all that follow from it is reported
 // to the function as it happens, in whatever goroutine derives. A nil function costs nothing.
 func NewEarlyTraced(h crypto.Hash, psk []byte, trace func(Derivation)) Early {
-	return Early{extractSecret(h, trace, "early_secret", "psk", nil, psk)}
+	return Early{extractSecret(h, trace, new(room), "early_secret", "psk", nil, psk)}
 }
 
 // Binder gives the key that binds a PSK to the handshake: external for a PSK agreed upon elsewhere, else for one
@@ -62,7 +62,13 @@ func (h Handshake) ServerTraffic(th []byte) Traffic {
 }
 
 // Main moves to the last stage. Nothing is mixed in.
-func (h Handshake) Main() Main { return Main{h.s.next("master_secret", "zeros", nil)} }
+//
+// What comes from it has a room of its own, for it stays with the connection, and all before does not.
+func (h Handshake) Main() Main {
+	m := Main{h.s.next("master_secret", "zeros", nil)}
+	m.s.room = new(room)
+	return m
+}
 
 // Wipe overwrites the secret. The stage must not be used afterwards, those derived from it may.
 func (h Handshake) Wipe() { h.s.wipe() }
@@ -95,7 +101,10 @@ type Binder struct{ s secret }
 
 // MAC computes the binder, one hash long. th is the hash of the transcript up to and including the ClientHello
 // without its binders list, whose lengths nevertheless count it in.
-func (b Binder) MAC(th []byte) []byte { return b.s.finished(th) }
+func (b Binder) MAC(th []byte) []byte { return b.s.finished(nil, th) }
+
+// AppendMAC is MAC, appended to out.
+func (b Binder) AppendMAC(out, th []byte) []byte { return b.s.finished(out, th) }
 
 // Hash returns the hash the PSK belongs to.
 func (b Binder) Hash() crypto.Hash { return b.s.hash }
@@ -111,7 +120,9 @@ type Resumption struct{ s secret }
 
 // PSK gives the PSK of the ticket with this ticket_nonce (at most 255 bytes), one hash long.
 func (r Resumption) PSK(nonce []byte) []byte {
-	return r.s.part("resumption", nonce, r.s.hash.Size())
+	psk := make([]byte, r.s.hash.Size())
+	r.s.partInto(psk, "resumption", nonce)
+	return psk
 }
 
 // Hash returns the hash that PSKs from here belong to. A ticket is good only for cipher suites with the same hash.

@@ -20,7 +20,9 @@ func everything(h crypto.Hash, psk, shared []byte, trace func(Derivation)) map[s
 	out := map[string][]byte{}
 	traffic := func(name string, t Traffic) {
 		out[name] = t.Secret()
-		out[name+" key"], out[name+" iv"] = t.Keys(32)
+		key, iv := make([]byte, 32), make([]byte, 12)
+		t.KeysInto(key, iv)
+		out[name+" key"], out[name+" iv"] = key, iv
 		out[name+" finished"] = t.Finished(th(h, 99))
 	}
 	early := NewEarlyTraced(h, psk, trace)

@@ -54,3 +54,6 @@ func (e Exporter12) Export(label string, context []byte, length int) ([]byte, er
 
 // IsZero reports whether there is no secret.
 func (e Exporter12) IsZero() bool { return e.m.IsZero() }
+
+// Wipe overwrites the master secret, with which the exporter ends.
+func (e Exporter12) Wipe() { e.m.Wipe() }

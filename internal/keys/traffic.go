@@ -5,9 +5,6 @@ import (
 	"strconv"
 )
 
-// ivLen is the size in bytes of the nonce of every AEAD of TLS 1.3 (RFC 8446, Section 5.3).
-const ivLen = 12
-
 // Traffic is a traffic secret: it protects one direction for one epoch. The zero value is none.
 type Traffic struct {
 	s secret
@@ -26,15 +23,18 @@ func (t Traffic) Next() Traffic {
 	return Traffic{s: t.s.derive(name, "traffic upd", nil), base: t.base, n: t.n + 1}
 }
 
-// Keys gives the write key (keyLen bytes) and the write IV (12 bytes) of the epoch (RFC 8446, Section 7.3). The
-// caller owns and wipes them.
-func (t Traffic) Keys(keyLen int) (key, iv []byte) {
-	return t.s.part("key", nil, keyLen), t.s.part("iv", nil, ivLen)
+// KeysInto fills key and iv with the write key and the write IV (12 bytes) of the epoch (RFC 8446, Section 7.3).
+func (t Traffic) KeysInto(key, iv []byte) {
+	t.s.partInto(key, "key", nil)
+	t.s.partInto(iv, "iv", nil)
 }
 
 // Finished gives the verify_data of a Finished message under this secret, one hash long
 // (RFC 8446, Section 4.4.4). th ends before that message.
-func (t Traffic) Finished(th []byte) []byte { return t.s.finished(th) }
+func (t Traffic) Finished(th []byte) []byte { return t.AppendFinished(nil, th) }
+
+// AppendFinished is Finished, appended to b.
+func (t Traffic) AppendFinished(b, th []byte) []byte { return t.s.finished(b, th) }
 
 // Secret returns the secret itself, one hash long, for the key log. It is not a copy: Wipe overwrites it.
 func (t Traffic) Secret() []byte { return t.s.value }

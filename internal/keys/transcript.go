@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"hash"
+	"slices"
 )
 
 // messageHashType is the type of the synthetic message that stands for the first ClientHello after a
@@ -18,6 +19,27 @@ type Transcript struct {
 	kept []byte
 	// keeps says that kept goes on to grow after Begin.
 	keeps bool
+	// spare is the hash of an earlier handshake, reset.
+	spare struct {
+		id crypto.Hash
+		h  hash.Hash
+	}
+}
+
+// largestSpare is how much memory for messages Reset keeps, in bytes: more than most ClientHellos take.
+const largestSpare = 4 << 10
+
+// Reset empties the transcript for another handshake and holds on to its memory. What Messages returned is not valid any more.
+func (t *Transcript) Reset() {
+	if t.h != nil {
+		t.h.Reset()
+		t.spare.id, t.spare.h = t.id, t.h
+	}
+	kept := t.kept[:0]
+	if cap(kept) > largestSpare {
+		kept = nil
+	}
+	*t = Transcript{kept: kept, spare: t.spare}
 }
 
 // Add takes one handshake message, header included. The bytes are not referenced afterwards.
@@ -35,10 +57,15 @@ func (t *Transcript) Begin(h crypto.Hash) {
 	if t.h != nil {
 		return
 	}
-	t.id, t.h = h, h.New()
+	if t.spare.h != nil && t.spare.id == h {
+		t.h, t.spare.h = t.spare.h, nil
+	} else {
+		t.h = h.New()
+	}
+	t.id = h
 	t.h.Write(t.kept)
 	if !t.keeps {
-		t.kept = nil
+		t.kept = t.kept[:0]
 	}
 }
 
@@ -53,13 +80,18 @@ func (t *Transcript) Keep() {
 
 // Messages returns all messages so far, one behind the other; nil where they were not kept. The slice is valid until
 // the next call of any other method.
-func (t *Transcript) Messages() []byte { return t.kept }
+func (t *Transcript) Messages() []byte {
+	if len(t.kept) == 0 { // nothing but memory for later
+		return nil
+	}
+	return t.kept
+}
 
 // Forget ends what Keep began and lets go of the messages. The hash goes on.
 func (t *Transcript) Forget() {
 	t.keeps = false
 	if t.h != nil {
-		t.kept = nil
+		t.kept = t.kept[:0]
 	}
 }
 
@@ -74,6 +106,21 @@ func (t *Transcript) Sum() []byte { return t.SumInto(make([]byte, 0, t.id.Size()
 
 // SumInto appends the hash over all messages so far to b. It must not be called before Begin.
 func (t *Transcript) SumInto(b []byte) []byte { return t.h.Sum(b) }
+
+// SumOver appends to b the hash over all messages so far and raw, which is not added: what a PSK binder is over. Where Begin
+// has not named the hash, it is h.
+func (t *Transcript) SumOver(h crypto.Hash, raw, b []byte) []byte {
+	if t.h == nil && len(t.kept) == 0 {
+		b = slices.Grow(b, h.Size())
+		out := b[len(b) : len(b)+h.Size()]
+		hashInto(h, out, raw)
+		return b[:len(b)+len(out)]
+	}
+	c := t.Clone()
+	c.Begin(h)
+	c.Add(raw)
+	return c.SumInto(b)
+}
 
 // Retry replaces all messages so far by the synthetic message_hash. It belongs between the first ClientHello and the
 // HelloRetryRequest, and after Begin. There is no such thing in TLS 1.2, so it also forgets the messages.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // The files of a CA under the home folder.
@@ -129,7 +130,7 @@ func ReadCA(home string) (*CA, error) {
 		}
 		*f.to = c
 	}
-	if err := ca.Intermediate.CheckSignatureFrom(ca.Root); err != nil {
+	if err := cert.CheckSignatureFrom(ca.Intermediate, ca.Root); err != nil {
 		return nil, fmt.Errorf("open CA: the intermediate is not signed by the root: %w", err)
 	}
 	return ca, nil

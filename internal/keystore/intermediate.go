@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // DefaultIntermediate is the name of the intermediate that was made with the root.
@@ -101,7 +102,7 @@ func (ca *CA) readIntermediate(name string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.CheckSignatureFrom(ca.Root); err != nil {
+	if err := cert.CheckSignatureFrom(c, ca.Root); err != nil {
 		return nil, fmt.Errorf("the intermediate %s is not signed by the root: %w", pki.Printable(name), err)
 	}
 	return c, nil
@@ -173,7 +174,7 @@ func (ca *CA) fits(c *x509.Certificate, key crypto.Signer) error {
 	case !pki.SameKey(c.PublicKey, key.Public()):
 		return errors.New("the private key does not belong to the intermediate's certificate")
 	}
-	if err := c.CheckSignatureFrom(ca.Root); err != nil {
+	if err := cert.CheckSignatureFrom(c, ca.Root); err != nil {
 		return fmt.Errorf("the intermediate is not signed by the root: %w", err)
 	}
 	return nil

@@ -130,6 +130,16 @@ func ReadKeyWith(path string, passphrase PassphraseFunc) (crypto.Signer, error) 
 	return key, nil
 }
 
+// ReadSecret reads a file that holds secrets, of any form. One that is too open
+// is refused as a private key would be.
+func ReadSecret(path string) ([]byte, error) {
+	text, err := readFile(path, checkKeyMode)
+	if err != nil {
+		return nil, fmt.Errorf("read secret: %w", err)
+	}
+	return text, nil
+}
+
 func checkKeyMode(path string, info fs.FileInfo) error {
 	return checkMode(path, info, false)
 }

@@ -11,6 +11,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,9 +43,10 @@ type Options struct {
 
 // Engine watches. Make one with New.
 type Engine struct {
-	o      Options
-	c      atomic.Pointer[setup]
-	looker *looker
+	o        Options
+	c        atomic.Pointer[setup]
+	settling sync.Mutex // held while the history's targets are made those of c
+	looker   *looker
 	// see makes a look; tests put another in its place.
 	see      func(ctx context.Context, s *spec, withGrade bool, before []*watch.Observation) seen
 	leaseFor time.Duration // 0: the usual time
@@ -161,7 +163,12 @@ func (s *setup) route(n *incident.Notice) []string {
 
 // Synchronize makes the history's targets those of the configuration.
 func (e *Engine) Synchronize(ctx context.Context) error {
-	s := e.c.Load()
+	e.settling.Lock()
+	defer e.settling.Unlock()
+	return e.synchronize(ctx, e.c.Load())
+}
+
+func (e *Engine) synchronize(ctx context.Context, s *setup) error {
 	wanted, err := Wanted(s.config, e.o.Now())
 	if err != nil {
 		return err
@@ -201,8 +208,13 @@ func (e *Engine) Reload(ctx context.Context, c *config.Monitor) error {
 	if err != nil {
 		return err
 	}
-	e.c.Store(s)
-	return e.Synchronize(ctx)
+	e.settling.Lock()
+	defer e.settling.Unlock()
+	old := e.c.Swap(s)
+	if err = e.synchronize(ctx, s); err != nil {
+		e.c.Store(old)
+	}
+	return err
 }
 
 // prepare reads a target's settings. An error means that an older program wrote them, or a newer one.

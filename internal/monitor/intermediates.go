@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/watch"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // maxIntermediates bounds how many are remembered.
@@ -51,7 +52,7 @@ func (m *intermediates) note(f *grade.Facts) {
 			if m.has(c.Sent[n].DER) {
 				continue
 			}
-			if parsed, err := x509.ParseCertificate(c.Sent[n].DER); err == nil {
+			if parsed, err := cert.ParseX509(c.Sent[n].DER); err == nil {
 				m.add(parsed)
 			}
 		}
@@ -73,7 +74,7 @@ func (m *intermediates) complete(o *watch.Observation, f *grade.Facts) {
 		if c.Trusted == grade.Yes || c.Complete != grade.Unknown || len(c.Sent) == 0 || c.SelfSigned {
 			continue
 		}
-		last, err := x509.ParseCertificate(c.Sent[len(c.Sent)-1].DER)
+		last, err := cert.ParseX509(c.Sent[len(c.Sent)-1].DER)
 		if err != nil || bytes.Equal(last.RawSubject, last.RawIssuer) || !m.signed(last) {
 			continue
 		}
@@ -91,7 +92,7 @@ func (m *intermediates) signed(c *x509.Certificate) bool {
 	candidates := m.known[string(c.RawIssuer)]
 	m.mu.Unlock()
 	for _, k := range candidates {
-		if c.CheckSignatureFrom(k) == nil {
+		if cert.CheckSignatureFrom(c, k) == nil {
 			return true
 		}
 	}

@@ -34,6 +34,8 @@ type LookOptions struct {
 	LogTLS        func() (*tlsnet.Config, error) // whom to trust as the server of a CT log; nil: the system's roots
 	Now           func() time.Time
 	LookUp        func(ctx context.Context, host string) ([]netip.Addr, error) // nil: by the DNS
+	// Dial opens the connections to targets; nil: the net package's dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // looker looks at targets. Scanners remember certificates that many servers share, so they are kept.
@@ -85,7 +87,7 @@ func (l *looker) scanner(s *spec, isQuick, allKeys bool) (*scan.Scanner, error) 
 	}
 	client, _ := clientOf(s) // what is wrong with it is told where it is looked at; the server is seen without it
 	o := scan.Options{Quick: isQuick, Client: client, AllKeys: allKeys, TLSOnly: true, Concurrency: l.o.PerHost, Timeout: s.timeout(), HostTimeout: 4 * s.timeout(), Stores: stores,
-		Resolver: l.o.Resolver, AllowPrivate: l.o.AllowPrivate, Now: l.o.Now, LookUp: l.o.LookUp}
+		Resolver: l.o.Resolver, AllowPrivate: l.o.AllowPrivate, Now: l.o.Now, LookUp: l.o.LookUp, Dial: l.o.Dial}
 	if !isQuick {
 		o.HostTimeout = max(2*time.Minute, o.HostTimeout)
 	}

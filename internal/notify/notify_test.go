@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/internal/config"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/incident"
 	"github.com/tlswright/tlswright/internal/pkitest"
 )
@@ -252,12 +253,11 @@ func TestWhatAWebhookAnswersIsJudged(t *testing.T) {
 			t.Errorf("%d: %v, refused %v", status, err, refused != nil)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	err = open(t, config.Channel{Kind: "webhook", URL: "http://" + l.Addr().String() + "/hidden"}).Send(t.Context(), message())
+	err = open(t, config.Channel{Kind: "webhook", URL: "http://" + closed + "/hidden"}).Send(t.Context(), message())
 	if err == nil || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("nobody listens: %v", err)
 	}

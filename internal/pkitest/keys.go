@@ -22,9 +22,15 @@ const (
 	P384    = KeyType(pki.P384)
 	P521    = KeyType(pki.P521)
 	Ed25519 = KeyType(pki.Ed25519)
+	MLDSA44 = KeyType(pki.MLDSA44)
+	MLDSA65 = KeyType(pki.MLDSA65)
+	MLDSA87 = KeyType(pki.MLDSA87)
 )
 
-// KeyTypes lists all of them.
+// MLDSAKeyTypes lists those that the programs and libraries around us do not know.
+func MLDSAKeyTypes() []KeyType { return []KeyType{MLDSA44, MLDSA65, MLDSA87} }
+
+// KeyTypes lists all others.
 func KeyTypes() []KeyType { return []KeyType{P256, P384, P521, Ed25519, RSA2048, RSAPSS} }
 
 // CAKeyTypes lists those a CA can have: no common library checks signatures of an

@@ -11,7 +11,10 @@ import (
 	"github.com/tlswright/tlswright/wire"
 )
 
-const nonceLen = 12
+const (
+	nonceLen = 12
+	maxKey   = 32 // bytes, of any suite
+)
 
 // epoch is the state both directions have: a key, its IV and a counter.
 type epoch struct {
@@ -31,10 +34,15 @@ func (e *epoch) set(s *suite.Suite, t keys.Traffic) error {
 	if s.Version != wire.VersionTLS13 {
 		return fmt.Errorf("%v is no cipher suite of TLS 1.3", s.ID)
 	}
-	key, iv := t.Keys(s.KeyLen)
-	defer clear(key)
-	defer clear(iv)
-	return e.install(s, key, iv)
+	var room [maxKey]byte
+	defer clear(room[:])
+	key := room[:s.KeyLen]
+	t.KeysInto(key, e.iv[:])
+	err := e.install(s, key, e.iv[:])
+	if err != nil {
+		e.wipe()
+	}
+	return err
 }
 
 // install makes the AEAD. An iv shorter than the nonce is filled up with zeros.
@@ -50,6 +58,13 @@ func (e *epoch) install(s *suite.Suite, key, iv []byte) error {
 	copy(e.iv[:], iv)
 	return nil
 }
+
+// Rest lets go of the AEAD, which is by far the most of what an epoch holds, and keeps the sequence number. Nothing is opened or
+// sealed until Wake. It is for TLS 1.3, whose keys can be made again.
+func (e *epoch) Rest() { e.aead = nil }
+
+// Wake ends a rest: s and t are those that the epoch was made from. After an error it is as if wiped.
+func (e *epoch) Wake(s *suite.Suite, t keys.Traffic) error { return e.set(s, t) }
 
 // nextNonce is the IV combined with the sequence number, which stands at its right end in network byte order
 // (RFC 8446, Section 5.3).

@@ -19,12 +19,19 @@ type Sealer struct {
 
 // NewSealer derives the keys of the epoch from its traffic secret, which it does not keep.
 func NewSealer(s *suite.Suite, t keys.Traffic) (*Sealer, error) {
-	l := &Sealer{tagLen: s.TagLen}
-	l.setLimit(s)
-	if err := l.set(s, t); err != nil {
+	l := new(Sealer)
+	if err := l.Reset(s, t); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+// Reset begins another epoch in the place of this one, as NewSealer would, and forgets all of this one. After an error
+// the Sealer is as if wiped.
+func (s *Sealer) Reset(of *suite.Suite, t keys.Traffic) error {
+	*s = Sealer{tagLen: of.TagLen}
+	s.setLimit(of)
+	return s.set(of, t)
 }
 
 // setLimit takes the limit of the key from the suite.

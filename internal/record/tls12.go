@@ -103,7 +103,7 @@ func (s *Sealer) seal12(out []byte, typ wire.ContentType, payload []byte, pad in
 }
 
 // open12 is Open for TLS 1.2, behind the checks both have in common.
-func (o *Opener) open12(rec []byte, h wire.RecordHeader) (typ wire.ContentType, content []byte, err error) {
+func (o *Opener) open12(room, rec []byte, h wire.RecordHeader) (typ wire.ContentType, content []byte, err error) {
 	if h.Length > wire.MaxCiphertext12 {
 		return 0, nil, ErrTooLong
 	}
@@ -119,7 +119,7 @@ func (o *Opener) open12(rec []byte, h wire.RecordHeader) (typ wire.ContentType, 
 	// The peer may choose the explicit part as it likes (RFC 5288, Section 3).
 	copy(nonce[nonceLen-explicit:], fragment[:explicit])
 	sealed := fragment[explicit:]
-	content, err = o.aead.Open(sealed[:0], nonce, sealed, o.additional(h))
+	content, err = o.aead.Open(o.place(room, sealed), nonce, sealed, o.additional(h))
 	if err != nil {
 		o.forgeries++
 		return 0, nil, ErrBadMAC

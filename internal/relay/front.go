@@ -102,7 +102,7 @@ func (f *Front) ServeConn(ctx context.Context, nc net.Conn) {
 		f.handler = tlsnet.EarlyGate(f.Handler)
 		f.limits = f.Limits.orDefaults()
 	})
-	c := &frontConn{front: f, conn: nc, remote: nc.RemoteAddr().String()}
+	c := &frontConn{front: f, conn: nc, until: ctx, remote: nc.RemoteAddr().String()}
 	c.ctx = context.WithoutCancel(ctx)
 	if tc, ok := nc.(*tlsnet.Conn); ok {
 		c.ctx = tc.Context(c.ctx)

@@ -23,9 +23,9 @@ type frontConn struct {
 	writing alarm  // guarded by the response's lock while there is one
 	out     []byte // what was written and has not left; nil: nothing is held
 
-	mu       sync.Mutex
-	stopping bool // no further request is taken
-	idle     bool // no request is under way
+	until context.Context // its end lets no further request be taken
+	mu    sync.Mutex
+	idle  bool // no request is under way
 
 	hijacked bool
 	cut      bool // the end must not look like one in order
@@ -72,11 +72,10 @@ func (x *exchange) forgetDeadlines() {
 	}
 }
 
-// stop lets no further request be taken.
+// stop wakes a connection that waits for a request, when until has ended: it may run long after that.
 func (c *frontConn) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stopping = true
 	if c.idle {
 		c.conn.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -87,14 +86,12 @@ func (c *frontConn) setIdle(idle bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.idle = idle
-	return !c.stopping
+	return c.until.Err() == nil
 }
 
 // goesOn reports whether a further request may be taken.
 func (c *frontConn) goesOn() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.stopping
+	return c.until.Err() == nil
 }
 
 // await waits for the first bytes of a request: for a moment with a buffer, then without.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,133 +15,95 @@ import (
 // ErrIdle says that neither side of a [Join] has said anything for too long.
 var ErrIdle = errors.New("relay: neither side has said anything for too long")
 
-// Joiner joins connections, and lends the buffers that they need in turn: one is enough for all of a program.
-type Joiner struct{ pool buffers }
+// DefaultParkAfter is [Joiner].ParkAfter where it is 0.
+const DefaultParkAfter = 2 * time.Second
+
+// Joiner joins connections, and lends what they need in turn: one is enough for all of a program.
+type Joiner struct {
+	// ParkAfter is how long nothing must come from either side before the goroutines of a pair end: one goroutine then
+	// waits for all such pairs together, and starts theirs again when something comes. 0: DefaultParkAfter; negative: never.
+	// It is so between sockets on Linux; elsewhere nothing is ever parked.
+	ParkAfter time.Duration
+
+	pool buffers
+	park parking
+}
+
+func (p *Joiner) parkAfter() time.Duration {
+	if p.ParkAfter == 0 {
+		return DefaultParkAfter
+	}
+	return p.ParkAfter
+}
 
 // Join is [Joiner.Join] for who joins rarely.
 func Join(ctx context.Context, a, b net.Conn, idle time.Duration) (fromA, fromB int64, err error) {
 	return new(Joiner).Join(ctx, a, b, idle)
 }
 
-// Join carries bytes between a and b, both ways, until both have ended or ctx is done, and closes both. The end of one
-// direction is passed on as a half-close, where the other side has halves. A direction that ends in an error ends the
-// other one, too, and neither end then looks like one in order. idle is how long neither may say anything, give or take a
-// quarter; 0: for ever. fromA and fromB count the bytes that were passed on. err is nil where both ended in order; it is
-// [ErrIdle], or that of ctx, or of a connection.
-//
-// While nothing comes no buffer is held, and two goroutines wait, one of which is the caller's: a caller whose stack has
-// grown calls from a fresh one.
+// Join carries bytes between a and b as [Joiner.Pair] does, and waits until that is over. It is over when ctx is done, too.
 func (p *Joiner) Join(ctx context.Context, a, b net.Conn, idle time.Duration) (fromA, fromB int64, err error) {
-	j := &join{a: a, b: b, pool: &p.pool}
-	stop := context.AfterFunc(ctx, func() { j.fail(context.Cause(ctx)) })
-	defer stop()
-	if idle > 0 {
-		j.watch(idle)
-		defer j.unwatch()
-	}
 	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		j.run(a, b, &j.fromB)
-	}()
-	j.run(b, a, &j.fromA)
-	<-done
-	j.close()
-	return j.fromA.Load(), j.fromB.Load(), j.err
-}
-
-// join is two connections.
-type join struct {
-	a, b         net.Conn
-	pool         *buffers
-	fromA, fromB atomic.Int64
-
-	mu    sync.Mutex
-	ends  int   // directions that have ended in order
-	over  bool  // both connections are closed
-	err   error // why
-	timer *time.Timer
-}
-
-// run carries one direction to its end.
-func (j *join) run(dst, src net.Conn, count *atomic.Int64) {
-	if err := j.carry(dst, src, count); err != nil {
-		j.fail(err)
-		return
-	}
-	j.mu.Lock()
-	j.ends++
-	last := j.ends == 2
-	j.mu.Unlock()
-	if last {
-		return // Join closes, which says it at once
-	}
-	if half, ok := dst.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite() // where it fails, so does the other direction
-	}
-}
-
-// fail ends both directions.
-func (j *join) fail(err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.over {
-		return
-	}
-	j.over, j.err = true, err
-	abort(j.a)
-	abort(j.b)
-}
-
-// close closes both connections in order.
-func (j *join) close() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.over {
-		j.over = true
-		j.a.Close()
-		j.b.Close()
-	}
-}
-
-// watch ends the directions when nothing was carried for idle.
-func (j *join) watch(idle time.Duration) {
-	step := max(idle/4, time.Millisecond)
-	var seen int64
-	var still time.Duration
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.timer = time.AfterFunc(step, func() {
-		now := j.fromA.Load() + j.fromB.Load()
-		if still += step; now != seen {
-			seen, still = now, 0
-		}
-		if still >= idle {
-			j.fail(ErrIdle)
-			return
-		}
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		if !j.over {
-			j.timer.Reset(step)
-		}
+	j := p.Pair(a, b, idle, func(inA, inB int64, why error) {
+		fromA, fromB, err = inA, inB, why
+		close(done)
 	})
+	stop := context.AfterFunc(ctx, func() { j.Cut(context.Cause(ctx)) })
+	defer stop()
+	j.Start()
+	<-done
+	return fromA, fromB, err
 }
 
-func (j *join) unwatch() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.timer.Stop()
+// Pair joins a and b: from Start on bytes are carried between them, both ways, until both have ended, and then both are
+// closed. The end of one direction is passed on as a half-close, where the other side has halves. A direction that ends in
+// an error ends the other one, too, and neither end then looks like one in order. idle is how long neither may say
+// anything, give or take a quarter; 0: for ever.
+//
+// ended is called once, at the end. fromA and fromB count the bytes that were passed on. err is nil where both ended in
+// order; it is [ErrIdle], or what Cut was told, or that of a connection.
+//
+// While nothing comes no buffer is held, and after a while no goroutine either: see ParkAfter.
+func (p *Joiner) Pair(a, b net.Conn, idle time.Duration, ended func(fromA, fromB int64, err error)) *Pair {
+	j := &Pair{joiner: p, idle: idle, ended: ended, left: 2}
+	j.fromA = direction{pair: j, src: a, dst: b}
+	j.fromB = direction{pair: j, src: b, dst: a}
+	return j
 }
 
-// carry copies from src to dst until src ends in order.
-func (j *join) carry(dst, src net.Conn, count *atomic.Int64) error {
-	if from, ok := src.(*tlsnet.Conn); ok { // holds no buffer while it waits
-		_, err := from.WriteTo(counted{dst, count})
+// direction is what one side says and the other hears.
+type direction struct {
+	pair     *Pair
+	src, dst net.Conn
+	count    atomic.Int64
+	writing  atomic.Bool // something has come, and is on its way
+	broken   bool        // dst took no more; of the goroutine that carries
+	isOut    bool        // nothing came, and its goroutine has ended; under the pair's lock
+}
+
+// Write passes on what has come.
+func (d *direction) Write(b []byte) (int, error) {
+	d.writing.Store(true)
+	if d.pair.asked.Load() { // the two look at each other's flag after they have set their own: one of them sees it
+		d.pair.recall()
+	}
+	n, err := d.dst.Write(b)
+	d.count.Add(int64(n))
+	d.writing.Store(false)
+	if err != nil {
+		d.broken = true
+	}
+	return n, err
+}
+
+// carry copies until the source ends in order.
+func (d *direction) carry() error {
+	if from, ok := d.src.(*tlsnet.Conn); ok { // holds no buffer while it waits
+		_, err := from.WriteTo(d)
 		return err
 	}
-	c := carrier{dst: dst, src: src, count: count, pool: j.pool}
-	if s, ok := src.(syscall.Conn); ok && canReadLazily {
+	c := carrier{direction: d, pool: &d.pair.joiner.pool}
+	if s, ok := d.src.(syscall.Conn); ok && canReadLazily {
 		if raw, err := s.SyscallConn(); err == nil {
 			return c.lazily(raw)
 		}
@@ -150,24 +111,10 @@ func (j *join) carry(dst, src net.Conn, count *atomic.Int64) error {
 	return c.plainly()
 }
 
-// counted counts what is written.
-type counted struct {
-	dst   net.Conn
-	count *atomic.Int64
-}
-
-// Write implements io.Writer.
-func (c counted) Write(p []byte) (int, error) {
-	n, err := c.dst.Write(p)
-	c.count.Add(int64(n))
-	return n, err
-}
-
 // carrier copies from a connection that is not ours.
 type carrier struct {
-	dst, src net.Conn
-	count    *atomic.Int64
-	pool     *buffers
+	*direction
+	pool *buffers
 
 	buf []byte
 	n   int
@@ -199,7 +146,6 @@ func (c *carrier) write(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	n, err := c.dst.Write(p)
-	c.count.Add(int64(n))
+	_, err := c.Write(p)
 	return err
 }

@@ -140,11 +140,18 @@ func pair(t testing.TB) (a, b net.Conn) {
 }
 
 // securePair is pair with TLS.
-func securePair(t testing.TB) (client, server net.Conn) {
+func securePair(t testing.TB) (client, server net.Conn) { return securePairOver(t, nil) }
+
+// securePairOver has the client write through a connection of the test's, if there is one.
+func securePairOver(t testing.TB, through *cutting) (client, server net.Conn) {
 	t.Helper()
 	ca := pkitest.New(t, pkitest.P256)
 	leaf := ca.Server(pkitest.P256)
 	a, b := pair(t)
+	if through != nil {
+		through.Conn = a
+		a = through
+	}
 	c, err := tlsnet.Client(a, &tlsnet.Config{Roots: ca.Roots(), ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)

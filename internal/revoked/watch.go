@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // watch is a connection that rests on a chain. There may be many: only bytes are kept, which the connection keeps anyway.
@@ -121,7 +122,7 @@ func (c *Checker) look(w *watch) {
 	}
 	chain := make([]*x509.Certificate, 0, len(w.ders)+1)
 	for _, der := range w.ders {
-		cert, err := x509.ParseCertificate(der)
+		cert, err := cert.ParseX509(der)
 		if err != nil {
 			return // cannot be: it was parsed before
 		}

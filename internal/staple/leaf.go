@@ -18,6 +18,7 @@ import (
 	"github.com/tlswright/tlswright/internal/fetch"
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/ocsp"
 )
 
@@ -31,7 +32,7 @@ const (
 	maxIssuers = 4              // addresses of its issuer
 )
 
-// leaf is a certificate with the response for it.
+// leaf is a certificate, of a server or a CA above it, with the response for it.
 type leaf struct {
 	id         [32]byte
 	chain      [][]byte
@@ -54,12 +55,15 @@ func (k *Keeper) newLeaf(id [32]byte, chain [][]byte) *leaf {
 	for _, der := range chain {
 		l.chain = append(l.chain, bytes.Clone(der))
 	}
-	c, err := x509.ParseCertificate(l.chain[0])
+	c, err := cert.ParseX509(l.chain[0])
 	if err != nil {
 		l.problem = printable(err)
 		return l
 	}
 	l.cert, l.name = c, pki.Name(c.Subject)
+	if c.IsCA && bytes.Equal(c.RawIssuer, c.RawSubject) {
+		return l // a root: it is trusted, or not
+	}
 	for _, url := range c.OCSPServer {
 		if low := strings.ToLower(url); strings.HasPrefix(low, "http://") || strings.HasPrefix(low, "https://") {
 			l.responders = append(l.responders, url)
@@ -67,7 +71,7 @@ func (k *Keeper) newLeaf(id [32]byte, chain [][]byte) *leaf {
 	}
 	l.responders = l.responders[:min(len(l.responders), maxAsked)]
 	if len(l.responders) == 0 {
-		if pki.MustStaple(c) {
+		if demands(c) {
 			l.problem = "it demands a stapled OCSP response, and names no responder"
 		}
 		return l
@@ -85,7 +89,7 @@ func (k *Keeper) newLeaf(id [32]byte, chain [][]byte) *leaf {
 // knownIssuer looks for the issuer in the chain and among the keeper's certificates.
 func (k *Keeper) knownIssuer(l *leaf) *x509.Certificate {
 	for _, der := range l.chain[1:] {
-		if c, err := x509.ParseCertificate(der); err == nil && isIssuer(c, l.cert) {
+		if c, err := cert.ParseX509(der); err == nil && isIssuer(c, l.cert) {
 			return c
 		}
 	}
@@ -99,7 +103,7 @@ func (k *Keeper) knownIssuer(l *leaf) *x509.Certificate {
 
 // isIssuer reports whether a certificate's name and key made another one.
 func isIssuer(c, of *x509.Certificate) bool {
-	return bytes.Equal(c.RawSubject, of.RawIssuer) && of.CheckSignatureFrom(c) == nil
+	return bytes.Equal(c.RawSubject, of.RawIssuer) && cert.CheckSignatureFrom(of, c) == nil
 }
 
 // findIssuer gives the issuer, fetched from where the leaf says that it is, if need be.
@@ -278,10 +282,13 @@ func (l *leaf) trouble() string {
 	return l.problem
 }
 
+// demands reports whether clients refuse a certificate without a response. A CA demands it of what it signs.
+func demands(c *x509.Certificate) bool { return pki.MustStaple(c) && !c.IsCA }
+
 func (l *leaf) status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Status{Leaf: l.cert, Responders: l.responders, MustStaple: pki.MustStaple(l.cert), Next: l.due, Problem: l.problem}
+	s := Status{Leaf: l.cert, Responders: l.responders, MustStaple: demands(l.cert), Next: l.due, Problem: l.problem}
 	if l.standing != nil {
 		s.Revoked = l.standing.Revoked
 	}

@@ -26,7 +26,7 @@ type Options struct {
 	// Issuers are certificates to find a leaf's issuer among, where its chain does not hold it.
 	Issuers []*x509.Certificate
 	// Changed is called, from a goroutine of its own, when Staple gives something else for a chain than before: a newer
-	// response, or none any more. Nil: nobody is told.
+	// response, or none any more. The chain may be the upper part of one that Staples was asked for. Nil: nobody is told.
 	Changed func(chain [][]byte)
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: nothing is logged
@@ -94,6 +94,22 @@ func (k *Keeper) Staple(chain [][]byte) []byte {
 	return l.current(k.o.Now())
 }
 
+// Staples gives the responses for the certificates of a chain, leaf first, as [Keeper.Staple] does for each: TLS 1.3 sends
+// one along with each (RFC 8446, Section 4.4.2.1). A root that was put into the chain goes without. nil: there is none.
+func (k *Keeper) Staples(chain [][]byte) (staples [][]byte) {
+	for i := range chain {
+		der := k.Staple(chain[i:])
+		if der == nil {
+			continue
+		}
+		if staples == nil {
+			staples = make([][]byte, len(chain))
+		}
+		staples[i] = der
+	}
+	return staples
+}
+
 // leafOf gives what is kept for a chain, made if it is new. Nil: there are too many.
 func (k *Keeper) leafOf(chain [][]byte) *leaf {
 	id := sha256.Sum256(chain[0])
@@ -117,12 +133,12 @@ func (k *Keeper) leafOf(chain [][]byte) *leaf {
 	return l
 }
 
-// Retain forgets all chains but these.
+// Retain forgets all chains but these, and the certificates above their leaves.
 func (k *Keeper) Retain(chains ...[][]byte) {
 	keep := make(map[[32]byte]bool, len(chains))
 	for _, c := range chains {
-		if len(c) > 0 {
-			keep[sha256.Sum256(c[0])] = true
+		for _, der := range c {
+			keep[sha256.Sum256(der)] = true
 		}
 	}
 	k.mu.Lock()

@@ -169,10 +169,13 @@ func (r *responder) valid(der []byte, l *pkitest.Leaf) *pki.Staple {
 func TestResponseIsFetchedAhead(t *testing.T) {
 	r := newResponder(t)
 	l := r.issued(nil)
+	gate := make(chan struct{})
+	r.set(func() { r.gate = gate })
 	k, changed := r.keeper(t.TempDir(), nil)
 	if k.Staple(l.Chain) != nil {
 		t.Error("there cannot be one yet")
 	}
+	close(gate)
 	if chain := r.next(changed); !bytes.Equal(chain[0], l.Chain[0]) {
 		t.Error("told about another chain")
 	}
@@ -482,4 +485,53 @@ func waiting(t *testing.T, cmd *exec.Cmd) {
 		}
 	}
 	t.Fatal("the responder has ended")
+}
+
+// TestEachCertificateOfAChainHasItsResponse: that of the CA above is fetched too, from its own responder.
+func TestEachCertificateOfAChainHasItsResponse(t *testing.T) {
+	r := newResponder(t)
+	root := &responder{CA: r.CA, t: t, now: r.now}
+	root.by = &pkitest.CA{Intermediate: r.Root, Key: r.RootKey}
+	root.server = httptest.NewServer(root)
+	t.Cleanup(root.server.Close)
+	upper, err := pki.Issuer{Certificate: r.Root, Key: r.RootKey}.Issue(pki.Request{Profile: pki.ProfileIntermediate, CommonName: "Upper", Key: r.Key.Public(), OCSPServers: []string{root.server.URL}}, r.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.by = &pkitest.CA{Intermediate: upper, Key: r.Key}
+	key, err := pki.GenerateKey(pki.P256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := pki.Issuer{Certificate: upper, Key: r.Key}.Issue(pki.Request{Profile: pki.ProfileServer, SANs: []string{"localhost"}, Key: key.Public(), OCSPServers: []string{r.server.URL}}, r.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := [][]byte{leaf.Raw, upper.Raw, r.Root.Raw}
+	gate := make(chan struct{})
+	r.set(func() { r.gate = gate })
+	root.set(func() { root.gate = gate })
+	k, changed := r.keeper(t.TempDir(), nil)
+	if k.Staples(chain) != nil {
+		t.Error("there cannot be one yet")
+	}
+	close(gate)
+	r.next(changed)
+	r.next(changed)
+	got := k.Staples(chain)
+	if len(got) != 3 || got[2] != nil {
+		t.Fatalf("%d responses", len(got))
+	}
+	if _, err := pki.CheckStaple(got[0], leaf, upper, r.clock()); err != nil {
+		t.Error(err)
+	}
+	if _, err := pki.CheckStaple(got[1], upper, r.Root, r.clock()); err != nil {
+		t.Error(err)
+	}
+	if k.Retain(chain); len(k.Staples(chain)) != 3 {
+		t.Error("forgotten")
+	}
+	if k.Retain(); len(k.all()) != 0 {
+		t.Error("kept")
+	}
 }

@@ -44,11 +44,7 @@ type ccmState struct {
 	stream  [aes.BlockSize]byte // that key stream block
 }
 
-func newCCM(key []byte) (cipher.AEAD, error) { return newCCMTag(key, ccmTagLen) }
-
-func newCCM8(key []byte) (cipher.AEAD, error) { return newCCMTag(key, ccmShortTagLen) }
-
-func newCCMTag(key []byte, tagLen int) (cipher.AEAD, error) {
+func newCCM(key []byte, tagLen int) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err

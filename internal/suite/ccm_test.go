@@ -36,7 +36,7 @@ func forEachCCM(t *testing.T, f func(t *testing.T, aead cipher.AEAD, key []byte)
 	for _, tag := range []int{ccmTagLen, ccmShortTagLen} {
 		for _, keyLen := range []int{16, 32} {
 			key := random(keyLen, byte(tag))
-			aead, err := newCCMTag(key, tag)
+			aead, err := newCCM(key, tag)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func forEachCCM(t *testing.T, f func(t *testing.T, aead cipher.AEAD, key []byte)
 
 // NIST SP 800-38C, Appendix C.3, is the one example there with a 12-byte nonce.
 func TestCCMGivesTheExampleOfItsSpecification(t *testing.T) {
-	aead, err := newCCM8(decodeHex(t, "404142434445464748494a4b4c4d4e4f"))
+	aead, err := newCCM(decodeHex(t, "404142434445464748494a4b4c4d4e4f"), ccmShortTagLen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestCCMAgreesWithASecondWriting(t *testing.T) {
 }
 
 func TestCCMCountsThroughItsWholeCounter(t *testing.T) {
-	aead, err := newCCM(random(16, 0))
+	aead, err := newCCM(random(16, 0), ccmTagLen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestCCMFindsEveryChangedBit(t *testing.T) {
 }
 
 func TestCCMLeavesNothingOfAForgery(t *testing.T) {
-	aead, err := newCCM(random(16, 0))
+	aead, err := newCCM(random(16, 0), ccmTagLen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestCCMRefusesWrongUseAsGCMDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ccm, err := newCCM(random(16, 0))
+	ccm, err := newCCM(random(16, 0), ccmTagLen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestCCMDoesNotAllocate(t *testing.T) {
 }
 
 func TestCCMMayBeSharedByGoroutines(t *testing.T) {
-	aead, err := newCCM(random(16, 0))
+	aead, err := newCCM(random(16, 0), ccmTagLen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func FuzzCCM(f *testing.F) {
 	key, nonce := random(16, 0), random(12, 1)
 	f.Fuzz(func(t *testing.T, plaintext, additional []byte, at uint16) {
 		for _, tag := range []int{ccmTagLen, ccmShortTagLen} {
-			aead, err := newCCMTag(key, tag)
+			aead, err := newCCM(key, tag)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -318,7 +318,7 @@ func FuzzCCM(f *testing.F) {
 }
 
 func BenchmarkCCM(b *testing.B) {
-	aead, err := newCCM(random(16, 0))
+	aead, err := newCCM(random(16, 0), ccmTagLen)
 	if err != nil {
 		b.Fatal(err)
 	}

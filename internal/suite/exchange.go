@@ -10,6 +10,13 @@ import (
 
 // Generate draws a key pair for the client's side. It fails only where the platform refuses the algorithm.
 func (g *Group) Generate() (KeyShare, error) {
+	if g.curve == nil {
+		key, err := g.kem.generate()
+		if err != nil {
+			return nil, fmt.Errorf("generate a key for %v: %w", g.ID, err)
+		}
+		return &kemShare{g: g, kem: key}, nil
+	}
 	ec, err := g.curve.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("generate a key for %v: %w", g.ID, err)
@@ -29,6 +36,13 @@ func (g *Group) Generate() (KeyShare, error) {
 func (g *Group) Respond(clientShare []byte) (serverShare, shared []byte, err error) {
 	if err := g.checkLen(clientShare, g.ClientShareLen); err != nil {
 		return nil, nil, err
+	}
+	if g.curve == nil {
+		shared, serverShare, err = g.kem.encapsulate(clientShare)
+		if err != nil {
+			return nil, nil, g.shareError("%v", err)
+		}
+		return serverShare, shared, nil
 	}
 	var ecPart, kemPart []byte
 	if g.Hybrid {
@@ -149,4 +163,24 @@ func (s *hybridShare) Shared(serverShare []byte) ([]byte, error) {
 	}
 	defer clear(kemSecret)
 	return s.g.join(secret, kemSecret), nil
+}
+
+type kemShare struct {
+	g   *Group
+	kem decapsulator
+}
+
+func (s *kemShare) Group() wire.Group { return s.g.ID }
+
+func (s *kemShare) Public() []byte { return s.kem.public() }
+
+func (s *kemShare) Shared(serverShare []byte) ([]byte, error) {
+	if err := s.g.checkLen(serverShare, s.g.ServerShareLen); err != nil {
+		return nil, err
+	}
+	secret, err := s.kem.decapsulate(serverShare)
+	if err != nil {
+		return nil, s.g.shareError("%v", err)
+	}
+	return secret, nil
 }

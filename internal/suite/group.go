@@ -23,8 +23,10 @@ type Group struct {
 	SharedLen int
 	// Hybrid says that the group joins a curve and a post-quantum KEM.
 	Hybrid bool
+	// PostQuantum says that there is a post-quantum KEM in the group, beside a curve or alone. Such groups are of TLS 1.3 only.
+	PostQuantum bool
 
-	curve ecdh.Curve
+	curve ecdh.Curve // nil: a KEM alone
 	// companion is the group of the curve alone, for hybrids.
 	companion wire.Group
 	kem       *kem
@@ -59,6 +61,9 @@ var groups = [...]Group{
 	hybrid(plain(wire.GroupX25519, ecdh.X25519(), x25519Len, 32), wire.GroupX25519MLKEM768, &mlkem768, true),
 	hybrid(plain(wire.GroupSecp256r1, ecdh.P256(), p256Len, 32), wire.GroupSecp256r1MLKEM768, &mlkem768, false),
 	hybrid(plain(wire.GroupSecp384r1, ecdh.P384(), p384Len, 48), wire.GroupSecp384r1MLKEM1024, &mlkem1024, false),
+	// draft-ietf-tls-mlkem, Section 4.1: the KEM alone.
+	alone(wire.GroupMLKEM768, &mlkem768),
+	alone(wire.GroupMLKEM1024, &mlkem1024),
 }
 
 func plain(id wire.Group, curve ecdh.Curve, shareLen, sharedLen int) Group {
@@ -72,11 +77,16 @@ func hybrid(ec Group, id wire.Group, k *kem, kemFirst bool) Group {
 		ServerShareLen: ec.ServerShareLen + k.ciphertextLen,
 		SharedLen:      ec.SharedLen + k.sharedLen,
 		Hybrid:         true,
+		PostQuantum:    true,
 		curve:          ec.curve,
 		companion:      ec.ID,
 		kem:            k,
 		kemFirst:       kemFirst,
 	}
+}
+
+func alone(id wire.Group, k *kem) Group {
+	return Group{ID: id, ClientShareLen: k.publicLen, ServerShareLen: k.ciphertextLen, SharedLen: k.sharedLen, PostQuantum: true, kem: k}
 }
 
 // GroupByID returns the group with this number, nil if it is not one of ours.
@@ -101,6 +111,12 @@ func DefaultGroups() []wire.Group {
 		wire.GroupSecp256r1MLKEM768,
 		wire.GroupSecp384r1MLKEM1024,
 	}
+}
+
+// AllGroups returns those of DefaultGroups and, behind them, the KEMs alone: for those who must have no curve, and trust
+// in one assumption.
+func AllGroups() []wire.Group {
+	return append(DefaultGroups(), wire.GroupMLKEM768, wire.GroupMLKEM1024)
 }
 
 // shareError is an error about the peer's share in this group.

@@ -7,6 +7,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 
+	"filippo.io/mldsa"
+
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -22,6 +24,9 @@ const (
 	KeyECDSAP384
 	KeyECDSAP521
 	KeyEd25519
+	KeyMLDSA44
+	KeyMLDSA65
+	KeyMLDSA87
 )
 
 // String returns a name for people: "RSA", "ECDSA P-256".
@@ -39,11 +44,17 @@ func (k KeyKind) String() string {
 		return "ECDSA P-521"
 	case KeyEd25519:
 		return "Ed25519"
+	case KeyMLDSA44:
+		return "ML-DSA-44"
+	case KeyMLDSA65:
+		return "ML-DSA-65"
+	case KeyMLDSA87:
+		return "ML-DSA-87"
 	}
 	return "unknown key"
 }
 
-// KindOf returns the kind of a public key of crypto/rsa, crypto/ecdsa or crypto/ed25519, and 0 for every other.
+// KindOf returns the kind of a public key of crypto/rsa, crypto/ecdsa, crypto/ed25519 or filippo.io/mldsa, and 0 for every other.
 // pssOnly says that the certificate names id-RSASSA-PSS and not rsaEncryption.
 func KindOf(pub crypto.PublicKey, pssOnly bool) KeyKind {
 	switch k := pub.(type) {
@@ -63,6 +74,8 @@ func KindOf(pub crypto.PublicKey, pssOnly bool) KeyKind {
 		}
 	case ed25519.PublicKey:
 		return KeyEd25519
+	case *mldsa.PublicKey:
+		return kindOfMLDSA(k)
 	}
 	return 0
 }
@@ -75,6 +88,7 @@ const (
 	algPSS
 	algECDSA
 	algEd25519
+	algMLDSA
 )
 
 // Scheme is a signature scheme: algorithm, hash and kind of key, all bound together
@@ -82,13 +96,13 @@ const (
 type Scheme struct {
 	// ID is the number of the scheme.
 	ID wire.SignatureScheme
-	// Hash is what the message is hashed with before signing, 0 for Ed25519.
+	// Hash is what the message is hashed with before signing, 0 for Ed25519 and ML-DSA.
 	Hash crypto.Hash
 	// TLS13 says that the scheme may sign a CertificateVerify of TLS 1.3. The others are good for certificates and for
 	// TLS 1.2 (RFC 8446, Section 4.2.3: RSASSA-PKCS1-v1_5 is not defined for use in signed handshake messages).
 	TLS13 bool
-	// TLS12 says that the scheme may sign a ServerKeyExchange or CertificateVerify of TLS 1.2. All of today may,
-	// RSASSA-PSS and Ed25519 too (RFC 8446, Section 4.2.3, and RFC 8422, Section 5.10).
+	// TLS12 says that the scheme may sign a ServerKeyExchange or CertificateVerify of TLS 1.2. RSASSA-PSS and Ed25519 may
+	// (RFC 8446, Section 4.2.3, and RFC 8422, Section 5.10), ML-DSA must not (draft-ietf-tls-mldsa, Section 3).
 	TLS12 bool
 
 	alg algorithm
@@ -109,6 +123,9 @@ var schemes = [...]Scheme{
 	{ID: wire.SchemeRSAPKCS1SHA256, Hash: crypto.SHA256, TLS12: true, alg: algPKCS1, key: KeyRSA},
 	{ID: wire.SchemeRSAPKCS1SHA384, Hash: crypto.SHA384, TLS12: true, alg: algPKCS1, key: KeyRSA},
 	{ID: wire.SchemeRSAPKCS1SHA512, Hash: crypto.SHA512, TLS12: true, alg: algPKCS1, key: KeyRSA},
+	{ID: wire.SchemeMLDSA44, TLS13: true, alg: algMLDSA, key: KeyMLDSA44},
+	{ID: wire.SchemeMLDSA65, TLS13: true, alg: algMLDSA, key: KeyMLDSA65},
+	{ID: wire.SchemeMLDSA87, TLS13: true, alg: algMLDSA, key: KeyMLDSA87},
 }
 
 // SchemeByID returns the signature scheme with this number, nil if it is not one of ours.
@@ -123,7 +140,8 @@ func SchemeByID(id wire.SignatureScheme) *Scheme {
 
 // DefaultSchemes returns the signature schemes we accept, in order of preference and in a fresh slice. The last ones
 // are not TLS13: they are listed because a signature_algorithms extension speaks for certificates and for TLS 1.2 too,
-// and most RSA authorities sign with PKCS #1 v1.5.
+// and most RSA authorities sign with PKCS #1 v1.5. ML-DSA comes behind the rest: its signatures are forty times as large,
+// and what is signed today cannot be forged afterwards, as what is encrypted today can be read.
 func DefaultSchemes() []wire.SignatureScheme {
 	return []wire.SignatureScheme{
 		wire.SchemeECDSASecp256r1SHA256,
@@ -136,6 +154,9 @@ func DefaultSchemes() []wire.SignatureScheme {
 		wire.SchemeRSAPSSPSSSHA256,
 		wire.SchemeRSAPSSPSSSHA384,
 		wire.SchemeRSAPSSPSSSHA512,
+		wire.SchemeMLDSA44,
+		wire.SchemeMLDSA65,
+		wire.SchemeMLDSA87,
 		wire.SchemeRSAPKCS1SHA256,
 		wire.SchemeRSAPKCS1SHA384,
 		wire.SchemeRSAPKCS1SHA512,
@@ -166,7 +187,7 @@ func (s *Scheme) Usable(pub crypto.PublicKey, pssOnly bool) bool {
 }
 
 // Digest returns what crypto.Signer.Sign takes as its digest: the hash of the message, or the message itself for
-// Ed25519, which hashes on its own.
+// Ed25519 and ML-DSA, which hash on their own.
 func (s *Scheme) Digest(message []byte) []byte {
 	if s.Hash == 0 {
 		return message

@@ -13,6 +13,8 @@ import (
 	"math/big"
 	"testing"
 
+	"filippo.io/mldsa"
+
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -37,6 +39,10 @@ func signers(t testing.TB) map[KeyKind]crypto.Signer {
 	}
 	_, e, err := ed25519.GenerateKey(rand.Reader)
 	add(KeyEd25519, e, err)
+	for kind, set := range map[KeyKind]mldsa.Parameters{KeyMLDSA44: mldsa.MLDSA44(), KeyMLDSA65: mldsa.MLDSA65(), KeyMLDSA87: mldsa.MLDSA87()} {
+		k, err := mldsa.GenerateKey(set)
+		add(kind, k, err)
+	}
 	return out
 }
 
@@ -249,8 +255,8 @@ func TestTLS12UnbindsTheCurveAndNothingElse(t *testing.T) {
 	curve := func(k KeyKind) bool { return k == KeyECDSAP256 || k == KeyECDSAP384 || k == KeyECDSAP521 }
 	for _, id := range DefaultSchemes() {
 		s := SchemeByID(id)
-		if !s.TLS12 {
-			t.Errorf("%v is not allowed in TLS 1.2", id)
+		if s.TLS12 == (s.alg == algMLDSA) {
+			t.Errorf("%v: allowed in TLS 1.2: %v", id, s.TLS12)
 		}
 		if s.FitsTLS12(0) {
 			t.Errorf("%v fits an unknown key", id)

@@ -12,6 +12,8 @@ import (
 	// The hashes of the schemes, reached through crypto.Hash only.
 	_ "crypto/sha256"
 	_ "crypto/sha512"
+
+	"filippo.io/mldsa"
 )
 
 // ErrSignature is returned for a signature that does not match.
@@ -50,6 +52,9 @@ func (s *Scheme) verify(pub crypto.PublicKey, message, sig []byte) error {
 	switch k := pub.(type) {
 	case ed25519.PublicKey:
 		valid = ed25519.Verify(k, digest, sig)
+	case *mldsa.PublicKey:
+		// draft-ietf-tls-mldsa, Section 3: the context is the empty string, the message is not hashed before.
+		valid = mldsa.Verify(k, digest, sig, nil) == nil
 	case *ecdsa.PublicKey:
 		valid = ecdsa.VerifyASN1(k, digest, sig)
 	case *rsa.PublicKey:

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
+	"errors"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -31,8 +32,8 @@ type Suite struct {
 	TagLen int
 	// Bits is the strength of the cipher, for people.
 	Bits int
-	// NewAEAD makes the AEAD of a key of KeyLen bytes. It fails for a key of another size only.
-	NewAEAD func(key []byte) (cipher.AEAD, error)
+	// Cipher is the AEAD; see NewAEAD.
+	Cipher Cipher
 	// MaxRecords is how many records one key may seal (RFC 8446, Section 5.5); 0 means that the sequence number is
 	// the only limit.
 	MaxRecords uint64
@@ -40,6 +41,33 @@ type Suite struct {
 	// at the first one, except where a server skips early data it refused; so the number is that of DTLS 1.3
 	// (RFC 9147, Section 4.5.3).
 	MaxForgeries uint64
+}
+
+// Cipher is a kind of AEAD.
+type Cipher uint8
+
+// The kinds of AEAD. Which AES it is follows from the length of the key.
+const (
+	CipherAESGCM Cipher = iota + 1
+	CipherAESCCM
+	CipherChaCha20Poly1305
+)
+
+// errNoCipher is returned for a suite that no table has.
+var errNoCipher = errors.New("suite: no such cipher")
+
+// NewAEAD makes the AEAD of a key of KeyLen bytes, which it does not keep. For the suites of the tables it fails for a
+// key of another size only. It is no field of type func so that the key may stay on the caller's stack.
+func (s *Suite) NewAEAD(key []byte) (cipher.AEAD, error) {
+	switch s.Cipher {
+	case CipherAESGCM:
+		return newGCM(key)
+	case CipherAESCCM:
+		return newCCM(key, s.TagLen)
+	case CipherChaCha20Poly1305:
+		return chacha20poly1305.New(key)
+	}
+	return nil, errNoCipher
 }
 
 // Auth is a kind of server authentication that a TLS 1.2 cipher suite prescribes.
@@ -57,14 +85,13 @@ const (
 
 // Fits reports whether a server with a key of this kind may use the suites of this authentication.
 func (a Auth) Fits(k KeyKind) bool {
-	rsa := k == KeyRSA || k == KeyRSAPSS
 	switch a {
 	case AuthAny:
 		return k != 0
 	case AuthECDSA:
-		return k != 0 && !rsa
+		return k == KeyECDSAP256 || k == KeyECDSAP384 || k == KeyECDSAP521 || k == KeyEd25519
 	case AuthRSA:
-		return rsa
+		return k == KeyRSA || k == KeyRSAPSS
 	}
 	return false
 }
@@ -102,25 +129,25 @@ const (
 var suites = [...]Suite{
 	{
 		ID: wire.TLS_AES_128_GCM_SHA256, Version: wire.VersionTLS13, Hash: crypto.SHA256, KeyLen: 16, IVLen: nonceLen,
-		TagLen: tagLen, Bits: 128, NewAEAD: newGCM, MaxRecords: gcmMaxRecords, MaxForgeries: maxForgeries,
+		TagLen: tagLen, Bits: 128, Cipher: CipherAESGCM, MaxRecords: gcmMaxRecords, MaxForgeries: maxForgeries,
 	},
 	{
 		ID: wire.TLS_AES_256_GCM_SHA384, Version: wire.VersionTLS13, Hash: crypto.SHA384, KeyLen: 32, IVLen: nonceLen,
-		TagLen: tagLen, Bits: 256, NewAEAD: newGCM, MaxRecords: gcmMaxRecords, MaxForgeries: maxForgeries,
+		TagLen: tagLen, Bits: 256, Cipher: CipherAESGCM, MaxRecords: gcmMaxRecords, MaxForgeries: maxForgeries,
 	},
 	{
 		// RFC 8446, Section 5.5: with ChaCha20/Poly1305 the sequence number would wrap before a limit is reached.
 		ID: wire.TLS_CHACHA20_POLY1305_SHA256, Version: wire.VersionTLS13, Hash: crypto.SHA256,
-		KeyLen: chacha20poly1305.KeySize, IVLen: nonceLen, TagLen: tagLen, Bits: 256, NewAEAD: chacha20poly1305.New,
+		KeyLen: chacha20poly1305.KeySize, IVLen: nonceLen, TagLen: tagLen, Bits: 256, Cipher: CipherChaCha20Poly1305,
 		MaxForgeries: maxForgeries,
 	},
 	{
 		ID: wire.TLS_AES_128_CCM_SHA256, Version: wire.VersionTLS13, Hash: crypto.SHA256, KeyLen: 16, IVLen: nonceLen,
-		TagLen: ccmTagLen, Bits: 128, NewAEAD: newCCM, MaxRecords: ccmMaxRecords, MaxForgeries: ccmMaxForgeries,
+		TagLen: ccmTagLen, Bits: 128, Cipher: CipherAESCCM, MaxRecords: ccmMaxRecords, MaxForgeries: ccmMaxForgeries,
 	},
 	{
 		ID: wire.TLS_AES_128_CCM_8_SHA256, Version: wire.VersionTLS13, Hash: crypto.SHA256, KeyLen: 16, IVLen: nonceLen,
-		TagLen: ccmShortTagLen, Bits: 128, NewAEAD: newCCM8, MaxRecords: ccmMaxRecords, MaxForgeries: ccm8MaxForgeries,
+		TagLen: ccmShortTagLen, Bits: 128, Cipher: CipherAESCCM, MaxRecords: ccmMaxRecords, MaxForgeries: ccm8MaxForgeries,
 	},
 }
 

@@ -32,7 +32,7 @@ var suites12 = [...]Suite{
 func gcm12(id wire.CipherSuite, auth Auth, hash crypto.Hash, keyLen int) Suite {
 	return Suite{
 		ID: id, Version: wire.VersionTLS12, Auth: auth, Hash: hash, KeyLen: keyLen, IVLen: saltLen,
-		ExplicitLen: explicitLen, TagLen: tagLen, Bits: 8 * keyLen, NewAEAD: newGCM, MaxRecords: gcmMaxRecords,
+		ExplicitLen: explicitLen, TagLen: tagLen, Bits: 8 * keyLen, Cipher: CipherAESGCM, MaxRecords: gcmMaxRecords,
 		MaxForgeries: maxForgeries,
 	}
 }
@@ -41,7 +41,7 @@ func gcm12(id wire.CipherSuite, auth Auth, hash crypto.Hash, keyLen int) Suite {
 func chacha12(id wire.CipherSuite, auth Auth) Suite {
 	return Suite{
 		ID: id, Version: wire.VersionTLS12, Auth: auth, Hash: crypto.SHA256, KeyLen: chacha20poly1305.KeySize,
-		IVLen: nonceLen, TagLen: tagLen, Bits: 256, NewAEAD: chacha20poly1305.New, MaxForgeries: maxForgeries,
+		IVLen: nonceLen, TagLen: tagLen, Bits: 256, Cipher: CipherChaCha20Poly1305, MaxForgeries: maxForgeries,
 	}
 }
 
@@ -49,11 +49,11 @@ func chacha12(id wire.CipherSuite, auth Auth) Suite {
 func ccm12(id wire.CipherSuite, keyLen, tag int) Suite {
 	s := Suite{
 		ID: id, Version: wire.VersionTLS12, Auth: AuthECDSA, Hash: crypto.SHA256, KeyLen: keyLen, IVLen: saltLen,
-		ExplicitLen: explicitLen, TagLen: tag, Bits: 8 * keyLen, NewAEAD: newCCM, MaxRecords: ccmMaxRecords,
+		ExplicitLen: explicitLen, TagLen: tag, Bits: 8 * keyLen, Cipher: CipherAESCCM, MaxRecords: ccmMaxRecords,
 		MaxForgeries: ccmMaxForgeries,
 	}
 	if tag == ccmShortTagLen {
-		s.NewAEAD, s.MaxForgeries = newCCM8, ccm8MaxForgeries
+		s.MaxForgeries = ccm8MaxForgeries
 	}
 	return s
 }

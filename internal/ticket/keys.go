@@ -159,11 +159,11 @@ type Shared struct {
 	Since time.Time // it seals from here on, until the next one's time
 }
 
-// Export returns the keys in use, newest first, for other nodes.
+// Export returns the keys in use, newest first, for other nodes. The one that seals now is made if there is none yet.
 func (k *Keys) Export(now time.Time) []Shared {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.forget(now)
+	_, _ = k.current(now) // where there is none to be made, those there are remain
 	out := make([]Shared, len(k.ring))
 	for i, c := range k.ring {
 		out[i] = Shared{c.name, c.bytes, c.since}
@@ -196,6 +196,9 @@ func (k *Keys) Import(keys []Shared) error {
 				c.uses = old.uses
 			}
 		}
+	}
+	for _, old := range k.ring {
+		clear(old.bytes[:])
 	}
 	k.ring, k.hold = ring, true
 	return nil

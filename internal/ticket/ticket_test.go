@@ -66,6 +66,21 @@ func TestRotationKeepsTicketsForTheirLifetime(t *testing.T) {
 	}
 }
 
+// TestKeysMayBeSharedBeforeTheFirstTicket: a second node opens what the first one seals later with the key it handed out.
+func TestKeysMayBeSharedBeforeTheFirstTicket(t *testing.T) {
+	a, b := NewKeys(time.Hour, 24*time.Hour), NewKeys(time.Hour, 24*time.Hour)
+	if err := b.Import(a.Export(start)); err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := a.Seal(start.Add(time.Minute), []byte("state"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := b.Open(start.Add(time.Minute), sealed, nil); !ok {
+		t.Error("the second node does not open it")
+	}
+}
+
 func TestKeysAreSharedBetweenNodes(t *testing.T) {
 	a, b := NewKeys(time.Hour, 24*time.Hour), NewKeys(time.Hour, 24*time.Hour)
 	sealed, err := a.Seal(start, []byte("s"), nil)

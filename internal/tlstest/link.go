@@ -205,6 +205,9 @@ func (e *End) Drive(in []byte) error {
 	}
 }
 
+// Reply is how this end answers a question.
+func (e *End) Reply(q *tlscore.Question) tlscore.Answer { return e.answer(q) }
+
 func (e *End) answer(q *tlscore.Question) tlscore.Answer {
 	if e.Answer != nil {
 		if a := e.Answer(q); a != nil {
@@ -213,9 +216,9 @@ func (e *End) answer(q *tlscore.Question) tlscore.Answer {
 	}
 	switch q.Kind {
 	case tlscore.NeedSignature:
-		key, ok := q.Identity.Tag.(crypto.Signer)
+		key, ok := q.KeyTag().(crypto.Signer)
 		if !ok {
-			return tlscore.Signed{Err: fmt.Errorf("tlstest: identity's tag is %T, no crypto.Signer", q.Identity.Tag)}
+			return tlscore.Signed{Err: fmt.Errorf("tlstest: identity's tag is %T, no crypto.Signer", q.KeyTag())}
 		}
 		sig, err := tlscore.SignWith(key, q)
 		return tlscore.Signed{Signature: sig, Err: err}
@@ -227,6 +230,10 @@ func (e *End) answer(q *tlscore.Question) tlscore.Answer {
 		return tlscore.Fresh(false)
 	case tlscore.NeedTicket:
 		return tlscore.Issued{}
+	case tlscore.NeedInner:
+		return tlscore.InnerTaken
+	case tlscore.NeedStaple:
+		return tlscore.Stapling{}
 	}
 	return tlscore.Verified{}
 }

@@ -40,6 +40,7 @@ type Puppet struct {
 	Retry    wire.Group       // as server: ask for a share of this group first; zero: do not
 	Session  *tlscore.Session // as client: offered; as server: accepted where it is offered
 
+	Late      bool     // as client: offer to be asked for a certificate after the handshake
 	Early     [][]byte // as client: records of early data; nil: none is offered
 	TakeEarly bool     // as server: accept early data
 	Ticket    []byte   // as server of TLS 1.2: announced and sent in NewSessionTicket; nil: none
@@ -113,6 +114,11 @@ func (p *Puppet) Feed(m *tlscore.Machine, b []byte) Outcome {
 
 // ClientRandom is that of the client's last ClientHello, for a puppet that serves.
 func (p *Puppet) ClientRandom() [32]byte { return p.random }
+
+// Protect returns content as records under the keys of the moment.
+func (p *Puppet) Protect(kind wire.ContentType, content []byte) []byte {
+	return p.protect(kind, content)
+}
 
 func (p *Puppet) protect(kind wire.ContentType, content []byte) []byte {
 	var out []byte
@@ -290,6 +296,9 @@ func (p *Puppet) sign(input []byte) (wire.SignatureScheme, []byte, error) {
 	leaf, err := verify.Leaf(p.Identity.Chain[0])
 	if err != nil {
 		return 0, nil, err
+	}
+	if own, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool }); ok && !own.Equal(leaf.Public) {
+		leaf = verify.LeafKey{Public: key.Public(), Kind: suite.KindOf(key.Public(), false)} // a delegated credential's, or a stranger's
 	}
 	fits, sign := leaf.Fits, suite.Sign
 	if p.Version == wire.VersionTLS12 {

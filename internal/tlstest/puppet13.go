@@ -224,6 +224,9 @@ func (p *Puppet) firstHello() *wire.ClientHello {
 	es.Add(&wire.SupportedGroups{Groups: []wire.Group{wire.GroupX25519, wire.GroupSecp256r1}})
 	es.Add(&wire.SignatureAlgorithms{Schemes: suite.DefaultSchemes()})
 	es.Add(&wire.SupportedVersions{Versions: []wire.Version{wire.VersionTLS13}})
+	if p.Late {
+		es.Add(&wire.PostHandshakeAuth{})
+	}
 	return hello
 }
 

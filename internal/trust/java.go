@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 	"github.com/tlswright/tlswright/pki/jks"
 )
 
@@ -131,7 +132,7 @@ func (j *java) Roots(ctx context.Context) ([]*x509.Certificate, error) {
 	}
 	var roots []*x509.Certificate
 	for _, der := range ders {
-		if c, err := x509.ParseCertificate(der); err == nil {
+		if c, err := cert.ParseX509(der); err == nil {
 			roots = append(roots, c)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -161,3 +162,19 @@ func MakeNSS(ctx context.Context, dir string) (Store, error) {
 // ChromiumDatabase is where every version of Chromium finds a user's own roots, if it is there; since version 146 it makes
 // one elsewhere, see findNSS.
 func ChromiumDatabase(home string) string { return filepath.Join(home, ".pki", "nssdb") }
+
+// HasChromium reports whether a browser of that family is installed, which makes its database when it first needs one.
+func HasChromium() bool {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge", "brave-browser", "vivaldi", "opera"} {
+		if _, err := exec.LookPath(name); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// IsChromium reports whether a store is that of the browsers of Chromium's family.
+func IsChromium(s Store) bool {
+	where := filepath.ToSlash(s.Where())
+	return s.Kind() == "nss" && (strings.HasSuffix(where, "/pki/nssdb") || strings.HasSuffix(where, "/.pki/nssdb"))
+}

@@ -127,7 +127,7 @@ func CanWork(s Store) error {
 	case *java:
 		name = s.keytool
 	}
-	if _, err := exec.LookPath(name); name != "" && err != nil {
+	if _, err := lookProgram(name); name != "" && err != nil {
 		return &Error{Store: s.Kind() + " store " + s.Where(), Text: "needs the program " + filepath.Base(name), Hint: toolHint(name), Err: ErrNoTool}
 	}
 	return nil
@@ -167,7 +167,27 @@ func runAs(ctx context.Context, elevate []string, store, name string, args ...st
 	if len(elevate) == 0 {
 		return run(ctx, store, name, args...)
 	}
+	if _, err := exec.LookPath(name); err != nil {
+		if path, err := lookProgram(name); err == nil {
+			name = path
+		}
+	}
 	return runWithin(ctx, passwordTimeout, store, elevate[0], append(append(slices.Clone(elevate[1:]), name), args...)...)
+}
+
+// lookProgram finds a program. Where only root is expected to run it, as update-ca-certificates, the paths of people do not
+// lead to it (Debian).
+func lookProgram(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil || filepath.Base(name) != name {
+		return path, err
+	}
+	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
 }
 
 // run calls a store's program and returns what it wrote.
@@ -176,7 +196,7 @@ func run(ctx context.Context, store, name string, args ...string) ([]byte, error
 }
 
 func runWithin(ctx context.Context, limit time.Duration, store, name string, args ...string) ([]byte, error) {
-	path, err := exec.LookPath(name)
+	path, err := lookProgram(name)
 	if err != nil {
 		return nil, &Error{Store: store, Text: "needs the program " + filepath.Base(name), Hint: toolHint(name), Err: ErrNoTool}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlswright/tlswright/internal/keystore"
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // System is the store of the whole machine: a folder for the administrator's roots, a command that makes a bundle of
@@ -126,7 +127,7 @@ func (s *System) Roots(context.Context) ([]*x509.Certificate, error) {
 	}
 	var roots []*x509.Certificate
 	for _, der := range ders {
-		if c, err := x509.ParseCertificate(der); err == nil { // a store may hold roots that Go does not read
+		if c, err := cert.ParseX509(der); err == nil { // a store may hold roots that Go does not read
 			roots = append(roots, c)
 		}
 	}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/pki/cert"
 )
@@ -24,7 +27,7 @@ var (
 
 // LeafKey is the key of an end-entity certificate, fit to sign handshakes. It says nothing about trust.
 type LeafKey struct {
-	// Public is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
+	// Public is an *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey or *mldsa.PublicKey.
 	Public crypto.PublicKey
 	// Kind tells what it can sign with.
 	Kind suite.KeyKind
@@ -62,4 +65,30 @@ func (k LeafKey) Fits(s *suite.Scheme) bool {
 // allows reports whether the parameters that may be in the certificate let the key sign with the scheme.
 func (k LeafKey) allows(s *suite.Scheme) bool {
 	return k.pss == nil || (k.pss.Hash == s.Hash && k.pss.MGFHash == s.Hash && k.pss.SaltLength <= s.Hash.Size())
+}
+
+// RawKey reads a raw public key, a SubjectPublicKeyInfo in DER (RFC 7250, Section 3). The error wraps ErrCertificate for
+// bytes that are none, and ErrKeyType for a key that we have no signature scheme for.
+func RawKey(der []byte) (LeafKey, error) {
+	public, err := cert.ParsePublicKey(der)
+	if err != nil {
+		if !isKeyInfo(der) {
+			return LeafKey{}, fmt.Errorf("%w: %w", ErrCertificate, err)
+		}
+		return LeafKey{}, fmt.Errorf("%w: %w", ErrKeyType, err)
+	}
+	kind := suite.KindOf(public, false)
+	if kind == 0 {
+		return LeafKey{}, fmt.Errorf("%w: %T", ErrKeyType, public)
+	}
+	return LeafKey{Public: public, Kind: kind}, nil
+}
+
+// isKeyInfo reports whether the bytes have the form of a SubjectPublicKeyInfo, whatever key is in it.
+func isKeyInfo(der []byte) bool {
+	in := cryptobyte.String(der)
+	var outer, algorithm cryptobyte.String
+	var key []byte
+	return in.ReadASN1(&outer, asn1.SEQUENCE) && in.Empty() && outer.ReadASN1(&algorithm, asn1.SEQUENCE) &&
+		outer.ReadASN1BitStringAsBytes(&key) && outer.Empty()
 }

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -65,10 +64,7 @@ func run(cmd *exec.Cmd, ports ...int) (*process, error) {
 	}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.WaitDelay = 2 * time.Second
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Setpgid = true
+	inOwnGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -127,12 +123,12 @@ func (p *process) stop() {
 		p.stdin.Close()
 	}
 	pid := p.cmd.Process.Pid
-	_ = syscall.Kill(-pid, syscall.SIGTERM) // it may be gone
+	endGroup(pid)
 	select {
 	case <-p.done:
 	case <-time.After(3 * time.Second):
 	}
-	_ = syscall.Kill(-pid, syscall.SIGKILL) // daemons' children outlive them
+	killGroup(pid) // daemons' children outlive them
 	<-p.done
 }
 

@@ -3,12 +3,9 @@ package lab
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // service is a server that is configured by files in a folder. In their text DIR, CHAIN, KEY, ROOT and PORT, PORT2, … are
@@ -107,39 +104,6 @@ func (s service) lay(dir string, with *strings.Replacer) error {
 		}
 	}
 	return nil
-}
-
-// credential looks a user up; nil where we are not root, and can be nobody else.
-func credential(name string) (*syscall.Credential, error) {
-	if name == "" || os.Getuid() != 0 {
-		return nil, nil
-	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		return nil, err
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, err
-}
-
-func giveTo(path, owner string) error {
-	c, err := credential(owner)
-	if err != nil || c == nil {
-		return err
-	}
-	return os.Chown(path, int(c.Uid), int(c.Gid))
-}
-
-func become(cmd *exec.Cmd, name string) error {
-	c, err := credential(name)
-	if err == nil && c != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c}
-	}
-	return err
 }
 
 // named makes the configurations of a service: name, protocol, …

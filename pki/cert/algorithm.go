@@ -8,6 +8,8 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
+
+	"filippo.io/mldsa"
 )
 
 // algorithm is a way to sign, as certificates, CRLs and OCSP responses name it.
@@ -18,7 +20,7 @@ type algorithm struct {
 	pss        bool
 }
 
-// The identifiers of RFC 4055, Section 5 and 3.1, RFC 5758, Section 3.2, and RFC 8410, Section 3. MD5 and SHA-1 are left out on purpose.
+// The identifiers of RFC 4055, Section 5 and 3.1, RFC 5758, Section 3.2, RFC 8410, Section 3, and RFC 9881, Section 2. MD5 and SHA-1 are left out on purpose.
 var algorithms = [...]algorithm{
 	{x509.ECDSAWithSHA256, "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", crypto.SHA256, false},
 	{x509.ECDSAWithSHA384, "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03", crypto.SHA384, false},
@@ -30,6 +32,9 @@ var algorithms = [...]algorithm{
 	{x509.SHA256WithRSAPSS, pssIdentifier(0x01, 0x20), crypto.SHA256, true},
 	{x509.SHA384WithRSAPSS, pssIdentifier(0x02, 0x30), crypto.SHA384, true},
 	{x509.SHA512WithRSAPSS, pssIdentifier(0x03, 0x40), crypto.SHA512, true},
+	{MLDSA44, "\x30\x0b\x06\x09" + oidMLDSA44, 0, false},
+	{MLDSA65, "\x30\x0b\x06\x09" + oidMLDSA65, 0, false},
+	{MLDSA87, "\x30\x0b\x06\x09" + oidMLDSA87, 0, false},
 }
 
 // pssIdentifier is id-RSASSA-PSS with one hash for all and a salt as long as the hash.
@@ -66,7 +71,7 @@ func AlgorithmIdentifier(id x509.SignatureAlgorithm) []byte {
 }
 
 // UsualAlgorithm is how a key signs where nobody asks for something else: ECDSA with the hash of the curve's size, RSA with
-// PKCS #1 v1.5 and SHA-256, Ed25519.
+// PKCS #1 v1.5 and SHA-256, Ed25519, ML-DSA.
 func UsualAlgorithm(key crypto.PublicKey) (x509.SignatureAlgorithm, error) {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
@@ -81,6 +86,8 @@ func UsualAlgorithm(key crypto.PublicKey) (x509.SignatureAlgorithm, error) {
 		return x509.ECDSAWithSHA512, nil
 	case ed25519.PublicKey:
 		return x509.PureEd25519, nil
+	case *mldsa.PublicKey:
+		return mldsaAlgorithm(k)
 	}
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("no algorithm is known to sign with a key of type %T", key)
 }

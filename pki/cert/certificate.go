@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"bytes"
 	"crypto"
 	"encoding/asn1"
 	"fmt"
@@ -52,8 +53,8 @@ type Certificate struct {
 	SPKIParameters []byte
 	SPKIKey        []byte
 
-	// PublicKey is *rsa.PublicKey (for id-RSASSA-PSS too), *ecdsa.PublicKey or
-	// ed25519.PublicKey; nil when the key is of an unknown kind or malformed, and
+	// PublicKey is *rsa.PublicKey (for id-RSASSA-PSS too), *ecdsa.PublicKey,
+	// ed25519.PublicKey or *mldsa.PublicKey; nil when the key is of an unknown kind or malformed, and
 	// then KeyError says why.
 	PublicKey crypto.PublicKey
 	KeyError  error
@@ -125,6 +126,7 @@ func Parse(der []byte) (*Certificate, error) {
 		return nil, malformed("tbsCertificate")
 	}
 	c.RawTBS = tbs
+	signedWith := outer
 	if !readAlgorithm(&outer, &c.SignatureAlgorithm, &c.SignatureParameters) {
 		return nil, malformed("signatureAlgorithm")
 	}
@@ -135,14 +137,14 @@ func Parse(der []byte) (*Certificate, error) {
 	if !outer.Empty() {
 		c.defect("%d bytes follow the signature", len(outer))
 	}
-	if err := c.parseTBS(tbs); err != nil {
+	if err := c.parseTBS(tbs, signedWith); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// parseTBS reads TBSCertificate (RFC 5280, Section 4.1).
-func (c *Certificate) parseTBS(tbs cryptobyte.String) error {
+// parseTBS reads TBSCertificate (RFC 5280, Section 4.1). outside begins with the algorithm that the signature says it is of.
+func (c *Certificate) parseTBS(tbs, outside cryptobyte.String) error {
 	var s cryptobyte.String
 	if !tbs.ReadASN1(&s, cbasn1.SEQUENCE) {
 		return malformed("tbsCertificate")
@@ -157,13 +159,8 @@ func (c *Certificate) parseTBS(tbs cryptobyte.String) error {
 	if err := c.parseSerial(&s); err != nil {
 		return err
 	}
-	var inner asn1.ObjectIdentifier
-	var params []byte
-	if !readAlgorithm(&s, &inner, &params) {
-		return malformed("tbsCertificate.signature")
-	}
-	if !inner.Equal(c.SignatureAlgorithm) || string(params) != string(c.SignatureParameters) {
-		c.defect("signature algorithm inside (%v) and outside (%v) the signed part differ", inner, c.SignatureAlgorithm)
+	if err := c.compareAlgorithms(&s, outside); err != nil {
+		return err
 	}
 	var issuer, subject, spki cryptobyte.String
 	if !s.ReadASN1Element(&issuer, cbasn1.SEQUENCE) {
@@ -188,6 +185,25 @@ func (c *Certificate) parseTBS(tbs cryptobyte.String) error {
 		}
 		// The version promises that nothing is there, so crypto/x509 does not look.
 		c.defect("what follows the key of a version %d certificate cannot be read", c.Version)
+	}
+	return nil
+}
+
+// compareAlgorithms reads the algorithm inside the signed part. It MUST be that outside (RFC 5280, Section 4.1.1.2).
+func (c *Certificate) compareAlgorithms(s *cryptobyte.String, outside cryptobyte.String) error {
+	rest := *s
+	var inside, same cryptobyte.String
+	if rest.ReadASN1Element(&inside, cbasn1.SEQUENCE) && outside.ReadASN1Element(&same, cbasn1.SEQUENCE) && bytes.Equal(inside, same) {
+		*s = rest // read once already
+		return nil
+	}
+	var inner asn1.ObjectIdentifier
+	var params []byte
+	if !readAlgorithm(s, &inner, &params) {
+		return malformed("tbsCertificate.signature")
+	}
+	if !inner.Equal(c.SignatureAlgorithm) || string(params) != string(c.SignatureParameters) {
+		c.defect("signature algorithm inside (%v) and outside (%v) the signed part differ", inner, c.SignatureAlgorithm)
 	}
 	return nil
 }
@@ -268,6 +284,15 @@ func readAlgorithm(s *cryptobyte.String, oid *asn1.ObjectIdentifier, params *[]b
 	}
 	*params = p
 	return true
+}
+
+// algorithmOID is the content of the object identifier of an AlgorithmIdentifier; nil: there is none.
+func algorithmOID(s cryptobyte.String) []byte {
+	var alg, oid cryptobyte.String
+	if !s.ReadASN1(&alg, cbasn1.SEQUENCE) || !alg.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) {
+		return nil
+	}
+	return oid
 }
 
 // readBits reads a BIT STRING of whole bytes. Unused bits are tolerated as a

@@ -109,7 +109,8 @@ func TestKeysItCannotReadAreKeptRaw(t *testing.T) {
 		want string
 	}{
 		"P-224":                     {p224SPKI, "unknown curve 1.3.132.0.33"},
-		"ML-DSA-44":                 {spkiOf(seq(oid(2, 16, 840, 1, 101, 3, 4, 3, 17)), make([]byte, 1312)), "unknown key algorithm 2.16.840.1.101.3.4.3.17"},
+		"SLH-DSA":                   {spkiOf(seq(oid(2, 16, 840, 1, 101, 3, 4, 3, 20)), make([]byte, 32)), "unknown key algorithm 2.16.840.1.101.3.4.3.20"},
+		"short ML-DSA-44 key":       {spkiOf(seq(oid(2, 16, 840, 1, 101, 3, 4, 3, 17)), make([]byte, 1311)), "1311 bytes, not 1312"},
 		"identifier from a UUID":    {spkiOf(seq([]byte{6, 7, 0x69, 0x90, 0x80, 0x80, 0x80, 0x80, 0x01}), []byte{1}), "unknown key algorithm"},
 		"explicit curve parameters": {spkiOf(seq(oid(1, 2, 840, 10045, 2, 1), seq([]byte{2, 1, 1})), []byte{4}), "does not name its curve"},
 		"compressed point":          {spkiOf(ecAlg, append([]byte{2}, make([]byte, 32)...)), "compressed"},

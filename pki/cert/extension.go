@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"bytes"
 	"encoding/asn1"
 	"fmt"
 	"net/netip"
@@ -25,6 +26,11 @@ const (
 	OIDCertificatePolicy  = "2.5.29.32"
 	OIDCRLDistribution    = "2.5.29.31"
 	OIDDelegatedCredUsage = "1.3.6.1.4.1.44363.44"
+)
+
+const (
+	usualExtensions = 10             // room for those that a certificate of the web has
+	rawKeyUsage     = "\x55\x1d\x0f" // OIDKeyUsage, as it is encoded
 )
 
 // KeyUsage is the set of bits of RFC 5280, Section 4.2.1.3; bit n of the ASN.1
@@ -76,7 +82,7 @@ func (c *Certificate) parseExtensions(explicit cryptobyte.String) error {
 	if !explicit.Empty() {
 		c.defect("%d bytes follow the extensions", len(explicit))
 	}
-	seen := make(map[string]bool)
+	c.Extensions = make([]Extension, 0, usualExtensions)
 	for i := 0; !list.Empty(); i++ {
 		if i == maxExtensions {
 			return &ParseError{field, fmt.Sprintf("more than %d of them", maxExtensions)}
@@ -85,20 +91,29 @@ func (c *Certificate) parseExtensions(explicit cryptobyte.String) error {
 		if !ok {
 			return malformed(fmt.Sprintf("%s[%d]", field, i))
 		}
-		if seen[string(e.RawOID)] {
+		if c.carries(e.RawOID) {
 			// RFC 5280, Section 4.2: a certificate MUST NOT include more than one
 			// instance of a particular extension.
 			c.defect("extension %v appears twice", e.OID)
-		} else if e.OID.String() == OIDKeyUsage {
+		} else if string(e.RawOID) == rawKeyUsage {
 			c.HasKeyUsage = true
 			if c.KeyUsage, ok = readKeyUsage(e.Value); !ok {
 				c.defect("the key usage extension is malformed")
 			}
 		}
-		seen[string(e.RawOID)] = true
 		c.Extensions = append(c.Extensions, e)
 	}
 	return nil
+}
+
+// carries reports whether an extension of that kind has been read. A look through a few is cheaper than a map of them.
+func (c *Certificate) carries(rawOID []byte) bool {
+	for i := range c.Extensions {
+		if bytes.Equal(c.Extensions[i].RawOID, rawOID) {
+			return true
+		}
+	}
+	return false
 }
 
 func readExtension(list *cryptobyte.String) (e Extension, ok bool) {

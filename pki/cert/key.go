@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"math/big"
@@ -19,15 +18,15 @@ import (
 // signature of a larger one costs a peer nothing to ask for and us a lot to do.
 const MaxRSABits = 8192
 
-// The key algorithms this package reads, as dotted object identifiers.
+// The key algorithms this package reads: object identifiers as they are encoded, for every handshake reads one.
 const (
-	oidRSA       = "1.2.840.113549.1.1.1"  // RFC 3279, Section 2.3.1
-	oidRSAPSS    = "1.2.840.113549.1.1.10" // RFC 4055, Section 3.1
-	oidECDSA     = "1.2.840.10045.2.1"     // RFC 5480, Section 2.1.1
-	oidEd25519   = "1.3.101.112"           // RFC 8410, Section 3
-	oidSecp256r1 = "1.2.840.10045.3.1.7"
-	oidSecp384r1 = "1.3.132.0.34"
-	oidSecp521r1 = "1.3.132.0.35"
+	oidRSA       = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01" // 1.2.840.113549.1.1.1: RFC 3279, Section 2.3.1
+	oidRSAPSS    = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10: RFC 4055, Section 3.1
+	oidECDSA     = "\x2a\x86\x48\xce\x3d\x02\x01"         // 1.2.840.10045.2.1: RFC 5480, Section 2.1.1
+	oidEd25519   = "\x2b\x65\x70"                         // 1.3.101.112: RFC 8410, Section 3
+	oidSecp256r1 = "\x2a\x86\x48\xce\x3d\x03\x01\x07"     // 1.2.840.10045.3.1.7
+	oidSecp384r1 = "\x2b\x81\x04\x00\x22"                 // 1.3.132.0.34
+	oidSecp521r1 = "\x2b\x81\x04\x00\x23"                 // 1.3.132.0.35
 )
 
 // parseSPKI takes SubjectPublicKeyInfo apart. Only a broken frame is an error; a
@@ -43,6 +42,7 @@ func (c *Certificate) parseSPKI(spki cryptobyte.String) error {
 	if !spki.ReadASN1(&s, cbasn1.SEQUENCE) {
 		return malformed("tbsCertificate.subjectPublicKeyInfo")
 	}
+	kind := algorithmOID(s)
 	if !readAlgorithm(&s, &c.SPKIAlgorithm, &c.SPKIParameters) {
 		return malformed("tbsCertificate.subjectPublicKeyInfo.algorithm")
 	}
@@ -59,12 +59,12 @@ func (c *Certificate) parseSPKI(spki cryptobyte.String) error {
 		c.KeyError = errors.New("the key is not a whole number of bytes")
 		return nil
 	}
-	c.PublicKey, c.KeyError = c.readKey()
+	c.PublicKey, c.KeyError = c.readKey(string(kind))
 	return nil
 }
 
-func (c *Certificate) readKey() (crypto.PublicKey, error) {
-	switch alg := c.SPKIAlgorithm.String(); alg {
+func (c *Certificate) readKey(algorithm string) (crypto.PublicKey, error) {
+	switch algorithm {
 	case oidRSA:
 		if len(c.SPKIParameters) != 2 || c.SPKIParameters[0] != byte(cbasn1.NULL) {
 			// RFC 3279, Section 2.3.1: the parameters field MUST have ASN.1 type NULL.
@@ -89,11 +89,13 @@ func (c *Certificate) readKey() (crypto.PublicKey, error) {
 			return nil, fmt.Errorf("the Ed25519 key has %d bytes, not %d", len(c.SPKIKey), ed25519.PublicKeySize)
 		}
 		return ed25519.PublicKey(c.SPKIKey), nil
-	case "":
-		return nil, fmt.Errorf("unknown key algorithm")
-	default:
-		return nil, fmt.Errorf("unknown key algorithm %s", alg)
+	case oidMLDSA44, oidMLDSA65, oidMLDSA87:
+		return c.readMLDSA(algorithm)
 	}
+	if c.SPKIAlgorithm == nil {
+		return nil, errors.New("unknown key algorithm")
+	}
+	return nil, fmt.Errorf("unknown key algorithm %v", c.SPKIAlgorithm)
 }
 
 // readRSA reads RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }
@@ -121,12 +123,12 @@ func readRSA(der cryptobyte.String) (crypto.PublicKey, error) {
 // The library checks that the point lies on the curve.
 func readECDSA(params, point []byte) (crypto.PublicKey, error) {
 	s := cryptobyte.String(params)
-	var oid asn1.ObjectIdentifier
-	if !s.ReadASN1ObjectIdentifier(&oid) || !s.Empty() {
+	var name cryptobyte.String
+	if !s.ReadASN1(&name, cbasn1.OBJECT_IDENTIFIER) || !s.Empty() {
 		return nil, fmt.Errorf("the EC key does not name its curve")
 	}
 	var curve elliptic.Curve
-	switch name := oid.String(); name {
+	switch string(name) {
 	case oidSecp256r1:
 		curve = elliptic.P256()
 	case oidSecp384r1:
@@ -134,7 +136,7 @@ func readECDSA(params, point []byte) (crypto.PublicKey, error) {
 	case oidSecp521r1:
 		curve = elliptic.P521()
 	default:
-		return nil, fmt.Errorf("unknown curve %s", name)
+		return nil, fmt.Errorf("unknown curve %s", dotted(name))
 	}
 	pub, err := ecdsa.ParseUncompressedPublicKey(curve, point)
 	if err != nil {

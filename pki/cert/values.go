@@ -342,7 +342,7 @@ func ReadFeatures(value []byte) ([]int, error) {
 	return features, nil
 }
 
-// ReadText reads a value that is one string, ReadBits one BIT STRING as hex: Netscape's extensions are such.
+// ReadText reads a value that is one string, of whatever kind: Netscape's extensions are such.
 func ReadText(value []byte) (string, error) {
 	in := cryptobyte.String(value)
 	var v cryptobyte.String

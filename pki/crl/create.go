@@ -65,7 +65,7 @@ func Create(t Template, issuer *x509.Certificate, key crypto.Signer) ([]byte, er
 	// The list is built in its final place: after room for the outer header, which needs the length of a signature that is
 	// not there yet.
 	const room = 8
-	const signatureRoom = 1100 // RSA with 8192 bits
+	const signatureRoom = 4700 // ML-DSA-87
 	out := make([]byte, room, room+header(length)+length+len(identifier)+signatureRoom)
 	out = appendHeader(out, tagSequence, length)
 	out = append(append(append(out, head...), entries...), tail...)
@@ -74,7 +74,7 @@ func Create(t Template, issuer *x509.Certificate, key crypto.Signer) ([]byte, er
 	if err != nil {
 		return nil, fmt.Errorf("sign the CRL: %w", err)
 	}
-	if err := issuer.CheckSignature(algorithm, tbs, signature); err != nil {
+	if err := cert.CheckSignature(issuer, algorithm, tbs, signature); err != nil {
 		return nil, fmt.Errorf("the key made a wrong signature, or is not the issuer's: %w", err)
 	}
 	out = append(out, identifier...)

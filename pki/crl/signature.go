@@ -50,7 +50,7 @@ func (l *List) checkSignature(issuer *x509.Certificate) error {
 	if k, ok := issuer.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
 		return fmt.Errorf("the issuer's RSA key of %d bits is more than the limit of %d", k.N.BitLen(), maxRSABits)
 	}
-	if err := issuer.CheckSignature(l.SignatureAlgorithm, l.RawTBS, l.Signature); err != nil {
+	if err := cert.CheckSignature(issuer, l.SignatureAlgorithm, l.RawTBS, l.Signature); err != nil {
 		return fmt.Errorf("the CRL's signature is wrong: %w", err)
 	}
 	return nil

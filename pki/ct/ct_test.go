@@ -615,3 +615,11 @@ func FuzzEntryOf(f *testing.F) {
 		}
 	})
 }
+
+func TestAListOfOnesOwnLogsIsSearched(t *testing.T) {
+	log := &ct.Log{ID: [32]byte{1}}
+	list := &ct.LogList{Logs: []*ct.Log{{ID: [32]byte{2}}, log}}
+	if list.Find(log.ID) != log || list.Find([32]byte{3}) != nil || (*ct.LogList)(nil).Find(log.ID) != nil {
+		t.Error("a list that was put together by hand finds other logs than it has")
+	}
+}

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Bounds on an entry of a log.
@@ -43,7 +45,7 @@ func (e LogEntry) Leaf() ([]byte, error) {
 	return b.Bytes()
 }
 
-// Hash is the hash of the leaf.
+// Hash is the hash of the leaf, which an inclusion proof begins with (RFC 6962, Section 2.1).
 func (e LogEntry) Hash() ([32]byte, error) { return e.LeafHash(e.sct()) }
 
 func (e LogEntry) sct() SCT { return SCT{Timestamp: e.Timestamp, Extensions: e.Extensions} }
@@ -56,7 +58,7 @@ func (e Entry) Certificate() (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return x509.ParseCertificate(der)
+	return cert.ParseX509(der)
 }
 
 // Unsigned is the DER of the same: a TBSCertificate is made a certificate with its

@@ -5,11 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Bounds on a log list.
@@ -94,12 +95,21 @@ type LogList struct {
 	byID map[[32]byte]*Log
 }
 
-// Find returns the log of that identifier, nil if the list does not have it.
+// Find returns the log of that identifier, nil if the list does not have it. A list that was not read by [ParseLogList]
+// but put together, of logs of one's own, is searched from the front.
 func (l *LogList) Find(id [32]byte) *Log {
-	if l == nil {
+	switch {
+	case l == nil:
 		return nil
+	case l.byID != nil:
+		return l.byID[id]
 	}
-	return l.byID[id]
+	for _, log := range l.Logs {
+		if log.ID == id {
+			return log
+		}
+	}
+	return nil
 }
 
 // The JSON schema, version 3.
@@ -190,7 +200,7 @@ func (e jsonLog) log(operator string, tiled bool) (*Log, error) {
 	if sum := sha256.Sum256(e.Key); string(sum[:]) != string(e.ID) {
 		return nil, errors.New("its identifier is not the hash of its key")
 	}
-	key, err := x509.ParsePKIXPublicKey(e.Key)
+	key, err := cert.ParsePublicKey(e.Key)
 	if err != nil {
 		return nil, fmt.Errorf("its key cannot be read: %w", err)
 	}

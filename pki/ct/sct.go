@@ -66,7 +66,8 @@ func (s SCT) Time() time.Time {
 
 var errShape = errors.New("not the structure of a signed certificate timestamp")
 
-// ParseSCT reads one timestamp.
+// ParseSCT reads one timestamp (RFC 6962, Section 3.2). Of versions other than 1 it
+// keeps the bytes alone.
 func ParseSCT(data []byte) (SCT, error) {
 	s := SCT{Raw: data}
 	in := cryptobyte.String(data)

@@ -6,10 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // The algorithms that RFC 6962, Section 2.1.4 allows to logs.
@@ -23,7 +24,8 @@ const (
 var ErrSignature = errors.New("the log's signature does not fit")
 
 // CheckSignature checks the signature of a timestamp over an entry. It knows
-// nothing about whose key that is.
+// nothing about whose key that is. The error is [ErrSignature] where the signature
+// does not fit; others say why it could not be checked.
 func CheckSignature(s SCT, e Entry, key crypto.PublicKey) error {
 	if s.Version != 0 {
 		return fmt.Errorf("a timestamp of the unknown version %d", int(s.Version)+1)
@@ -102,7 +104,7 @@ func digitallySign(data []byte, key crypto.Signer) (hash, algorithm uint8, signa
 // LogID is how timestamps call a log: the SHA-256 of its key, as
 // SubjectPublicKeyInfo (RFC 6962, Section 3.2).
 func LogID(key crypto.PublicKey) ([32]byte, error) {
-	der, err := x509.MarshalPKIXPublicKey(key)
+	der, err := cert.MarshalPublicKey(key)
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("identify a log: %w", err)
 	}

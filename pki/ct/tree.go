@@ -36,7 +36,8 @@ func (h TreeHead) signedData() ([]byte, error) {
 	return b.Bytes()
 }
 
-// CheckSignature checks the log's signature over the tree head.
+// CheckSignature checks the log's signature over the tree head. The error is
+// [ErrSignature] where it does not fit.
 func (h TreeHead) CheckSignature(key crypto.PublicKey) error {
 	data, err := h.signedData()
 	if err != nil {
@@ -68,7 +69,7 @@ func (h *TreeHead) Sign(key crypto.Signer) error {
 
 // CheckInclusion checks that a tree of size leaves with this root has the leaf at
 // index; the proof is the audit path, from the leaf upwards (RFC 6962,
-// Section 2.1.1).
+// Section 2.1.1). The error is [ErrProof] where it does not.
 func CheckInclusion(leaf [32]byte, index, size uint64, proof [][32]byte, root [32]byte) error {
 	if size == 0 || size > math.MaxInt64 || index >= size {
 		return fmt.Errorf("a tree of %d leaves has none at %d", size, index)
@@ -83,7 +84,8 @@ func CheckInclusion(leaf [32]byte, index, size uint64, proof [][32]byte, root [3
 }
 
 // CheckConsistency checks that a tree has grown from an older one without a leaf
-// of that being changed (RFC 6962, Section 2.1.2).
+// of that being changed (RFC 6962, Section 2.1.2). The error is [ErrProof] where
+// that is not proven.
 func CheckConsistency(older, newer uint64, proof [][32]byte, olderRoot, newerRoot [32]byte) error {
 	switch {
 	case newer > math.MaxInt64 || older > newer:

@@ -14,6 +14,7 @@ import (
 	keystore "github.com/pavlo-v-chernykh/keystore-go/v4"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // Bounds on a file.
@@ -131,7 +132,7 @@ func (e *Entry) add(c keystore.Certificate) error {
 	if c.Type != certificateType && c.Type != "X509" {
 		return fmt.Errorf("a certificate of type %q", pki.Printable(c.Type))
 	}
-	cert, err := x509.ParseCertificate(c.Content)
+	cert, err := cert.ParseX509(c.Content)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ var lints = []*Lint{
 	&lintEcCurve,
 	&lintEcPoint,
 	&lintEd25519Key,
+	&lintMLDSAKey,
 	&lintKeyWholeBytes,
 	&lintKeyNotOfIssuer,
 	&lintExtensionsUnique,

@@ -116,6 +116,10 @@ func ed25519Key(n int, params []byte) []byte {
 	return seq(seq(oid(idEd25519), params), bitString(0, make([]byte, n)))
 }
 
+func mldsaKey(id string, n int, params []byte) []byte {
+	return seq(seq(oid(id), params), bitString(0, make([]byte, n)))
+}
+
 // set replaces an extension or adds it.
 func (b *build) set(id string, flag []byte, value []byte) {
 	for i := range b.extensions {
@@ -233,6 +237,7 @@ func good() map[string]*build {
 	}
 	with("rsa", func(b *build) { b.key = rsaKey(null(), modulus(256), []byte{1, 0, 1}) })
 	with("rsa signature", func(b *build) { b.inner, b.outer = rsaSHA256(), rsaSHA256() })
+	with("ml-dsa", func(b *build) { b.key = mldsaKey(idMLDSA65, 1952, nil) })
 	with("ed25519", func(b *build) { b.key = ed25519Key(32, nil) })
 	with("no subject", func(b *build) {
 		b.subject = seq()

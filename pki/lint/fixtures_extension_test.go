@@ -65,6 +65,9 @@ func usageFixtures() map[string]fixtures {
 	edUsage := func(bits uint16) *build {
 		return server1(func(b *build) { b.key = ed25519Key(32, nil); b.usage(bits) })
 	}
+	mldsaUsage := func(bits uint16) *build {
+		return server1(func(b *build) { b.key = mldsaKey(idMLDSA87, 2592, nil); b.usage(bits) })
+	}
 	mails := issuerCertificate(func(b *build) { b.set(idExtKeyUsage, nil, purposesDER([]string{purposeEmail, "\x2a\x03"})) })
 	anything := issuerCertificate(func(b *build) { b.set(idExtKeyUsage, nil, purposesDER([]string{purposeAny})) })
 	stamper := func(flag []byte, list ...string) *build {
@@ -78,9 +81,9 @@ func usageFixtures() map[string]fixtures {
 			ext(idKeyUsage, critical(), null()), ext(idKeyUsage, critical(), bitString(0, []byte{0x80, 0, 0}))),
 			right: list(usage(goodServer, bitDigitalSignature|bitDecipherOnly|bitKeyAgreement))},
 		"key_usage_ca_bits": {wrong: list(usage(goodServer, bitDigitalSignature|bitKeyCertSign), usage(goodCA, bitCRLSign)), right: list(without(goodServer, idKeyUsage), usage(goodCA, bitKeyCertSign))},
-		"key_usage_fits_key": {wrong: list(usage(goodServer, bitKeyEncipherment), rsaUsage(bitKeyAgreement), edUsage(bitKeyAgreement), edUsage(bitDataEncipherment),
+		"key_usage_fits_key": {wrong: list(usage(goodServer, bitKeyEncipherment), rsaUsage(bitKeyAgreement), edUsage(bitKeyAgreement), edUsage(bitDataEncipherment), mldsaUsage(bitKeyEncipherment),
 			server1(func(b *build) { b.key = seq(seq(oid(idPSS)), bitString(0, nil)); b.usage(bitKeyEncipherment) })),
-			right: list(usage(goodServer, bitKeyAgreement), rsaUsage(bitKeyEncipherment), edUsage(bitDigitalSignature|bitContentCommitment))},
+			right: list(usage(goodServer, bitKeyAgreement), rsaUsage(bitKeyEncipherment), edUsage(bitDigitalSignature|bitContentCommitment), mldsaUsage(bitDigitalSignature))},
 		"key_usage_signs":  {wrong: list(rsaUsage(bitKeyEncipherment), usage(leaf(purposeClient), bitKeyAgreement)), right: list(usage(leaf(purposeEmail), bitKeyAgreement))},
 		"purposes_present": {wrong: list(without(goodServer, idExtKeyUsage)), right: list(goodCA())},
 		"purposes_form": {wrong: list(purposes(), purposes(purposeServer, purposeServer), ext(idExtKeyUsage, nil, null()), ext(idExtKeyUsage, nil, seq(oid(purposeServer), null()))),

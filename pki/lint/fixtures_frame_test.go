@@ -126,6 +126,9 @@ func keyFixtures() map[string]fixtures {
 		return server1(func(b *build) { b.key = ecKey(curve, point) })
 	}
 	ed := func(n int, params []byte) *build { return server1(func(b *build) { b.key = ed25519Key(n, params) }) }
+	ml := func(id string, n int, params []byte) *build {
+		return server1(func(b *build) { b.key = mldsaKey(id, n, params) })
+	}
 	good := modulus(256)
 	e := []byte{1, 0, 1}
 	even, threes := append([]byte(nil), good...), append([]byte(nil), good...)
@@ -146,7 +149,7 @@ func keyFixtures() map[string]fixtures {
 		"key_kind": {wrong: list(server1(func(b *build) {
 			b.key = seq(seq(oid("\x2a\x86\x48\xce\x38\x04\x01"), seq()), bitString(0, tlv(2, []byte{1})))
 		}), server1(func(b *build) { b.key = seq(seq(oid("\x2a\x03")), bitString(0, nil)) })),
-			right: list(ed(32, nil), rsa(null(), good, e))},
+			right: list(ed(32, nil), ml(idMLDSA44, 1312, nil), rsa(null(), good, e))},
 		"key_whole_bytes": {wrong: list(server1(func(b *build) { b.key = seq() }), server1(func(b *build) { b.key = seq(seq(oid(idEd25519)), bitString(1, make([]byte, 32))) }),
 			server1(func(b *build) { b.key = seq(seq(oid(idEd25519), null(), null()), bitString(0, nil)) }), server1(func(b *build) { b.key = seq(seq(oid(idEd25519)), null()) }))},
 		"rsa_readable":        {wrong: list(server1(func(b *build) { b.key = seq(seq(oid(idRSA), null()), bitString(0, null())) }), rsa(null(), []byte{0}, e), rsa(null(), []byte{0x80, 1}, e))},
@@ -163,6 +166,8 @@ func keyFixtures() map[string]fixtures {
 			right: list(ec(oid(curveP256), pointP256), ec(seq(), "x"))},
 		"ed25519_key": {wrong: list(ed(31, nil), ed(32, null()), server1(func(b *build) { b.key = seq(seq(oid(idEd448)), bitString(0, make([]byte, 56))) })),
 			right: list(ed(32, nil), server1(func(b *build) { b.key = seq(seq(oid(idEd448)), bitString(0, make([]byte, 57))) }))},
+		"ml_dsa_key": {wrong: list(ml(idMLDSA44, 1311, nil), ml(idMLDSA44, 1312, null()), ml(idMLDSA65, 1312, nil), ml(idMLDSA87, 0, nil)),
+			right: list(ml(idMLDSA44, 1312, nil), ml(idMLDSA65, 1952, nil), ml(idMLDSA87, 2592, nil))},
 		"key_not_of_issuer": {wrong: list(under(issuer, rsa(null(), modulus(384), e))), right: list(under(issuer, rsa(null(), good, e)), under(issuer, root1(func(b *build) { b.key = rsaKey(null(), modulus(384), e) })))},
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // maxRSABits bounds the RSA keys that are used: the work grows with the cube of their size.
@@ -47,7 +49,7 @@ func (r *Response) Signer(issuer *x509.Certificate, now time.Time, extra ...*x50
 	refusal := errors.New("the response is signed by somebody whose certificate is not at hand")
 	candidates := slices.Clone(extra[:min(len(extra), maxCertificates)])
 	for _, der := range r.Certificates {
-		if c, err := x509.ParseCertificate(der); err == nil {
+		if c, err := cert.ParseX509(der); err == nil {
 			candidates = append(candidates, c)
 		}
 	}
@@ -87,7 +89,7 @@ func (r *Response) checkSignature(c *x509.Certificate) error {
 	if !c.IsCA && c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
 		return errors.New("the responder's certificate may not sign by its key usage")
 	}
-	if err := c.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature); err != nil {
+	if err := cert.CheckSignature(c, r.SignatureAlgorithm, r.RawTBS, r.Signature); err != nil {
 		return fmt.Errorf("the response's signature is wrong: %w", err)
 	}
 	return nil
@@ -110,7 +112,7 @@ func checkDelegate(c, issuer *x509.Certificate, now time.Time) error {
 	case tooLarge(issuer):
 		return errors.New("the issuer's RSA key is larger than we are willing to use")
 	}
-	if err := c.CheckSignatureFrom(issuer); err != nil {
+	if err := cert.CheckSignatureFrom(c, issuer); err != nil {
 		return fmt.Errorf("the response is signed by somebody who may not: %w", err)
 	}
 	return nil

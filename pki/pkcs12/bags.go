@@ -13,6 +13,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/pki/cert"
 )
 
 // attributes are those of a bag that mean something here.
@@ -108,7 +109,7 @@ func readCertificate(value cryptobyte.String) (*x509.Certificate, error) {
 	if !wrapped.ReadASN1(&der, cbasn1.OCTET_STRING) || !wrapped.Empty() {
 		return nil, errShape
 	}
-	return x509.ParseCertificate(der)
+	return cert.ParseX509(der)
 }
 
 // readAttributes reads the bagAttributes, if any. Attributes that mean nothing

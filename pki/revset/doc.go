@@ -1,17 +1,39 @@
-// Package revset packs the revocations of whole CAs into a set that is tens of
-// times smaller than their CRLs and still never wrong about a certificate that it was made for: a
-// filter in two levels, as CRLite and Clubcard have it.
+// Package revset packs the revocations of whole CAs into a set that is tens of times smaller than their CRLs and still
+// never wrong about a certificate that it was made for: a filter in two levels, as CRLite and Clubcard have it.
+//
+// # How to begin
+//
+// Who knows all certificates of a CA builds a set; who has it asks, without a network:
+//
+//	set, err := revset.Build(revoked, valid, revset.Options{Created: now, Expires: now.Add(7 * 24 * time.Hour)})
+//	if err != nil {
+//		return err
+//	}
+//	file := set.Marshal()
+//
+//	set, err = revset.Parse(file)
+//	revoked, known := set.Revoked(sha256.Sum256(issuer.RawSubjectPublicKeyInfo), leaf.SerialNumber.Bytes())
+//
+// Both lists are of names that [Key] gives. pki.RevocationOptions takes sets among its sources, and sees to all that
+// follows here.
+//
+// # What is safe, and what is not
+//
+// The answer is right for certificates that the set was made for, and a guess for others: one whose validity starts
+// after [Set.Covers] must not be asked about, nor any after [Set.Expires]. A set is worth what its signature is:
+// [Set.CheckSignature] comes before the first question, unless it came from where one trusts anyway. What cannot be
+// read is a [*ParseError].
 //
 // # How it works
 //
-// For each issuer there are R revoked certificates and U others, each reduced to the SHA-256 digest of issuer and serial number. A
-// ribbon filter of about k·R bits lets all revoked ones pass, and each other one with probability 2^-k. A second
-// ribbon, one bit for each that passes, says for those which they are. k is chosen so that the two together are smallest: for one
-// revoked certificate in twenty about six and a half bits for each revoked one.
+// For each issuer there are R revoked certificates and U others, each reduced to the SHA-256 digest of issuer and
+// serial number. A ribbon filter of about k·R bits lets all revoked ones pass, and each other one with probability
+// 2^-k. A second ribbon, one bit for each that passes, says for those which they are. k is chosen so that the two
+// together are smallest: for one revoked certificate in twenty about six and a half bits for each revoked one.
 //
-// A ribbon of m bits is the solution X of linear equations over GF(2): one for each key, whose 256 coefficients in a row start
-// at a place that a hash gives. The first level's equations have 0 on their right side, the second level's whether the key is
-// revoked. To ask is to multiply again.
+// A ribbon of m bits is the solution X of linear equations over GF(2): one for each key, whose 256 coefficients in a
+// row start at a place that a hash gives. The first level's equations have 0 on their right side, the second level's
+// whether the key is revoked. To ask is to multiply again.
 //
 // # Format, version 1
 //
@@ -32,5 +54,6 @@
 //
 // Where all are revoked or none is, both m are 0.
 //
-// This package does NOT know who issued what, where sets come from or whom to trust: it neither fetches nor reads a clock.
+// This package does NOT know who issued what, where sets come from or whom to trust: it neither fetches nor reads a
+// clock.
 package revset

@@ -201,7 +201,7 @@ func (s *Set) CheckSignature(c *x509.Certificate) error {
 	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCRLSign == 0:
 		return errors.New("the certificate may not sign revocations by its key usage")
 	}
-	if err := c.CheckSignature(id, s.signed, s.signature); err != nil {
+	if err := cert.CheckSignature(c, id, s.signed, s.signature); err != nil {
 		return fmt.Errorf("the revocation set's signature is wrong: %w", err)
 	}
 	return nil

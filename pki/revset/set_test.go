@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"iter"
 	"slices"
 	"testing"
@@ -236,26 +235,6 @@ func TestTheSetIsSmall(t *testing.T) {
 			t.Errorf("%d of %d revoked: %.2f bits for each, more than %d", c.revoked, c.all, bits, c.bits)
 		}
 	}
-}
-
-func ExampleBuild() {
-	ca := sha256.Sum256([]byte("the CA's SubjectPublicKeyInfo"))
-	revoked := [][]byte{revset.Key(ca, []byte{7})}
-	valid := [][]byte{revset.Key(ca, []byte{8}), revset.Key(ca, []byte{9})}
-	created := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s, err := revset.Build(slices.Values(revoked), slices.Values(valid), revset.Options{Created: created, Expires: created.AddDate(0, 0, 7)})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, serial := range []byte{7, 8, 9} {
-		answer, known := s.Revoked(ca, []byte{serial})
-		fmt.Println(serial, answer, known)
-	}
-	// Output:
-	// 7 true true
-	// 8 false true
-	// 9 false true
 }
 
 func FuzzParse(f *testing.F) {

@@ -15,16 +15,17 @@ import (
 // answerer answers the machine's questions as the flags say.
 type answerer struct {
 	*settings
-	params   *tlscore.Params
-	facts    func() tlscore.Facts
-	witness  *witness
-	kept     *sessions
-	retried  *settings        // for a client whose early data was rejected
-	resuming bool             // not the first connection
-	found    *tlscore.Session // by a server
-	verified bool             // NeedVerify was asked
-	keptByID bool             // a server's session got an id, and no ticket
-	skew     time.Duration    // by which a client's ticket is older than it should be, if asked
+	params    *tlscore.Params
+	facts     func() tlscore.Facts
+	witness   *witness
+	kept      *sessions
+	retried   *settings        // for a client whose early data was rejected
+	resuming  bool             // not the first connection
+	found     *tlscore.Session // by a server
+	verified  bool             // NeedVerify was asked
+	keptByID  bool             // a server's session got an id, and no ticket
+	wrongName error            // of what we were told to verify
+	skew      time.Duration    // by which a client's ticket is older than it should be, if asked
 }
 
 // What an application of BoringSSL fails with of its own accord.
@@ -47,16 +48,46 @@ func (a *answerer) answer(q *tlscore.Question) tlscore.Answer {
 		return a.choice(q)
 	case tlscore.NeedSession:
 		found := a.kept.find(q.Tickets)
-		a.found = found.Session
+		a.found, found.Renew = found.Session, a.renew
 		return found
 	case tlscore.NeedFresh:
 		a.skew = (q.ToldAge - q.Age).Round(time.Second)
 		return tlscore.Fresh(a.skew.Abs() <= maxSkew)
+	case tlscore.NeedPSK:
+		return tlscore.Keyed{PSK: a.psk(q.Tickets)}
+	case tlscore.NeedInner:
+		return tlscore.InnerDeclined
+	case tlscore.NeedStaple:
+		return a.staple(q)
 	case tlscore.NeedTicket:
 		return a.ticket(q.Resumed)
 	}
 	signature, err := tlscore.SignWith(q.Identity.Tag.(*credential).key, q)
 	return tlscore.Signed{Signature: signature, Err: err}
+}
+
+// staple plays the callback for OCSP responses.
+func (a *answerer) staple(q *tlscore.Question) tlscore.Stapling {
+	switch {
+	case a.ocsp.fail:
+		return tlscore.Stapling{Err: errStatusCall}
+	case a.ocsp.decline || len(q.Identity.Staple) == 0:
+		return tlscore.Stapling{}
+	}
+	return tlscore.Stapling{Staples: [][]byte{q.Identity.Staple}}
+}
+
+// psk finds the first of our pre-shared keys that an identity names.
+func (a *answerer) psk(identities [][]byte) *tlscore.PSK {
+	for _, psk := range a.psks() {
+		for _, name := range identities {
+			var id wire.ImportedIdentity
+			if id.Parse(name) == nil && bytes.Equal(id.External, psk.Identity) && bytes.Equal(id.Context, psk.Context) {
+				return &psk
+			}
+		}
+	}
+	return nil
 }
 
 // ticket issues the ticket of a TLS 1.2 session, or keeps it under its id.
@@ -82,14 +113,16 @@ func (a *answerer) verdict(q *tlscore.Question) tlscore.Verified {
 	if !c.server && a.facts().EarlyData == tlscore.EarlyDataRejected {
 		c = a.retried
 	}
+	a.checkName(c, q)
 	if q.Resumed != nil && !c.reverify {
 		return tlscore.Verified{}
 	}
 	a.verified = true
+	verifies := c.server || c.verifyPeer || q.Type == wire.CertificateTypeRawPublicKey
 	switch {
-	case c.verifyFail && (c.server || c.verifyPeer) && c.customVerify:
+	case c.verifyFail && verifies && c.customVerify:
 		return tlscore.Verified{Err: errRefused, Alert: wire.AlertCertificateUnknown}
-	case c.verifyFail && (c.server || c.verifyPeer):
+	case c.verifyFail && verifies:
 		return tlscore.Verified{Err: errRefused, Alert: wire.AlertHandshakeFailure}
 	case !c.server && c.ocsp.fail:
 		return tlscore.Verified{Err: errStatusCall, Alert: wire.AlertBadCertificateStatusResponse}
@@ -101,7 +134,7 @@ func (a *answerer) verdict(q *tlscore.Question) tlscore.Verified {
 // theirs whatever authorities the server names, unless told otherwise, and would rather fail than present none; the
 // machine does neither.
 func (c *settings) chooses() bool {
-	return c.askIdentity || c.server && c.ocsp.fail || !c.server && (len(c.credentials) > 0 || c.fallback.chainFile != "") ||
+	return c.askIdentity || !c.server && (len(c.credentials) > 0 || c.fallback.chainFile != "") ||
 		slices.ContainsFunc(c.credentials, func(cred *credential) bool { return cred.mustMatchIssuer })
 }
 
@@ -113,28 +146,34 @@ func (a *answerer) choice(q *tlscore.Question) tlscore.Chosen {
 		return tlscore.Chosen{Err: errHelloCall, Alert: wire.AlertHandshakeFailure}
 	case a.failCertificate:
 		return tlscore.Chosen{Err: errCertificateCall, Alert: wire.AlertInternalError}
-	case a.server && a.ocsp.fail:
-		if _, asked := q.Hello.Extensions.Find(wire.ExtStatusRequest); asked {
-			return tlscore.Chosen{Err: errStatusCall, Alert: wire.AlertInternalError}
-		}
 	}
 	var err error
 	for _, id := range a.params.Identities() {
 		cred := id.Tag.(*credential)
 		switch {
+		case !takesType(q.Types, id.Type):
+			err = errWrongType
 		case cred.mustMatchIssuer && !issuedByOne(id.Chain, q.Authorities):
 			err = errNoMatchingName
+		case !a.goesWith(cred, q) && !a.server:
+			err = errWrongType
 		case !cred.signsOneOf(q):
 			err = errNoCommonScheme
-		case !a.goesWith(cred, q) && a.server:
-			err = errNoSharedCipher
 		case !a.goesWith(cred, q):
-			err = errWrongType
+			err = errNoSharedCipher
 		default:
 			return tlscore.Chosen{Identity: id}
 		}
 	}
 	return tlscore.Chosen{Err: err, Alert: wire.AlertHandshakeFailure}
+}
+
+// takesType reports whether the peer takes a type of certificates.
+func takesType(types []wire.CertificateType, t wire.CertificateType) bool {
+	if types == nil {
+		return t == wire.CertificateTypeX509
+	}
+	return slices.Contains(types, t)
 }
 
 // signsOneOf reports whether the key can sign with one of the schemes that the peer takes.
@@ -158,11 +197,9 @@ func (a *answerer) goesWith(c *credential, q *tlscore.Question) bool {
 		return true
 	}
 	if q.Hello == nil {
-		kind := wire.ClientCertificateECDSASign
-		if suite.AuthRSA.Fits(suite.KindOf(c.key.Public(), false)) {
-			kind = wire.ClientCertificateRSASign
-		}
-		return slices.Contains(q.KeyTypes, kind)
+		kind := suite.KindOf(c.key.Public(), false)
+		return suite.AuthECDSA.Fits(kind) && slices.Contains(q.KeyTypes, wire.ClientCertificateECDSASign) ||
+			suite.AuthRSA.Fits(kind) && slices.Contains(q.KeyTypes, wire.ClientCertificateRSASign)
 	}
 	return slices.ContainsFunc(q.Hello.CipherSuites, func(id wire.CipherSuite) bool {
 		s := suite.ByID12(id)

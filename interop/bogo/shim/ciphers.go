@@ -11,9 +11,9 @@ import (
 // cipherList reads a list of TLS 1.2 cipher suites in the language of OpenSSL, as far as tests speak it. What names
 // nothing that tlswright has adds nothing; a list that comes to nothing has no meaning here.
 func cipherList(to *[]wire.CipherSuite, v string) bool {
-	if strings.ContainsAny(v, "[|]") { // groups of equal preference
-		return false
-	}
+	// Of suites in brackets the client's order counts. With us it does where the choice is between AES and ChaCha20-Poly1305,
+	// which is all that is left of the runner's brackets without CBC.
+	v = strings.NewReplacer("[", "", "]", "", "|", ":").Replace(v)
 	var list []wire.CipherSuite
 	for part := range strings.SplitSeq(v, ":") {
 		unwanted, remove := strings.CutPrefix(part, "!")

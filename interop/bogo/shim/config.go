@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tlswright/tlswright/internal/suite"
 	"github.com/tlswright/tlswright/tlscore"
@@ -30,7 +32,26 @@ func (c *settings) compile() (*tlscore.Params, error) {
 		Identities: identities, AskIdentity: c.chooses(),
 		CertificateAuthorities: c.authorities,
 		NoTickets:              c.noTicket, AskSession: c.server, SessionIDs: c.server,
-		MaxHandshakeMessage: c.maxMessage, MaxPeerChain: maxPeerChain,
+		MaxHandshakeMessage: c.maxMessage, MaxPeerChain: maxPeerChain, MaxRecord: c.maxRecord,
+	}
+	config.Grease, config.PermuteExtensions = c.grease || c.server, c.permute // BoringSSL's servers always do
+	config.RequireSecureRenegotiation = c.insistsRI
+	config.CertificateCompression = c.compression()
+	// The runner takes a server that asks clients for OCSP responses for none that there is.
+	config.NoOCSP, config.NoSCTs, config.AskStaple = c.server || !c.ocsp.asks, !c.asksSCTs, c.server && c.ocsp.callback
+	config.AskECH = c.ech.rewinds
+	config.ECHGrease, config.ECHBackend = c.ech.grease, c.server && len(c.ech.keys) == 0
+	if config.ECHKeys, err = c.ech.echKeys(); err != nil {
+		return nil, err
+	}
+	config.PeerCertificateTypes, config.OwnCertificateTypes = c.peerTypes, c.ownTypes
+	config.PSKs, config.PSKOptional = c.psks(), c.verifyPeer
+	config.PreferCertificate = len(c.credentials) > 0 && c.credentials[0].psk == nil && !config.AskIdentity
+	if !c.server && len(config.PSKs) > 0 && !c.verifyPeer {
+		config.MinVersion = wire.VersionTLS13
+	}
+	if c.server && c.async {
+		config.PSKs, config.AskPSK = nil, len(config.PSKs) > 0
 	}
 	switch {
 	case len(config.Schemes) == 0:
@@ -53,6 +74,12 @@ func (c *settings) compile() (*tlscore.Params, error) {
 		config.ClientAuth = tlscore.RequestClientCert
 	}
 	params, err := tlscore.Compile(config)
+	if err != nil && strings.Contains(err.Error(), "invalid delegated credential") {
+		return nil, fmt.Errorf(":INVALID_SIGNATURE_ALGORITHM: %w", err)
+	}
+	if err != nil && slices.ContainsFunc(identities, hasEmptySCT) {
+		return nil, fmt.Errorf(":INVALID_SCT_LIST: %w", err)
+	}
 	if err != nil {
 		return nil, unimplemented(err.Error())
 	}
@@ -79,9 +106,9 @@ func (c *settings) shares() []wire.Group {
 	if c.keyShares != nil || len(c.groups) == 0 {
 		return c.keyShares
 	}
-	hybrid := suite.GroupByID(c.groups[0]).Hybrid
+	hybrid := suite.GroupByID(c.groups[0]).PostQuantum
 	shares := c.groups[:1:1]
-	if i := slices.IndexFunc(c.groups, func(g wire.Group) bool { return suite.GroupByID(g).Hybrid != hybrid }); i > 0 {
+	if i := slices.IndexFunc(c.groups, func(g wire.Group) bool { return suite.GroupByID(g).PostQuantum != hybrid }); i > 0 {
 		shares = append(shares, c.groups[i])
 	}
 	return shares
@@ -93,4 +120,8 @@ func (c *settings) suites() []wire.CipherSuite {
 		return c.suites12
 	}
 	return suite.Defaults12()
+}
+
+func hasEmptySCT(id tlscore.Identity) bool {
+	return slices.ContainsFunc(id.SCTs, func(sct []byte) bool { return len(sct) == 0 })
 }

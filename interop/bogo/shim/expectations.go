@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
@@ -19,6 +20,8 @@ type expectations struct {
 	peerSchemes       []wire.SignatureScheme // that the peer asks for
 	peerChainFile     string
 	noPeerCertificate bool
+	peerType          *wire.CertificateType
+	peerKey           []byte // SHA-256 of a raw public key
 	certificateTypes  []byte // that a TLS 1.2 server asks for
 	staple            []byte
 	scts              [][]byte
@@ -88,7 +91,10 @@ func (p *player) check(f tlscore.Facts) error {
 func (p *player) checkNegotiated(f tlscore.Facts) []expectation {
 	e := &p.expect
 	own := -1
-	if f.OwnIdentity != nil {
+	switch cred, keyed := f.PSKTag.(*credential); {
+	case keyed:
+		own = cred.number
+	case f.OwnIdentity != nil:
 		own = f.OwnIdentity.Tag.(*credential).number
 	}
 	protocol := ""
@@ -122,11 +128,22 @@ func (p *player) checkPeer(f tlscore.Facts) []expectation {
 	return []expectation{
 		{"signature scheme of the peer", e.peerScheme != 0 && f.PeerScheme != e.peerScheme},
 		{"peer certificate, although none was expected", e.noPeerCertificate && len(f.PeerChain) > 0},
-		{"no peer certificate", !e.noPeerCertificate && (!p.server || p.requirePeer) && len(f.PeerChain) == 0},
+		{"no peer certificate", !e.noPeerCertificate && (!p.server || p.requirePeer) && len(f.PeerChain) == 0 && f.PSKIdentity == nil},
+		{"type of the peer's certificate", e.peerType != nil && f.PeerType != *e.peerType},
+		{"raw public key of the peer", e.peerKey != nil && !isKey(f.PeerChain, e.peerKey)},
 		{"no verification", e.verified && p.verifyFail && !p.verified && !f.Resumed},
 		{"OCSP response", e.staple != nil && !f.Resumed && !bytes.Equal(f.PeerStaple, e.staple)},
 		{"SCTs", e.scts != nil && !f.Resumed && !slices.EqualFunc(f.PeerSCTs, e.scts, bytes.Equal)},
 	}
+}
+
+// isKey reports whether a chain is a key alone, with that digest.
+func isKey(chain [][]byte, digest []byte) bool {
+	if len(chain) != 1 {
+		return false
+	}
+	sum := sha256.Sum256(chain[0])
+	return bytes.Equal(sum[:], digest)
 }
 
 func (p *player) checkSession(f tlscore.Facts) []expectation {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/wire"
 )
 
@@ -34,12 +35,16 @@ type settings struct {
 	askIdentity                bool
 	failHello, failCertificate bool
 	ocsp                       ocsp
+	asksSCTs                   bool
 
 	// what we ask of the peer
 	verifyPeer, requirePeer bool
 	verifyFail, reverify    bool
 	customVerify            bool
 	authorities             [][]byte
+	compressAll             bool
+	compressWith            wire.CompressionAlgorithm // 0: no single one
+	peerTypes, ownTypes     []wire.CertificateType
 
 	// preferences
 	suites12    []wire.CipherSuite // nil: ours
@@ -50,17 +55,23 @@ type settings struct {
 	protocols   []string
 	rejectALPN  bool
 	maxMessage  int
+	maxRecord   int
+	grease      bool
+	renew       bool
+	insistsRI   bool
+	permute     bool
 
 	// sessions
 	noTicket, skipTicket bool
 	earlyData            bool
 
+	ech    encrypted
 	script script
 	expect expectations
 }
 
 // ocsp is how the application's callback for OCSP responses behaves.
-type ocsp struct{ callback, decline, fail bool }
+type ocsp struct{ callback, decline, fail, asks bool }
 
 // script is what is to be done once the handshake is over.
 type script struct {
@@ -162,6 +173,14 @@ func (p *plan) addressed(flag string) (name string, targets []*settings, ok bool
 		}
 	}
 	return flag, []*settings{p.initial, p.resumed, p.retried}, true
+}
+
+// key returns the pre-shared key that flags speak of now.
+func (c *settings) key() *tlscore.PSK {
+	if cred := c.credential(); cred.psk != nil {
+		return cred.psk
+	}
+	return &tlscore.PSK{}
 }
 
 // credential returns the credential that flags speak of now.

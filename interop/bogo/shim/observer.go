@@ -17,6 +17,8 @@ type witness struct {
 	legacy   bool               // it is one of TLS 1.2
 	last     wire.HandshakeType // received
 
+	inner bool // an encrypted ClientHello is about to be sent
+
 	clientTraffic, serverTraffic []byte // the first application traffic secrets
 }
 
@@ -24,6 +26,10 @@ type witness struct {
 func (w *witness) Observe(o tlscore.Observation) {
 	switch o := o.(type) {
 	case tlscore.MessageObserved:
+		if w.inner && o.Direction == tlscore.Sent {
+			w.messages.WriteString("write clienthelloinner\n")
+			w.inner = false
+		}
 		fmt.Fprintf(&w.messages, "%s hs %d\n", verb(o.Direction), o.Raw[0])
 		if o.Direction == tlscore.Received {
 			w.keep(o.Raw)
@@ -60,6 +66,11 @@ func (w *witness) keep(raw []byte) {
 
 // Derived keeps the traffic secrets, for -export-traffic-secrets.
 func (w *witness) Derived(d tlscore.Derivation) {
+	if d.Name == "ech_client_hello_inner" {
+		if w.inner = d.Role == tlscore.RoleClient; !w.inner {
+			w.messages.WriteString("read clienthelloinner\n")
+		}
+	}
 	switch d.Label {
 	case "c ap traffic":
 		w.clientTraffic = append([]byte{}, d.Output...)

@@ -34,6 +34,9 @@ func connect(c, retried *settings, kept *sessions, resuming bool) error {
 	}
 	w := &witness{}
 	options := tlscore.Options{ServerName: c.serverName, Observer: w, Secrets: w, EarlyData: c.earlyData}
+	if options.ECHConfigList, err = c.echList(); err != nil {
+		return err
+	}
 	if resuming && !c.server {
 		if options.Session, err = kept.take(); err != nil {
 			return err
@@ -52,7 +55,7 @@ func connect(c, retried *settings, kept *sessions, resuming bool) error {
 	conn := &connection{tcp: tcp, machine: machine, answer: a.answer, now: kept.now, drip: c.async}
 	defer conn.close()
 	p := &player{connection: conn, answerer: a, offered: options.Session}
-	return inAnswerToHello(p.play(), c, machine)
+	return inAnswerToHello(p.checkECH(p.play()), c, machine)
 }
 
 // inAnswerToHello puts the failure of the first messages into the runner's terms: a peer that speaks nothing that
@@ -203,6 +206,7 @@ func (p *player) completed() error {
 const tickets = 2
 
 func (p *player) sendTickets() error {
+	var all []tlscore.Ticket
 	for range tickets {
 		session, err := p.machine.NewSession(p.now(), ticketLifetime)
 		if err != nil {
@@ -212,12 +216,9 @@ func (p *player) sendTickets() error {
 		if err != nil {
 			return err
 		}
-		err = p.send(func(out []byte) ([]byte, error) { return p.machine.SendTicket(session, ticket, out) })
-		if err != nil {
-			return err
-		}
+		all = append(all, tlscore.Ticket{Session: session, Name: ticket})
 	}
-	return nil
+	return p.send(func(out []byte) ([]byte, error) { return p.machine.SendTickets(out, all...) })
 }
 
 // keepSession notes a session that came, if one did.

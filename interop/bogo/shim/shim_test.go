@@ -102,11 +102,15 @@ func TestEveryFailureHasAWord(t *testing.T) {
 		tlscore.CodeKeysExhausted,   // BoringSSL does not count its peer's records
 		tlscore.CodeTooManyTickets,  // BoringSSL does not count its peer's tickets
 		tlscore.CodeTooLongToSend,   // a mistake of ours, at configuration
-		tlscore.CodeHelloChanged,    // BoringSSL keeps no first ClientHello to compare with
 		tlscore.CodeBadCookie,       // BoringSSL sends no cookie
 		tlscore.CodeNoIdentity,      // the application's word
 		tlscore.CodeSigningFailed,   // the key's word
+		tlscore.CodeStapleFailed,    // the application's word
 		tlscore.CodeAborted,         // the application's doing
+		tlscore.CodeTooManyRequests, // BoringSSL takes no request after the handshake
+		tlscore.CodeLateOverHTTP2,   // likewise
+		tlscore.CodeBadRecordLimit,  // BoringSSL has neither of the two extensions
+		tlscore.CodeBadDelegated,    // BoringSSL's clients take none
 	}
 	for c := tlscore.Code(0); c.String() != "unknown"; c++ {
 		if word := canonical[c]; (word == "") != slices.Contains(without, c) {

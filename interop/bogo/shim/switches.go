@@ -1,6 +1,11 @@
 package main
 
-import "github.com/tlswright/tlswright/wire"
+import (
+	"crypto"
+
+	"github.com/tlswright/tlswright/tlscore"
+	"github.com/tlswright/tlswright/wire"
+)
 
 // switches are the flags without a value.
 var switches = map[string]func(*settings){
@@ -16,6 +21,12 @@ var switches = map[string]func(*settings){
 	"-no-tls13": func(c *settings) { c.versions.without[wire.VersionTLS13] = true },
 
 	"-new-x509-credential":            func(c *settings) { c.credentials = append(c.credentials, &credential{}) },
+	"-install-cert-compression-algs":  func(c *settings) { c.compressAll = true },
+	"-new-delegated-credential":       func(c *settings) { c.credentials = append(c.credentials, &credential{delegates: true}) },
+	"-new-rpk-credential":             func(c *settings) { c.credentials = append(c.credentials, &credential{raw: true}) },
+	"-new-psk-credential":             func(c *settings) { c.credentials = append(c.credentials, &credential{psk: &tlscore.PSK{}}) },
+	"-psk-importer-sha256":            func(c *settings) { c.key().Hash = crypto.SHA256 },
+	"-psk-importer-sha384":            func(c *settings) { c.key().Hash = crypto.SHA384 },
 	"-must-match-issuer":              func(c *settings) { c.credential().mustMatchIssuer = true },
 	"-use-early-callback":             func(c *settings) { c.askIdentity = true },
 	"-use-old-client-cert-callback":   func(c *settings) { c.askIdentity = true },
@@ -29,18 +40,29 @@ var switches = map[string]func(*settings){
 	"-decline-alpn":                   func(c *settings) { c.protocols = nil },
 	"-reject-alpn":                    func(c *settings) { c.rejectALPN = true },
 
+	"-enable-grease":                 func(c *settings) { c.grease = true },
+	"-permute-extensions":            func(c *settings) { c.permute = true },
+	"-renew-ticket":                  func(c *settings) { c.renew = true },
+	"-no-legacy-server-connect":      func(c *settings) { c.insistsRI = true },
 	"-no-ticket":                     func(c *settings) { c.noTicket = true },
 	"-use-ticket-callback":           ignore, // the tickets are the shim's own in any case
 	"-use-ticket-aead-callback":      ignore,
 	"-skip-ticket":                   func(c *settings) { c.skipTicket = true },
 	"-enable-early-data":             func(c *settings) { c.earlyData = true },
 	"-reverify-on-resume":            func(c *settings) { c.reverify = true },
-	"-enable-ocsp-stapling":          ignore, // we always ask
+	"-enable-ocsp-stapling":          func(c *settings) { c.ocsp.asks = true },
 	"-use-ocsp-callback":             func(c *settings) { c.ocsp.callback = true },
-	"-set-ocsp-in-callback":          ignore, // sets what is set already
+	"-set-ocsp-in-callback":          ignore, // the answer to NeedStaple
 	"-decline-ocsp-callback":         func(c *settings) { c.ocsp.decline = true },
 	"-fail-ocsp-callback":            func(c *settings) { c.ocsp.fail = true },
-	"-enable-signed-cert-timestamps": ignore, // likewise
+	"-enable-signed-cert-timestamps": func(c *settings) { c.asksSCTs = true },
+
+	"-enable-ech-grease":              func(c *settings) { c.ech.grease = true },
+	"-fail-early-callback-ech-rewind": func(c *settings) { c.ech.rewinds = true },
+	"-reject-unusable-ech-config":     func(c *settings) { c.ech.rejectsUnused = true },
+	"-expect-ech-accept":              func(c *settings) { c.ech.expectAccept = true },
+	"-expect-no-ech-name-override":    func(c *settings) { c.ech.noNameOverride = true },
+	"-expect-no-ech-retry-configs":    func(c *settings) { c.ech.noRetryConfigs = true },
 
 	"-shim-writes-first":          func(c *settings) { c.script.writesFirst = true },
 	"-read-with-unfinished-write": func(c *settings) { c.script.unfinishedWrite = true },

@@ -23,22 +23,49 @@ var values = map[string]func(*settings, string) bool{
 	"-min-version": func(c *settings, v string) bool { return number(&c.versions.min, v) },
 	"-max-version": func(c *settings, v string) bool { return number(&c.versions.max, v) },
 
-	"-cert-file":     func(c *settings, v string) bool { c.credential().chainFile = v; return true },
-	"-key-file":      func(c *settings, v string) bool { c.credential().keyFile = v; return true },
-	"-signing-prefs": func(c *settings, v string) bool { return scheme(&c.credential().schemes, v) },
+	"-cert-file":            func(c *settings, v string) bool { c.credential().chainFile = v; return true },
+	"-key-file":             func(c *settings, v string) bool { c.credential().keyFile = v; return true },
+	"-delegated-credential": func(c *settings, v string) bool { return base64Bytes(&c.credential().delegated, v) },
+	"-signing-prefs":        func(c *settings, v string) bool { return c.credential().signsWith(v) },
 	// Who is to be trusted is a question to the caller, and -verify-fail says how it is answered.
-	"-trust-cert":             func(*settings, string) bool { return true },
-	"-ocsp-response":          func(c *settings, v string) bool { return base64Bytes(&c.credential().staple, v) },
-	"-signed-cert-timestamps": func(c *settings, v string) bool { return timestamps(&c.credential().scts, v) },
+	"-trust-cert":                       func(*settings, string) bool { return true },
+	"-ocsp-response":                    func(c *settings, v string) bool { return base64Bytes(&c.credential().staple, v) },
+	"-signed-cert-timestamps":           func(c *settings, v string) bool { return timestamps(&c.credential().scts, v) },
+	"-install-one-cert-compression-alg": func(c *settings, v string) bool { return number(&c.compressWith, v) },
+	"-accepted-peer-cert-types":         func(c *settings, v string) bool { return number(added(&c.peerTypes), v) },
+	"-available-client-cert-types":      func(c *settings, v string) bool { return number(added(&c.ownTypes), v) },
+	"-expect-peer-certificate-type": func(c *settings, v string) bool {
+		c.expect.peerType = new(wire.CertificateType)
+		return number(c.expect.peerType, v)
+	},
+	"-expect-peer-rpk-sha256": func(c *settings, v string) bool { return base64Bytes(&c.expect.peerKey, v) },
+	"-psk-importer-key":       func(c *settings, v string) bool { return base64Bytes(&c.key().Key, v) },
+	"-psk-importer-identity":  func(c *settings, v string) bool { return base64Bytes(&c.key().Identity, v) },
+	"-psk-importer-context":   func(c *settings, v string) bool { return base64Bytes(&c.key().Context, v) },
 	"-use-client-ca-list":     func(c *settings, v string) bool { return names(&c.authorities, v) },
+
+	"-ech-config-list":          func(c *settings, v string) bool { return base64Bytes(&c.ech.list, v) },
+	"-ech-server-config":        func(c *settings, v string) bool { return base64Bytes(added(&c.ech.configs), v) },
+	"-ech-server-key":           func(c *settings, v string) bool { return base64Bytes(added(&c.ech.keys), v) },
+	"-ech-is-retry-config":      func(c *settings, v string) bool { return number(added(&c.ech.retry), v) },
+	"-expect-ech-name-override": func(c *settings, v string) bool { c.ech.nameOverride = v; return true },
+	"-expect-ech-retry-configs": func(c *settings, v string) bool { return base64Bytes(&c.ech.retryConfigs, v) },
 
 	"-curves":         func(c *settings, v string) bool { return group(&c.groups, v) },
 	"-key-shares":     func(c *settings, v string) bool { return group(&c.keyShares, v) },
 	"-verify-prefs":   func(c *settings, v string) bool { return scheme(&c.verifyPrefs, v) },
 	"-host-name":      func(c *settings, v string) bool { c.serverName = v; return true },
 	"-advertise-alpn": func(c *settings, v string) bool { return protocols(&c.protocols, v) },
-	"-select-alpn":    func(c *settings, v string) bool { c.protocols = []string{v}; return true },
-	"-max-cert-list":  func(c *settings, v string) bool { return number(&c.maxMessage, v) },
+	"-select-alpn": func(c *settings, v string) bool {
+		c.protocols = nil // an empty one selects none
+		if v != "" {
+			c.protocols = []string{v}
+		}
+		return true
+	},
+	"-max-cert-list": func(c *settings, v string) bool { return number(&c.maxMessage, v) },
+
+	"-max-send-fragment": func(c *settings, v string) bool { return number(&c.maxRecord, v) },
 
 	"-shim-initial-write":        func(c *settings, v string) bool { c.script.firstWrite = v; return true },
 	"-repeat-shim-initial-write": func(c *settings, v string) bool { return number(&c.script.firstWrites, v) },
@@ -144,7 +171,8 @@ func base64Bytes(to *[]byte, v string) (ok bool) {
 	return err == nil
 }
 
-// timestamps reads a SignedCertificateTimestampList as it stands on the wire (RFC 6962, Section 3.3).
+// timestamps reads a SignedCertificateTimestampList as it stands on the wire (RFC 6962, Section 3.3). What is none becomes
+// one empty timestamp, which the machine does not take either.
 func timestamps(to *[][]byte, v string) bool {
 	var list []byte
 	if !base64Bytes(&list, v) {
@@ -153,7 +181,7 @@ func timestamps(to *[][]byte, v string) bool {
 	msg := wire.CertificateEntry{Extensions: wire.Extensions{{Type: wire.ExtSignedCertificateTimestamp, Data: list}}}
 	var scts wire.SCTs
 	if _, err := msg.Ext(&scts); err != nil {
-		return false
+		scts.List = [][]byte{nil}
 	}
 	*to = scts.List
 	return true
