@@ -7,71 +7,107 @@ import (
 	"time"
 )
 
-// pipeLimit is how much one direction of a pipe holds before Write waits; about a socket's buffer.
-const pipeLimit = 256 << 10
+const (
+	// flightBuffer is how much one direction of a pipe holds for Writes that nobody waits for: what a handshake sends.
+	flightBuffer = 8 << 10
+	// wideBuffer is for both ends in one goroutine.
+	wideBuffer = 256 << 10
+)
 
-// half is one direction of a pipe.
+// half is one direction of a pipe. Bytes go straight from the slice of a Write to that of a Read, so that the pipe costs as
+// little as may be beside the stacks that it connects; only a short Write before its Read is copied on the way.
 type half struct {
-	mu     sync.Mutex
-	change sync.Cond
-	buf    []byte
-	start  int
-	closed bool
+	limit   int // of buf
+	mu      sync.Mutex
+	changed sync.Cond
+	buf     []byte // of short Writes
+	from    []byte // what a Write that waits has left
+	into    []byte // of a Read that waits; its first got bytes have come
+	got     int
+	closed  bool
 }
 
-func newHalf() *half {
-	h := &half{}
-	h.change.L = &h.mu
+func newHalf(buffer int) *half {
+	h := &half{limit: buffer}
+	h.changed.L = &h.mu
 	return h
 }
 
 func (h *half) write(b []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for len(h.buf)-h.start > pipeLimit && !h.closed {
-		h.change.Wait()
+	all := len(b)
+	for h.from != nil && !h.closed {
+		h.changed.Wait()
 	}
-	if h.closed {
-		return 0, io.ErrClosedPipe
+	for len(b) > 0 {
+		switch {
+		case h.closed:
+			return 0, io.ErrClosedPipe
+		case h.got < len(h.into):
+			k := copy(h.into[h.got:], b)
+			if b = b[k:]; h.got == 0 {
+				h.changed.Broadcast()
+			}
+			h.got += k
+		case len(h.buf)+len(b) <= h.limit:
+			h.buf = append(h.buf, b...)
+			return all, nil
+		default:
+			h.from = b
+			h.changed.Wait()
+			b, h.from = h.from, nil
+			h.changed.Broadcast()
+		}
 	}
-	if h.start > 0 && len(h.buf)+len(b) > cap(h.buf) {
-		h.buf = append(h.buf[:0], h.buf[h.start:]...)
-		h.start = 0
-	}
-	h.buf = append(h.buf, b...)
-	h.change.Signal()
-	return len(b), nil
+	return all, nil
 }
 
 func (h *half) read(b []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for len(h.buf) == h.start && !h.closed {
-		h.change.Wait()
+	for {
+		switch {
+		case len(h.buf) > 0:
+			n := copy(b, h.buf)
+			h.buf = append(h.buf[:0], h.buf[n:]...)
+			h.changed.Broadcast()
+			return n, nil
+		case len(h.from) > 0:
+			n := copy(b, h.from)
+			h.from = h.from[n:]
+			h.changed.Broadcast()
+			return n, nil
+		case h.closed:
+			return 0, io.EOF
+		case h.into != nil: // another Read waits
+			h.changed.Wait()
+		default:
+			h.into, h.got = b, 0
+			for h.got == 0 && len(h.from) == 0 && len(h.buf) == 0 && !h.closed {
+				h.changed.Wait()
+			}
+			n := h.got
+			h.into = nil
+			if n > 0 {
+				h.changed.Broadcast()
+				return n, nil
+			}
+		}
 	}
-	if len(h.buf) == h.start {
-		return 0, io.EOF
-	}
-	n := copy(b, h.buf[h.start:])
-	if h.start += n; h.start == len(h.buf) {
-		h.buf, h.start = h.buf[:0], 0
-	}
-	h.change.Signal()
-	return n, nil
 }
-
 func (h *half) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	h.change.Broadcast()
+	h.changed.Broadcast()
 }
 
-// end is one end of a pipe in memory: a net.Conn without deadlines, whose writes do not wait for reads.
+// end is one end of a pipe in memory: a net.Conn without deadlines, whose short writes do not wait for reads.
 type end struct{ in, out *half }
 
-func newPipe() (client, server end) {
-	up, down := newHalf(), newHalf()
+func newPipe(buffer int) (client, server end) {
+	up, down := newHalf(buffer), newHalf(buffer)
 	return end{in: down, out: up}, end{in: up, out: down}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/pki"
+	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
 	"github.com/tlswright/tlswright/wire"
 )
@@ -19,7 +20,10 @@ import (
 const serverName = "bench.test"
 
 // benchSuite is what crypto/tls prefers, too, where the processor has AES instructions.
-const benchSuite = wire.TLS_AES_128_GCM_SHA256
+const (
+	benchSuite   = wire.TLS_AES_128_GCM_SHA256
+	benchSuite12 = wire.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+)
 
 // certificates are an ECDSA P-256 leaf below an ECDSA P-256 root.
 type certificates struct {
@@ -43,7 +47,7 @@ func newCertificates() (*certificates, error) {
 		return nil, err
 	}
 	issuer := pki.Issuer{Certificate: root, Key: rootKey}
-	leaf, err := issuer.Issue(pki.Request{Profile: pki.ProfileServer, SANs: []string{serverName}, Key: key.Public()}, now)
+	leaf, err := issuer.Issue(pki.Request{Profile: pki.ProfilePeer, SANs: []string{serverName}, Key: key.Public()}, now)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,17 @@ type secure interface {
 	Handshake() error
 }
 
-// stack is a TLS implementation with one group and the suite TLS_AES_128_GCM_SHA256, configured once. No tickets are sent.
+// variant says what kind of connection is compared. The suite is always that with AES-128-GCM, the key share's group the
+// only one there is, but that in TLS 1.2 the group of the certificate's key must be offered, too (RFC 8422, Section 5.1). Without resume no tickets are sent.
+type variant struct {
+	group  wire.Group
+	tls12  bool
+	mutual bool          // the client shows a certificate, too
+	resume bool          // the client offers what it keeps of the connection before
+	delay  time.Duration // tlsnet: Config.WriteDelay
+}
+
+// stack is a TLS implementation for one variant, configured once.
 type stack struct {
 	name string
 	// client and server put it on top of what is there already.
@@ -67,35 +81,69 @@ type stack struct {
 }
 
 // stacks are those that are compared; crypto/tls is the measure.
-func stacks(c *certificates, g wire.Group) ([]stack, error) {
-	ours, err := ourStack(c, g)
-	return []stack{goStack(c, g), ours}, err
+func stacks(c *certificates, v variant) ([]stack, error) {
+	ours, err := ourStack(c, v)
+	return []stack{goStack(c, v), ours}, err
 }
 
-func goStack(c *certificates, g wire.Group) stack {
+func goStack(c *certificates, v variant) stack {
 	roots := x509.NewCertPool()
 	roots.AddCert(c.root)
-	config := &tls.Config{
-		MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveID(g)}, SessionTicketsDisabled: true,
-		RootCAs: roots, ServerName: serverName,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{c.leaf}, PrivateKey: c.key}},
+	identity := []tls.Certificate{{Certificate: [][]byte{c.leaf}, PrivateKey: c.key}}
+	base := tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveID(v.group)}, SessionTicketsDisabled: !v.resume}
+	if v.tls12 {
+		base.MinVersion, base.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+		base.CipherSuites = []uint16{uint16(benchSuite12)}
+		base.CurvePreferences = append(base.CurvePreferences, tls.CurveP256)
+	}
+	server, client := base.Clone(), base.Clone()
+	server.Certificates = identity
+	client.RootCAs, client.ServerName = roots, serverName
+	if v.mutual {
+		server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, roots
+		client.Certificates = identity
+	}
+	if v.resume {
+		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
 	return stack{
 		name:   "crypto/tls",
-		client: func(nc net.Conn) (secure, error) { return tls.Client(nc, config), nil },
-		server: func(nc net.Conn) (secure, error) { return tls.Server(nc, config), nil },
-		dial:   func(addr string) (secure, error) { return tls.Dial("tcp", addr, config) },
-		listen: func() (net.Listener, error) { return tls.Listen("tcp", "127.0.0.1:0", config) },
+		client: func(nc net.Conn) (secure, error) { return tls.Client(nc, client), nil },
+		server: func(nc net.Conn) (secure, error) { return tls.Server(nc, server), nil },
+		dial:   func(addr string) (secure, error) { return tls.Dial("tcp", addr, client) },
+		listen: func() (net.Listener, error) { return tls.Listen("tcp", "127.0.0.1:0", server) },
 	}
 }
 
-func ourStack(c *certificates, g wire.Group) (stack, error) {
-	client := &tlsnet.Config{Roots: []*x509.Certificate{c.root}, ServerName: serverName}
-	server := &tlsnet.Config{Identities: []tlsnet.Identity{{Chain: [][]byte{c.leaf}, Key: c.key}}}
+// ourConfigs are those of the two ends.
+func ourConfigs(c *certificates, v variant) (client, server *tlsnet.Config) {
+	identity := []tlsnet.Identity{{Chain: [][]byte{c.leaf}, Key: c.key}}
+	roots := []*x509.Certificate{c.root}
+	client = &tlsnet.Config{Roots: roots, ServerName: serverName}
+	server = &tlsnet.Config{Identities: identity}
 	for _, config := range []*tlsnet.Config{client, server} {
-		config.Core.Groups = []wire.Group{g}
+		config.Core.Groups = []wire.Group{v.group}
 		config.Core.CipherSuites = []wire.CipherSuite{benchSuite}
+		config.Core.NoTickets = !v.resume
+		config.WriteDelay = v.delay
+		if v.tls12 {
+			config.Core.MinVersion, config.Core.MaxVersion = wire.VersionTLS12, wire.VersionTLS12
+			config.Core.CipherSuites = []wire.CipherSuite{benchSuite12}
+			config.Core.Groups = append(config.Core.Groups, wire.GroupSecp256r1)
+		}
 	}
+	if v.mutual {
+		server.Core.ClientAuth, server.ClientRoots = tlscore.RequireClientCert, roots
+		client.Identities = identity
+	}
+	if v.resume {
+		client.Sessions, server.Tickets = tlsnet.NewMemorySessions(1), 1
+	}
+	return client, server
+}
+
+func ourStack(c *certificates, v variant) (stack, error) {
+	client, server := ourConfigs(c, v)
 	dialer, err := tlsnet.NewDialer(client)
 	if err != nil {
 		return stack{}, err
@@ -117,6 +165,17 @@ func ourStack(c *certificates, g wire.Group) (stack, error) {
 		},
 		listen: func() (net.Listener, error) { return tlsnet.Listen("tcp", "127.0.0.1:0", server) },
 	}, nil
+}
+
+// wasResumed reports whether a connection of either stack resumed an earlier one.
+func wasResumed(c secure) bool {
+	switch c := c.(type) {
+	case *tls.Conn:
+		return c.ConnectionState().DidResume
+	case *tlsnet.Conn:
+		return c.Facts().Resumed
+	}
+	return false
 }
 
 // noTLS is TCP alone: what both stacks cannot go below.

@@ -89,22 +89,20 @@ func getOnce(c *tls.Conn) error {
 	return err
 }
 
-// serveBackend answers every request with the same few bytes, without parsing more than the end of its header.
-func serveBackend() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// serveBackend answers every request with the same few bytes, without parsing more than the end of its header. It is a
+// process of its own: beside the clients it would have half as many connections, for each has a descriptor at either end.
+func serveBackend(addr string) error {
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return "", err
+		return err
 	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go answer(c)
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
 		}
-	}()
-	return l.Addr().String(), nil
+		go answer(c)
+	}
 }
 
 func answer(c net.Conn) {
@@ -145,23 +143,35 @@ func hold(addr string, n int, ask bool) (release func(), err error) {
 		}
 	}
 	config := clientConfig(tls.X25519)
-	for range n {
-		nc, err := net.Dial("tcp", addr)
+	for i := range n {
+		c, err := holdOne(addr, config, ask)
 		if err != nil {
-			return release, err
+			return release, fmt.Errorf("connection %d: %w", i+1, err)
 		}
-		c := tls.Client(nc, config)
 		conns = append(conns, c)
-		if err := c.Handshake(); err != nil {
-			return release, err
-		}
-		if ask {
-			if err := getOnce(c); err != nil {
-				return release, err
-			}
-		}
 	}
 	return release, nil
+}
+
+// holdOne makes one connection, which stays open.
+func holdOne(addr string, config *tls.Config, ask bool) (net.Conn, error) {
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := tls.Client(nc, config)
+	if err := c.Handshake(); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	if !ask {
+		return c, nil
+	}
+	if err := getOnce(c); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	return c, nil
 }
 
 func alwaysX25519() func(int) *tls.Config {

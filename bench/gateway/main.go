@@ -1,7 +1,8 @@
 // Command gateway measures TLS terminators side by side in one run: ours, a minimal one on crypto/tls (the reference),
 // nginx, HAProxy and Caddy, as far as they are installed.
 //
-// Each server is pinned to processor 0, with one worker; load, backend and this program share processor 1. The figure is
+// Each server is pinned to processor 0, with one worker; the backend, in a process of its own, and this program, which is
+// the load, share processor 1. The figure is
 // the CPU time of the server's process tree for each operation, from /proc, never the time that has passed. The servers
 // take turns in every round, in alternating order; the median counts, and ratios are medians of the ratios within a round,
 // so that a busy machine disturbs them as little as may be. No number here passes or fails anything.
@@ -44,7 +45,7 @@ func main() {
 	flag.IntVar(&o.idle, "idle", 1000, "how many idle connections to hold")
 	flag.StringVar(&o.tlswright, "tlswright", "", "our program (go build ./cmd/tlswright)")
 	flag.StringVar(&o.caddy, "caddy", "caddy", "the Caddy program")
-	flag.StringVar(&o.role, "role", "", "internal: what to be instead (load, go-term, tlsnet-term)")
+	flag.StringVar(&o.role, "role", "", "internal: what to be instead (load, backend, go-term, tlsnet-term)")
 	flag.StringVar(&o.dir, "dir", "", "internal: folder of a role's certificates")
 	flag.StringVar(&o.backend, "backend", "", "internal: where a role's connections go")
 	flag.StringVar(&o.listen[0], "listen", "", "internal: a role's address")
@@ -70,6 +71,8 @@ func (o *options) start(run, servers string) error {
 		return err
 	}
 	switch o.role {
+	case "backend":
+		return serveBackend(o.listen[0])
 	case "go-term":
 		return serveGo(o)
 	case "tlsnet-term":
@@ -86,7 +89,7 @@ func pinnedSelf() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("taskset", append([]string{"-c", "1", self, "-role", "load"}, os.Args[1:]...)...)
+	cmd := exec.Command("taskset", append([]string{"-c", loadProcessor, self, "-role", "load"}, os.Args[1:]...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run()
 }

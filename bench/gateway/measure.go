@@ -139,12 +139,14 @@ func measureAll(o *options) error {
 	if h.certs, err = newCertificates(dir); err != nil {
 		return err
 	}
-	if h.backend, err = serveBackend(); err != nil {
-		return err
-	}
 	if h.self, err = os.Executable(); err != nil {
 		return err
 	}
+	target, err := h.startBackend()
+	if err != nil {
+		return err
+	}
+	defer target.stop()
 	found, missing := servers(o)
 	for _, s := range found {
 		if err := h.run(s); err != nil {

@@ -14,21 +14,35 @@ import (
 	"time"
 )
 
-// process is a server on processor 0, with its children.
+// process is a server, with its children.
 type process struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer
 	ended  chan struct{}
 }
 
-// startProcess starts a program on processor 0.
-func startProcess(dir string, env []string, args ...string) (*process, error) {
+// Processors: one is the server's alone.
+const (
+	serverProcessor = "0"
+	loadProcessor   = "1"
+)
+
+const (
+	fewFiles   = 1024 // descriptors that a process has where it is not known better
+	otherFiles = 200  // descriptors of a server that are none of a connection's, at most
+)
+
+// mostConnections is how many a server can hand on: each takes two descriptors.
+func mostConnections() int { return (mostFiles() - otherFiles) / 2 }
+
+// startProcess starts a program on one processor.
+func startProcess(processor, dir string, env []string, args ...string) (*process, error) {
 	p := &process{ended: make(chan struct{})}
-	p.cmd = exec.Command("taskset", append([]string{"-c", "0"}, args...)...)
+	p.cmd = exec.Command("taskset", append([]string{"-c", processor}, args...)...)
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	bind(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -115,23 +129,30 @@ func (p *process) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
-// memory is the proportional set size of the tree, in bytes: resident pages, shared ones divided among those that have
-// them.
-func (p *process) memory() (int64, error) {
-	var sum int64
+// memory is what a tree of processes has in memory, in bytes.
+type memory struct {
+	pss int64 // resident pages, shared ones divided among those that have them
+	rss int64 // resident pages, the program's own code among them
+}
+
+func (p *process) memory() (memory, error) {
+	var sum memory
 	for _, pid := range p.tree() {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		if err != nil {
-			return 0, err
+			return memory{}, err
 		}
 		for line := range strings.Lines(string(text)) {
-			if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-				n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-				if err != nil {
-					return 0, err
-				}
-				sum += n << 10
+			name, rest, _ := strings.Cut(line, ":")
+			to, ok := map[string]*int64{"Pss": &sum.pss, "Rss": &sum.rss}[name]
+			if !ok {
+				continue
 			}
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err != nil {
+				return memory{}, err
+			}
+			*to += n << 10
 		}
 	}
 	return sum, nil

@@ -45,49 +45,82 @@ func reportTest(t test, all []samples) {
 // settleTime is how long nothing happens before memory is looked at: some servers give it back only after a while.
 const settleTime = 8 * time.Second
 
+// idle is what a server holds for connections on which nothing happens.
+type idle struct {
+	empty  int64   // bytes before there were any, PSS
+	grown  float64 // KB of PSS for each, less what there was before
+	whole  float64 // KB of RSS for each, of the whole process
+	failed error
+}
+
 // reportIdle prints what the servers hold for connections on which nothing happens. They are started anew: what a server
 // has used for other tests would be there already.
 func reportIdle(h *hall, found []*server) error {
-	fmt.Printf("\nidle: %d connections on which nothing happens; memory (PSS) of the process tree after %v\n\n", h.o.idle, settleTime)
-	fmt.Println("| server | empty, MB | KB a connection after the handshake | to go-term | after one request | to go-term |")
-	fmt.Println("| --- | ---: | ---: | ---: | ---: | ---: |")
-	var base [2]float64
+	if most := mostConnections(); h.o.idle > most {
+		return fmt.Errorf("%d idle connections: a server has two descriptors for each, and a process may have %d here; at most %d",
+			h.o.idle, mostFiles(), most)
+	}
+	fmt.Printf("\nidle: %d connections on which nothing happens; memory of the process tree after %v: PSS less that of the empty process, and all of RSS\n\n",
+		h.o.idle, settleTime)
+	fmt.Println("| server | empty, MB | KB a connection after the handshake | to go-term | all of RSS | after one request | to go-term | all of RSS |")
+	fmt.Println("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+	var base [2]idle
 	for _, s := range found {
 		s.process.stop()
-		var kb [2]float64
-		var empty int64
+		var kept [2]idle
 		for i, ask := range []bool{false, true} {
-			if err := h.run(s); err != nil {
+			if err := idleAnew(h, s, ask, &kept[i]); err != nil {
 				return err
 			}
-			var err error
-			if empty, kb[i], err = idleOnce(h, s, ask); err != nil {
-				fmt.Printf("| %s | failed: %v |\n", s.name, err)
-			}
-			s.process.stop()
 		}
 		if s.name == "go-term" {
-			base = kb
+			base = kept
 		}
-		fmt.Printf("| %s | %.1f | %.1f | %.2f | %.1f | %.2f |\n", s.name, float64(empty)/1e6, kb[0], kb[0]/base[0], kb[1], kb[1]/base[1])
+		fmt.Printf("| %s | %.1f |", s.name, float64(kept[0].empty)/1e6)
+		for i, k := range kept {
+			if k.failed != nil {
+				fmt.Printf(" failed: %v | | |", k.failed)
+				continue
+			}
+			fmt.Printf(" %.1f | %.2f | %.1f |", k.grown, k.grown/base[i].grown, k.whole)
+		}
+		fmt.Println()
 	}
 	return nil
 }
 
-func idleOnce(h *hall, s *server, ask bool) (empty int64, kb float64, err error) {
+// idleAnew starts the server and a backend of its own: to an address that had many connections before there may be no more for
+// a minute, because their ports are still taken.
+func idleAnew(h *hall, s *server, ask bool, kept *idle) error {
+	target, err := h.startBackend()
+	if err != nil {
+		return err
+	}
+	defer target.stop()
+	if err := h.run(s); err != nil {
+		return err
+	}
+	defer s.process.stop()
+	*kept = idleOnce(h, s, ask)
+	return nil
+}
+
+func idleOnce(h *hall, s *server, ask bool) idle {
 	if err := connect(s.open, 8, alwaysX25519(), getOnce); err != nil { // what is made once and for all
-		return 0, 0, err
+		return idle{failed: err}
 	}
 	time.Sleep(300 * time.Millisecond)
-	if empty, err = s.process.memory(); err != nil {
-		return 0, 0, err
+	empty, err := s.process.memory()
+	if err != nil {
+		return idle{failed: err}
 	}
 	release, err := hold(s.open, h.o.idle, ask)
 	defer release()
 	if err != nil {
-		return 0, 0, err
+		return idle{failed: err}
 	}
 	time.Sleep(settleTime)
 	full, err := s.process.memory()
-	return empty, float64(full-empty) / 1024 / float64(h.o.idle), err
+	each := func(bytes int64) float64 { return float64(bytes) / 1024 / float64(h.o.idle) }
+	return idle{empty: empty.pss, grown: each(full.pss - empty.pss), whole: each(full.rss), failed: err}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -88,30 +89,48 @@ func (h *hall) run(s *server) error {
 	return nil
 }
 
+// startBackend starts where all servers hand their connections on to.
+func (h *hall) startBackend() (*process, error) {
+	var err error
+	if h.backend, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	p, err := startProcess(loadProcessor, h.certs.dir, []string{"GOMAXPROCS=1"}, h.self, "-role", "backend", "-listen", h.backend)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.waitFor(h.backend); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("backend: %w", err)
+	}
+	return p, nil
+}
+
 // config writes the server's configuration; names in braces are replaced.
 func (h *hall) config(name, text string) (string, error) {
 	text = strings.NewReplacer("{open}", h.s.open, "{mutual}", h.s.mutual, "{backend}", h.backend, "{certs}", h.certs.dir,
-		"{dir}", h.s.dir, "{client}", clientName, "{server}", serverName).Replace(text)
+		"{dir}", h.s.dir, "{client}", clientName, "{server}", serverName,
+		"{files}", strconv.Itoa(mostFiles()), "{pairs}", strconv.Itoa(mostConnections())).Replace(text)
 	file := filepath.Join(h.s.dir, name)
 	return file, os.WriteFile(file, []byte(text), 0o600)
 }
 
 func startRole(role string) func(*hall) (*process, error) {
 	return func(h *hall) (*process, error) {
-		return startProcess(h.s.dir, []string{"GOMAXPROCS=1"}, h.self, "-role", role, "-dir", h.certs.dir, "-backend", h.backend,
+		return startProcess(serverProcessor, h.s.dir, []string{"GOMAXPROCS=1"}, h.self, "-role", role, "-dir", h.certs.dir, "-backend", h.backend,
 			"-listen", h.s.open, "-listen-mtls", h.s.mutual)
 	}
 }
 
 const haproxyCommon = `global
   nbthread 1
-  maxconn 9000
+  maxconn {pairs}
   ssl-default-bind-options ssl-min-ver TLSv1.3
 defaults
   timeout connect 5s
   timeout client 300s
   timeout server 300s
-  maxconn 9000
+  maxconn {pairs}
 `
 
 func startHAProxy(h *hall) (*process, error) {
@@ -149,15 +168,15 @@ backend app
 	if err != nil {
 		return nil, err
 	}
-	return startProcess(h.s.dir, nil, "haproxy", "-db", "-f", file)
+	return startProcess(serverProcessor, h.s.dir, nil, "haproxy", "-db", "-f", file)
 }
 
 const nginxCommon = `daemon off;
 worker_processes 1;
 pid {dir}/nginx.pid;
 error_log {dir}/error.log;
-worker_rlimit_nofile 18000;
-events { worker_connections 9000; }
+worker_rlimit_nofile {files};
+events { worker_connections {files}; }
 `
 
 func startNginx(h *hall) (*process, error) {
@@ -206,7 +225,7 @@ http {
 	if err != nil {
 		return nil, err
 	}
-	return startProcess(h.s.dir, nil, "nginx", "-p", h.s.dir, "-c", file)
+	return startProcess(serverProcessor, h.s.dir, nil, "nginx", "-p", h.s.dir, "-c", file)
 }
 
 func startCaddy(h *hall) (*process, error) {
@@ -255,7 +274,7 @@ https://{server}:{mutualport}, https://127.0.0.1:{mutualport} {
 		return nil, err
 	}
 	env := []string{"GOMAXPROCS=1", "HOME=" + h.s.dir, "XDG_DATA_HOME=" + h.s.dir, "XDG_CONFIG_HOME=" + h.s.dir}
-	return startProcess(h.s.dir, env, h.o.caddy, "run", "--config", file, "--adapter", "caddyfile")
+	return startProcess(serverProcessor, h.s.dir, env, h.o.caddy, "run", "--config", file, "--adapter", "caddyfile")
 }
 
 // startGateway runs ours.
@@ -278,5 +297,5 @@ func startGateway(h *hall) (*process, error) {
 		return nil, err
 	}
 	env := []string{"GOMAXPROCS=1", "TLSWRIGHT_HOME=" + h.s.dir}
-	return startProcess(h.s.dir, env, h.o.tlswright, "gateway", "run", "--quiet", "-c", file)
+	return startProcess(serverProcessor, h.s.dir, env, h.o.tlswright, "gateway", "run", "--quiet", "-c", file)
 }
