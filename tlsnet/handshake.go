@@ -76,7 +76,7 @@ func (c *Conn) begin(ctx context.Context) error {
 	defer wait.over() // should a callback panic
 	growStack(int(c.set.role))
 	err := c.runHandshake(wait)
-	if why := wait.over(); why != nil {
+	if why := wait.over(); why != nil && !isVerdict(err) {
 		err = why
 	}
 	if err != nil {
@@ -87,6 +87,13 @@ func (c *Conn) begin(ctx context.Context) error {
 		c.shake.done.Store(true)
 	}
 	return nil
+}
+
+// isVerdict reports whether the protocol is why the handshake failed: then the peer has been told, or has told us, and a
+// context that ends while that is on its way does not change it.
+func isVerdict(err error) bool {
+	var te *tlscore.Error
+	return errors.As(err, &te)
 }
 
 // handshakeStack is how much stack a handshake takes, about: signatures and key exchanges have large frames.
