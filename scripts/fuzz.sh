@@ -21,8 +21,8 @@ module=$(go list -m)
 mapfile -t folders < <(grep -rlE '^func Fuzz[A-Z_]' --include='*_test.go' . | grep -v '/testdata/' | xargs -r -n1 dirname | sort -u)
 targets=()
 failed=0
-# Linking takes one processor each: as many builds run beside each other as there are.
-printf '%s\n' "${folders[@]}" | xargs -P "$(nproc)" -I{} bash -c 'go test -c -gcflags="$3/...=-d=libfuzzer" -o "$1/$(tr / _ <<<"$2").test" "$2" || touch "$1/failed"' build "$builds" {} "$module"
+# Linking takes one processor each: as many builds run beside each other as there are. Nobody debugs these programs.
+printf '%s\n' "${folders[@]}" | xargs -P "$(nproc)" -I{} bash -c 'go test -c -ldflags="-s -w" -gcflags="$3/...=-d=libfuzzer" -o "$1/$(tr / _ <<<"$2").test" "$2" || touch "$1/failed"' build "$builds" {} "$module"
 [ ! -e "$builds/failed" ] || failed=1
 for folder in "${folders[@]}"; do
 	binary=$builds/$(tr / _ <<<"$folder").test
