@@ -149,13 +149,14 @@ func TestAnswersAreBounded(t *testing.T) {
 	})
 	t.Cleanup(func() { close(stuck) }) // before the server closes, which waits for its handlers
 	f := private(t)
-	f.o.Timeout = time.Second // a bound, not a measure: what is stuck stays so
-	for path, want := range map[string]string{
-		"/long": "more than", "/endless": "more than", "/never": "does not answer in time", "/gone": "status 410", "/empty": "nothing",
-	} {
+	for path, want := range map[string]string{"/long": "more than", "/endless": "more than", "/gone": "status 410", "/empty": "nothing"} {
 		_, err := f.OCSP(t.Context(), url+path, []byte("q"))
 		wantError(t, err, want)
 	}
+	// For this one alone: on a busy machine the others would not answer within that time either.
+	f.o.Timeout = 100 * time.Millisecond // a bound, not a measure: what is stuck stays so
+	_, err := f.OCSP(t.Context(), url+"/never", []byte("q"))
+	wantError(t, err, "does not answer in time")
 }
 
 func TestWhatIsNoAddressIsRefused(t *testing.T) {
