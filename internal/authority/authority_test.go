@@ -272,6 +272,29 @@ func TestAKeyThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	issueOne(t, a, "c.test")
 }
 
+// The caller goes in the middle of the transaction that reserves the number: nothing stays open of which nobody knows.
+func TestACallerWhoGoesLeavesNothingOpen(t *testing.T) {
+	a := openHome(t, newHome(t), HomeOptions{})
+	order := store.ACMEOrder{ID: "o", Account: "a", Status: "ready", CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), Body: []byte("{}")}
+	if err := a.Store.AddACMEOrder(t.Context(), order, nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := a.Order(ctx, Order{Request: serverRequest(t, "a.test"), For: "o", Take: func(*store.ACMEOrder) error { cancel(); return nil }})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	count := 0
+	for r, err := range a.Search(t.Context(), Query{}) {
+		if count++; err != nil || r.State == store.StateReserved {
+			t.Errorf("on file: %+v, %v", r, err)
+		}
+	}
+	if count != 1 {
+		t.Errorf("%d requests are on file", count)
+	}
+}
+
 func TestPartitionsAreForEver(t *testing.T) {
 	home := newHome(t)
 	p := Publication{Shards: 4, CRL: []string{"http://crl.test/{shard}.crl"}}

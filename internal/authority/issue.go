@@ -148,7 +148,11 @@ func (a *Authority) reserve(ctx context.Context, o *Order) (id int64, err error)
 				return 0, err
 			}
 		}
-		id, err = a.Store.Reserve(ctx, store.NewRequest{
+		if err = ctx.Err(); err != nil {
+			return 0, err
+		}
+		// Not cut short when the caller goes: a number that is on disk without our knowing would stay open.
+		id, err = a.Store.Reserve(context.WithoutCancel(ctx), store.NewRequest{
 			By: a.by(), Issuer: a.record.ID, Serial: o.Serial.Bytes(), Profile: profileName(&o.Request), Asked: asked, CSR: o.CSR, Renews: o.Renews,
 			Order: o.For, Take: o.Take,
 		})
@@ -297,7 +301,7 @@ func (a *Authority) Import(ctx context.Context, c *x509.Certificate) (added bool
 		return false, err
 	}
 	profile := string(profileOf(c))
-	id, err := a.Store.Reserve(ctx, store.NewRequest{By: a.by(), Issuer: a.record.ID, Serial: c.SerialNumber.Bytes(), Profile: profile, Asked: "{}"})
+	id, err := a.Store.Reserve(context.WithoutCancel(ctx), store.NewRequest{By: a.by(), Issuer: a.record.ID, Serial: c.SerialNumber.Bytes(), Profile: profile, Asked: "{}"})
 	if errors.Is(err, store.ErrSerialTaken) {
 		return false, nil // another process was faster
 	}

@@ -89,8 +89,10 @@ func (s *Store) Reserve(ctx context.Context, r NewRequest) (id int64, err error)
 			return err
 		}
 	}
-	err = s.do(ctx, w)
-	return w.id, err
+	if err := s.do(ctx, w); err != nil {
+		return 0, err // and not w.id: where ctx has ended the writer may still be at it
+	}
+	return w.id, nil
 }
 
 // Record files the certificate of an open request; when it returns, it is on disk
