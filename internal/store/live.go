@@ -84,6 +84,11 @@ func (l *lookout) run(ctx context.Context) error {
 
 // poll asks SQLite whether another connection has changed the file, which costs no more than a glance at shared memory.
 func (l *lookout) poll(ctx context.Context) (err error) {
+	// First of all: a connection to another file of that name takes the log beside it for its own, and empties it. Then the
+	// file that was put aside has lost what stood there only.
+	if err := l.store.inPlace(); err != nil {
+		return err
+	}
 	db, err := sql.Open("sqlite", l.store.dsn(false))
 	if err != nil {
 		return err
