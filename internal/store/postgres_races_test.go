@@ -269,7 +269,8 @@ func cutConnections(t *testing.T, c *cluster) {
 	}
 	wg.Wait()
 	was := f.postgres.presence.node()
-	c.exec(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name = 'tlswright'`)
+	// Each is awaited: one that is told to end, and does so later, ends in the middle of a transaction.
+	c.exec(t, address, `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name = 'tlswright'`)
 	f.issue(1)
 	f.postgres.presence.makeSure(t.Context())
 	if f.postgres.presence.node() == was {
