@@ -67,7 +67,7 @@ func Postgres(t testing.TB, durable bool) string {
 		ended := make(chan struct{})
 		go func() { _ = cmd.Wait(); close(ended) }()
 		address := "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"
-		if answers(address, ended) {
+		if answers(address, data, ended) {
 			t.Cleanup(func() { stopPostgres(cmd, ended) })
 			return address
 		}
@@ -89,13 +89,14 @@ func stopPostgres(cmd *exec.Cmd, ended <-chan struct{}) {
 	}
 }
 
-// answers waits until the server does, or has ended.
-func answers(address string, ended <-chan struct{}) bool {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+// answers waits until the server does, or has ended. Another one may have got the port first: it has other data.
+func answers(address, data string, ended <-chan struct{}) bool {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if db, err := sql.Open("pgx", address); err == nil {
-			err = db.Ping()
+			var its string
+			err = db.QueryRow("SHOW data_directory").Scan(&its)
 			_ = db.Close()
-			if err == nil {
+			if err == nil && its == data {
 				return true
 			}
 		}
