@@ -10,21 +10,25 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strconv"
 	"sync"
 )
 
-// The range: above what services are assigned, below what Linux (32768), the BSDs and Windows (49152) give out.
+// The range: above what services are assigned, below what Linux (32768), the BSDs and Windows (49152) give out. A process
+// takes ports piece by piece.
 const (
 	first = 10240
 	count = 32768 - first
+	piece = 256
 )
 
-// next counts through the range, so that nobody in this process gets a port twice; other processes begin elsewhere.
+// next counts through the range, so that nobody in this process gets a port twice.
 var next = struct {
 	sync.Mutex
-	offset int
-}{offset: rand.IntN(count)}
+	offset, left int            // of the piece that ports are taken from
+	held         []net.Listener // see begin
+}{}
 
 // Numbers gives n different ports on which nobody listens at the moment, neither over TCP nor over UDP.
 func Numbers(n int) ([]int, error) {
@@ -56,13 +60,35 @@ func one() (int, error) {
 	defer next.Unlock()
 	var last error
 	for range count {
-		next.offset = (next.offset + 1) % count
+		if next.left == 0 {
+			begin()
+		}
 		port := first + next.offset
+		next.offset++
+		next.left--
 		if last = isFree(port); last == nil {
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("no port from %d to %d is free: %w", first, first+count-1, last)
+}
+
+// begin turns to another piece. Where there are names that end with the process that holds them, it is one that no other
+// process has: what is free is given out there, too, long before it is listened on.
+func begin() {
+	start := rand.IntN(count / piece)
+	next.offset, next.left = start*piece, piece
+	if runtime.GOOS != "linux" {
+		return
+	}
+	for i := range count / piece {
+		n := (start + i) % (count / piece)
+		if l, err := net.Listen("unix", fmt.Sprintf("@tlswright-freeport-%d", n)); err == nil {
+			next.held = append(next.held, l)
+			next.offset = n * piece
+			return
+		}
+	}
 }
 
 // isFree tries the port on all addresses, as some programs listen there whatever they are told.
