@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tlswright/tlswright/grade"
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/scan"
 )
@@ -56,12 +57,11 @@ func newBench(t *testing.T, program string) *bench {
 			b.write(name, string(text))
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Numbers(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	b.port = l.Addr().(*net.TCPAddr).Port
+	b.port = ports[0]
 	return b
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/pkitest"
 )
 
@@ -62,12 +62,11 @@ func newWorkshop(t *testing.T, programs ...string) *workshop {
 	} {
 		w.write(name, text)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Numbers(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	w.port = l.Addr().(*net.TCPAddr).Port
+	w.port = ports[0]
 	return w
 }
 
