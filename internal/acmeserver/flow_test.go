@@ -387,9 +387,9 @@ func TestSeveralDirectories(t *testing.T) {
 
 func TestAutomaticRenewal(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
-	clock := &now
+	clock := newClock(now)
 	w := newWorld(t, func(o *acmeserver.Options) {
-		o.Now = func() time.Time { return *clock }
+		o.Now = clock.now
 		o.Directories[0].Policy = order.Policy{Star: order.StarPolicy{MinLifetime: time.Hour, MaxDuration: 60 * 24 * time.Hour, AllowGet: true}}
 	})
 	c := w.register()
@@ -403,8 +403,7 @@ func TestAutomaticRenewal(t *testing.T) {
 	if again := c.fetch(done.StarCertificate); !again.Equal(first) {
 		t.Error("a second certificate in the same turn")
 	}
-	later := now.Add(3 * time.Hour)
-	clock = &later
+	clock.set(now.Add(3 * time.Hour))
 	open := w.get(t, done.StarCertificate)
 	if open.status != 200 || open.header.Get("Content-Type") != "application/pem-certificate-chain" {
 		t.Fatalf("%d %s", open.status, open.body)

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,7 +103,8 @@ func newWorld(t testing.TB, edit func(*acmeserver.Options)) *world {
 	t.Cleanup(proofs.Close)
 	validator, err := challenge.New(challenge.Options{
 		Gate:         fetch.Gate{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Perspectives: []challenge.Perspective{{Name: "here", Resolver: resolve.New(resolve.Options{Server: w.serveNames()})}},
+		Perspectives: []challenge.Perspective{{Name: "here", Resolver: resolve.New(resolve.Options{Server: w.serveNames(), Timeout: 20 * time.Second})}},
+		Timeout:      time.Minute,
 		HTTPPort:     int(netip.MustParseAddrPort(proofs.Listener.Addr().String()).Port()),
 		Identities:   []string{"ca.test"},
 	})
@@ -110,7 +112,8 @@ func newWorld(t testing.TB, edit func(*acmeserver.Options)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(validator.Close)
-	w.options = acmeserver.Options{Store: w.authority.Store, Validator: validator, NonceFile: filepath.Join(home, "nonces"), Patience: 5 * time.Second,
+	// However busy the machine is, an answer waits for what is decided in a moment.
+	w.options = acmeserver.Options{Store: w.authority.Store, Validator: validator, NonceFile: filepath.Join(home, "nonces"), Patience: time.Minute,
 		Directories: []acmeserver.Directory{{Authority: w.authority, Identities: []string{"ca.test"}}}}
 	if edit != nil {
 		edit(&w.options)
@@ -118,6 +121,18 @@ func newWorld(t testing.TB, edit func(*acmeserver.Options)) *world {
 	w.start()
 	return w
 }
+
+// clock is a time that stands still until a test sets it. The server looks at it when it likes.
+type clock struct{ at atomic.Pointer[time.Time] }
+
+func newClock(at time.Time) *clock {
+	c := &clock{}
+	c.set(at)
+	return c
+}
+
+func (c *clock) set(at time.Time) { c.at.Store(&at) }
+func (c *clock) now() time.Time   { return *c.at.Load() }
 
 // start begins a server with the options as they are, and stops the one before.
 func (w *world) start() {

@@ -375,13 +375,11 @@ func TestNoncesOutliveTheServer(t *testing.T) {
 }
 
 func TestOldNoncesAreRefused(t *testing.T) {
-	now := time.Now()
-	clock := &now
-	w := newWorld(t, func(o *acmeserver.Options) { o.Now = func() time.Time { return *clock } })
+	clock := newClock(time.Now())
+	w := newWorld(t, func(o *acmeserver.Options) { o.Now = clock.now })
 	c := w.register()
 	old := c.takeNonce()
-	later := now.Add(61 * time.Minute)
-	clock = &later
+	clock.set(clock.now().Add(61 * time.Minute))
 	c.nonce = old
 	if p := c.post(c.kid, nil).problem(); p.Kind() != acme.BadNonce {
 		t.Errorf("%v", p)

@@ -372,9 +372,9 @@ func TestRateLimitsSaySo(t *testing.T) {
 
 func TestStarCertificates(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
-	clock := &now
+	clock := newClock(now)
 	w := newWorld(t, func(o *acmeserver.Options) {
-		o.Now = func() time.Time { return *clock }
+		o.Now = clock.now
 		o.Directories[0].Policy = order.Policy{Star: order.StarPolicy{MinLifetime: time.Hour, MaxDuration: 60 * 24 * time.Hour, AllowGet: true}}
 	})
 	c := w.register()
@@ -400,13 +400,12 @@ func TestStarCertificates(t *testing.T) {
 		t.Errorf("%v", a.header)
 	}
 	half := now.Add(2*time.Hour + time.Second)
-	clock = &half
+	clock.set(half)
 	c.nonce = ""
 	if second := c.fetch(done.StarCertificate); second.Equal(first) || second.NotBefore.After(half) {
 		t.Errorf("half-way there is no other certificate: %v", second.NotBefore)
 	}
-	over := now.Add(13 * time.Hour)
-	clock = &over
+	clock.set(now.Add(13 * time.Hour))
 	c.nonce = ""
 	if a := c.post(done.StarCertificate, nil); a.status != 403 || a.problem().Kind() != acme.AutoRenewalExpired {
 		t.Errorf("after the end: %d %s", a.status, a.body)
