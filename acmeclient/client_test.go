@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,8 +67,8 @@ func newCA(t *testing.T, edit func(*acmeserver.Options)) *ca {
 	t.Cleanup(func() { _ = a.Close() })
 	c.serveNames()
 	validator, err := challenge.New(challenge.Options{Gate: fetch.Gate{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, NoCAA: true,
-		Perspectives: []challenge.Perspective{{Resolver: resolve.New(resolve.Options{Server: c.names})}},
-		HTTPPort:     int(netip.MustParseAddrPort(c.web).Port()), TLSPort: int(netip.MustParseAddrPort(c.proof).Port())})
+		Perspectives: []challenge.Perspective{{Resolver: resolve.New(resolve.Options{Server: c.names, Timeout: 20 * time.Second})}}, Timeout: time.Minute,
+		HTTPPort: int(netip.MustParseAddrPort(c.web).Port()), TLSPort: int(netip.MustParseAddrPort(c.proof).Port())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,14 +91,21 @@ func newCA(t *testing.T, edit func(*acmeserver.Options)) *ca {
 }
 
 func (c *ca) serveNames() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		c.Fatal(err)
+	var l net.Listener
+	var pc net.PacketConn
+	for range 20 { // a port that is free for TCP may be taken for UDP
+		var err error
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			c.Fatal(err)
+		}
+		c.names = l.Addr().String()
+		if pc, err = net.ListenPacket("udp", c.names); err == nil {
+			break
+		}
+		_ = l.Close()
 	}
-	c.names = l.Addr().String()
-	pc, err := net.ListenPacket("udp", c.names)
-	if err != nil {
-		c.Fatal(err)
+	if pc == nil {
+		c.Fatal("no port is free for both TCP and UDP")
 	}
 	for _, s := range []*dns.Server{{Listener: l, Handler: c}, {PacketConn: pc, Handler: c}} {
 		s.TsigSecret = map[string]string{"key.test.": tsigSecret}
@@ -244,8 +252,10 @@ func checkLive(t *testing.T, tree *acmeclient.Tree, name string, names []string)
 }
 
 func TestRenewal(t *testing.T) {
-	now := time.Now()
-	clock := func() time.Time { return now }
+	var now atomic.Pointer[time.Time] // the server looks at it when it likes
+	set := func(at time.Time) { now.Store(&at) }
+	set(time.Now())
+	clock := func() time.Time { return *now.Load() }
 	c := newCA(t, func(o *acmeserver.Options) { o.Now = clock })
 	tree, client := c.client(clock)
 	log := filepath.Join(t.TempDir(), "log")
@@ -281,7 +291,7 @@ func TestRenewal(t *testing.T) {
 	if got, _ := tree.Find("a.test"); got.Generation != first.Generation {
 		t.Error("a dry run keeps something")
 	}
-	now = due.Add(time.Second)
+	set(due.Add(time.Second))
 	results, err = tree.Renew(t.Context(), renew)
 	if err != nil || results[0].Err != nil || results[0].Done == nil || results[0].Done.Generation != 2 {
 		t.Fatalf("%+v %v", results, err)
