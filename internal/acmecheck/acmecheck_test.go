@@ -57,7 +57,8 @@ func newLabOf(t *testing.T, k pki.KeyType, edit func(*acmeserver.Options), wrap 
 		t.Fatal(err)
 	}
 	validator, err := challenge.New(challenge.Options{Gate: fetch.Gate{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, NoCAA: true,
-		Perspectives: []challenge.Perspective{{Resolver: resolve.New(resolve.Options{Server: serveNames(t)})}}, HTTPPort: int(netip.MustParseAddrPort(port).Port())})
+		Perspectives: []challenge.Perspective{{Resolver: resolve.New(resolve.Options{Server: serveNames(t), Timeout: 20 * time.Second})}},
+		Timeout:      time.Minute, HTTPPort: int(netip.MustParseAddrPort(port).Port())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +281,6 @@ func TestFaultsAreFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, full, rewritten(f.change))
-			l.options.Patience = 2 * time.Second
 			r := l.run(t)
 			for _, want := range f.want {
 				found := false
