@@ -14,7 +14,7 @@ func TestOneConnectionAtATime(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))
 	defer server.Close()
 	at := netip.MustParseAddrPort(server.Listener.Addr().String())
-	s := New(Options{Concurrency: 1, Offline: true, Simulate: true, HostTimeout: 30 * time.Second})
+	s := New(Options{Concurrency: 1, Offline: true, Simulate: true, HostTimeout: 5 * time.Minute})
 	found, err := s.Scan(t.Context(), Target{Host: at.Addr().String(), Port: int(at.Port())})
 	if err != nil {
 		t.Fatal(err)

@@ -2,15 +2,12 @@ package scan
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tlswright/tlswright/grade"
 	"github.com/tlswright/tlswright/internal/freeport"
@@ -22,7 +19,6 @@ import (
 // nginx serves these server blocks until the test ends. PORT0, PORT1 … stand for free ports, which it returns.
 func nginx(t *testing.T, count int, blocks string) []int {
 	t.Helper()
-	program := pkitest.Program(t, "nginx")
 	dir := t.TempDir()
 	ports, err := freeport.Numbers(count)
 	if err != nil {
@@ -37,22 +33,8 @@ func nginx(t *testing.T, count int, blocks string) []int {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-e", filepath.Join(dir, "error.log"), "-c", file)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	last := fmt.Sprintf("127.0.0.1:%d", ports[count-1])
-	for range 500 {
-		if c, err := net.DialTimeout("tcp", last, time.Second); err == nil {
-			c.Close()
-			return ports
-		}
-		time.Sleep(10 * time.Millisecond) // it says nowhere that it is ready
-	}
-	text, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-	t.Fatalf("nginx does not listen: %s", text)
-	return nil
+	startOld(t, ports[count-1], "nginx", "-e", filepath.Join(dir, "error.log"), "-c", file)
+	return ports
 }
 
 // lookAt scans one port of loopback as lab.test, by the probes of certificates and HTTP alone.

@@ -55,7 +55,7 @@ func redirect(status int, to string) string {
 // plainOf follows plain HTTP of example.com at a port of loopback.
 func plainOf(t *testing.T, port int, change func(*Options)) (*grade.HTTP, *grade.Facts) {
 	t.Helper()
-	o := Options{HTTPPort: port, Timeout: 2 * time.Second, LookUp: func(_ context.Context, host string) ([]netip.Addr, error) {
+	o := Options{HTTPPort: port, Timeout: 10 * time.Second, LookUp: func(_ context.Context, host string) ([]netip.Addr, error) {
 		if host == "nowhere.example.com" {
 			return nil, errors.New("no such host")
 		}
