@@ -16,7 +16,7 @@ import (
 func relicHost(t *testing.T, s *relics.Server, startTLS string, o Options) *host {
 	t.Helper()
 	if o.Timeout == 0 {
-		o.Timeout = 3 * time.Second
+		o.Timeout = 10 * time.Second
 	}
 	if o.HTTPPort == 0 {
 		o.HTTPPort = 1 // nobody listens there
