@@ -90,7 +90,7 @@ func (s *Store) Reserve(ctx context.Context, r NewRequest) (id int64, err error)
 		}
 	}
 	if err := s.do(ctx, w); err != nil {
-		return 0, err // and not w.id: where ctx has ended the writer may still be at it
+		return 0, err
 	}
 	return w.id, nil
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,10 +25,12 @@ type write struct {
 	id      int64 // what reserve gave
 	err     error
 	done    chan struct{}
+	claimed atomic.Bool // by the writer, which makes it, or by the caller, who does not want it any more
 }
 
 // do hands w to the writer and waits until it is on disk or refused. If ctx ends
-// first, the write may still be made.
+// before the writer has taken w up, it is never made; later it is waited for, so that
+// nobody reads what a function of w still writes, and nothing is made without our knowing.
 func (s *Store) do(ctx context.Context, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -50,10 +53,13 @@ func (s *Store) do(ctx context.Context, w *write) error {
 	}
 	select {
 	case <-w.done:
-		return w.err
 	case <-ctx.Done():
-		return ctx.Err()
+		if w.claimed.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+		<-w.done
 	}
+	return w.err
 }
 
 // writer is a goroutine that writes: SQLite has one, PostgreSQL several on each node,
@@ -84,7 +90,7 @@ func (w *writer) run() {
 		w.batch = w.batch[:0]
 		select {
 		case first := <-w.store.queue:
-			w.batch = append(w.batch, first)
+			w.take(first)
 		case <-w.store.quit:
 			open = false
 		}
@@ -115,10 +121,17 @@ func (w *writer) gather() {
 	for len(w.batch) < maxBatch {
 		select {
 		case next := <-w.store.queue:
-			w.batch = append(w.batch, next)
+			w.take(next)
 		default:
 			return
 		}
+	}
+}
+
+// take adds one to the batch, unless its caller has gone.
+func (w *writer) take(one *write) {
+	if one.claimed.CompareAndSwap(false, true) {
+		w.batch = append(w.batch, one)
 	}
 }
 
