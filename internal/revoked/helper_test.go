@@ -179,7 +179,7 @@ func (w *world) pool(dir string, change func(*PoolOptions)) *Pool {
 	w.t.Helper()
 	f := fetch.New(fetch.Options{AllowPrivate: true, Now: w.clock})
 	w.t.Cleanup(f.Close)
-	o := PoolOptions{Dir: dir, Fetcher: f, Now: w.clock}
+	o := PoolOptions{Dir: dir, Fetcher: f, Now: w.clock, Patience: time.Minute}
 	if change != nil {
 		change(&o)
 	}

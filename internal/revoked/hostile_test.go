@@ -350,8 +350,9 @@ func TestSilentResponderHoldsUpOneClient(t *testing.T) {
 	black := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-gate }))
 	defer black.Close()
 	defer close(gate)
-	p := w.pool("", func(o *PoolOptions) { o.Patience = 2 * time.Second })
+	p := w.pool("", func(o *PoolOptions) { o.Patience = 5 * time.Second })
 	c := w.checker(p)
+	w.expect(c, w.withCRL("/crl"), "")
 	for range 20 {
 		w.expect(c, w.client(func(r *pki.Request) {
 			r.OCSPServers, r.CRLDistributionPoints = []string{black.URL}, []string{w.url("/crl")}

@@ -16,8 +16,8 @@ import (
 const (
 	// liveFor is how long what the records said is good without being sure that nothing has changed since.
 	liveFor = 2 * time.Second
-	// livePatience is how long the records may take to answer.
-	livePatience = time.Second
+	// liveAgain is how long after a failure to read the records nobody tries again.
+	liveAgain = time.Second
 )
 
 // sourceLive is the name of the records in results.
@@ -98,11 +98,11 @@ func (p *Pool) remember(all map[key]memo) map[key]bool {
 func (f *follower) ask(ctx context.Context, k key) (store.Status, error) {
 	if text := f.problem.Load(); text != nil {
 		last, now := f.tried.Load(), int64(time.Since(f.began))
-		if last != 0 && now-last < int64(livePatience) || !f.tried.CompareAndSwap(last, now) {
+		if last != 0 && now-last < int64(liveAgain) || !f.tried.CompareAndSwap(last, now) {
 			return store.Status{}, errors.New(*text)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, livePatience)
+	ctx, cancel := context.WithTimeout(ctx, f.pool.o.Patience/2) // the rest is for CRLs and OCSP
 	defer cancel()
 	return f.live.StatusOf(ctx, k.issuer, []byte(k.serial))
 }
