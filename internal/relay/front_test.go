@@ -34,7 +34,7 @@ func (r *refusals) note(_ net.Conn, err error) {
 func TestSlowClientsAreCutOff(t *testing.T) {
 	var refused refusals
 	addr := serve(t, &relay.Front{Handler: http.HandlerFunc(echo), Refused: refused.note, Limits: relay.FrontLimits{
-		HeaderTime: 60 * time.Millisecond, Idle: time.Minute, Stall: 60 * time.Millisecond, BodyTime: 120 * time.Millisecond}})
+		HeaderTime: 60 * time.Millisecond, Idle: time.Minute, BodyTime: 120 * time.Millisecond}})
 	for _, c := range []struct{ text, want string }{
 		{"GET / HTTP/1.1\r\nHos", "HTTP/1.1 408 "},
 		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", "HTTP/1.1 200 "}, // the handler tells of it
@@ -70,11 +70,19 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 func TestIdleClientsAreCutOffInOrder(t *testing.T) {
 	t.Parallel() // it takes two seconds: for so long a connection keeps its buffer
 	addr := serve(t, &relay.Front{Handler: http.HandlerFunc(echo), Limits: relay.FrontLimits{Idle: 30 * time.Millisecond}})
-	conn, r := dial(t, addr)
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	if b, err := io.ReadAll(r); err != nil || strings.Count(string(b), "HTTP/1.1") != 1 {
-		t.Errorf("%q %v", b, err)
+	for range 10 {
+		conn, r := dial(t, addr)
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		b, err := io.ReadAll(r)
+		if len(b) == 0 { // the request itself came too late
+			continue
+		}
+		if err != nil || strings.Count(string(b), "HTTP/1.1") != 1 {
+			t.Errorf("%q %v", b, err)
+		}
+		return
 	}
+	t.Error("no request came in time")
 }
 
 func TestHandlersAnswerAsWithNetHTTP(t *testing.T) {
@@ -307,6 +315,9 @@ func TestUnreadContentEndsTheConnection(t *testing.T) {
 		}
 		b, err := io.ReadAll(r)
 		c.Close()
+		if err != nil && strings.Contains(err.Error(), "reset") { // behind the answer: who goes on for long is not read for ever
+			err = nil
+		}
 		if n := strings.Count(string(b), "HTTP/1.1 403 "); err != nil || n != map[bool]int{true: 2, false: 1}[again] {
 			t.Errorf("%q: %q %v", request, b, err)
 		}

@@ -47,7 +47,7 @@ func program(t testing.TB, addr, dir, name string, args ...string) {
 		cmd.Process.Kill()
 		<-ended
 	})
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		select {
 		case err := <-ended:
 			ended <- err

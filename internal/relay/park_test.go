@@ -116,6 +116,18 @@ func TestParkedPairsHoldNoGoroutines(t *testing.T) {
 	until(t, "who waits for parked pairs ends", func() bool { return runtime.NumGoroutine() <= before })
 }
 
+// parkedPair is pairOf with a pair that is parked. One that was idle for too long before anybody looked gets more time.
+func parkedPair(t testing.TB, one func(testing.TB) (net.Conn, net.Conn), idle time.Duration) (a, b net.Conn, p *relay.Pair, inner [2]net.Conn, end chan joined) {
+	t.Helper()
+	for ; ; idle *= 4 {
+		a, b, p, inner, end = pairOf(t, soon(), one, pair, idle)
+		until(t, "a pair that nothing comes to is parked", func() bool { return p.IsParked() || len(end) > 0 })
+		if len(end) == 0 || idle > time.Minute {
+			return a, b, p, inner, end
+		}
+	}
+}
+
 func TestEndsOfParkedPairs(t *testing.T) {
 	parks(t)
 	for name, c := range map[string]struct {
@@ -136,8 +148,7 @@ func TestEndsOfParkedPairs(t *testing.T) {
 		for kind, one := range map[string]func(testing.TB) (net.Conn, net.Conn){"plain": pair, "secure": securePair} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				a, b, p, inner, end := pairOf(t, soon(), one, pair, c.idle)
-				asleep(t, p)
+				a, b, p, inner, end := parkedPair(t, one, c.idle)
 				c.do(a, b, p, inner)
 				got := <-end
 				if c.want == nil && got.err != nil || c.want != nil && !errors.Is(got.err, c.want) {
