@@ -62,7 +62,7 @@ func (t *told) all() []Event {
 // wait returns the first event that fits, when it has come.
 func (t *told) wait(tb testing.TB, what string, fits func(Event) bool) Event {
 	tb.Helper()
-	end := time.After(20 * time.Second)
+	end := time.After(time.Minute)
 	for {
 		for _, e := range t.all() {
 			if fits(e) {

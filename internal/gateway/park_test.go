@@ -26,7 +26,7 @@ func parking(t *testing.T) (w *world, target net.Listener, lines chan AccessLine
 		t.Skip("nothing is parked here")
 	}
 	w = newWorld(t)
-	lines = make(chan AccessLine, 16)
+	lines = make(chan AccessLine, 32)
 	w.options.parkAfter = 5 * time.Millisecond
 	w.options.Answered = func(l AccessLine) { lines <- l }
 	target = serveEach(t, "tcp", "127.0.0.1:0", func(c net.Conn) { _, _ = io.Copy(c, c) })
@@ -124,8 +124,14 @@ func TestParkedConnectionsGoOn(t *testing.T) {
 	if err := w.stop(); err != nil {
 		t.Error(err)
 	}
-	if n, addresses := w.g.limits.open(); n != 0 || addresses != 0 {
-		t.Errorf("%d connections of %d addresses are counted still", n, addresses)
+	for end := time.Now().Add(40 * time.Second); ; time.Sleep(time.Millisecond) { // some may take their leave in the background
+		n, addresses := w.g.limits.open()
+		if n == 0 && addresses == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d connections of %d addresses are counted still", n, addresses)
+		}
 	}
 }
 
@@ -163,11 +169,24 @@ func TestParkedConnectionsEndWhenPatienceDoes(t *testing.T) {
 	w.ended(c, lines, 5, "canceled")
 }
 
+// TestParkedConnectionsThatAreIdleForTooLongEnd gives more time where the test itself was silent for too long.
 func TestParkedConnectionsThatAreIdleForTooLongEnd(t *testing.T) {
-	w, _, lines := parking(t)
-	w.config.Limits.Idle = 500 * time.Millisecond
-	w.start()
-	w.ended(w.dialed(nil), lines, 5, relay.ErrIdle.Error())
+	for idle := 500 * time.Millisecond; idle < time.Minute; idle *= 4 {
+		w, _, lines := parking(t)
+		w.config.Limits.Idle = idle
+		w.start()
+		c, err := tlsnet.Dial(t.Context(), "tcp", w.addr(), w.client("app.test", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		_, err = io.WriteString(c, "hello")
+		if _, rerr := io.ReadFull(c, make([]byte, 5)); err == nil && rerr == nil {
+			w.ended(c, lines, 5, relay.ErrIdle.Error())
+			return
+		}
+	}
+	t.Error("nothing is carried within half a minute")
 }
 
 // The connection beneath is a wrapper where a proxy says who the client is.
