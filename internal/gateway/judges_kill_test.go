@@ -199,7 +199,7 @@ func TestTenMinutesOfLoadAccept(t *testing.T) {
 	burst := time.Duration(many(1, 6)) * time.Second
 	var early, most, asked int
 	for begin := time.Now(); time.Since(begin) < total; {
-		out, err := pkitest.Run(t, wrk, "-t1", "-c32", "-d"+strconv.Itoa(int(burst.Seconds()/2+0.5))+"s", url)
+		out, err := pkitest.Run(t, wrk, "-t1", "-c32", "--timeout", "60s", "-d"+strconv.Itoa(int(burst.Seconds()/2+0.5))+"s", url)
 		if err != nil || strings.Contains(out, "Socket errors") || strings.Contains(out, "Non-2xx") {
 			t.Fatalf("wrk: %v: %s", err, out)
 		}

@@ -147,7 +147,7 @@ func TestCertificatesAndCAsAreReplacedUnderLoadAccept(t *testing.T) {
 	asked, failed := steadily(ctx, []*http.Client{fresh, w.stdClient(pool, alice, true)}, 200)
 	until := func(what string, holds func() bool) {
 		t.Helper()
-		for end := time.Now().Add(30 * time.Second); !holds(); {
+		for end := time.Now().Add(time.Minute); !holds(); {
 			if time.Now().After(end) {
 				t.Fatalf("it never came to pass: %s; told: %v", what, w.told.all())
 			}
@@ -184,6 +184,7 @@ func TestSlowClientsDoNotStopTheRestAccept(t *testing.T) {
 	w := newWorld(t)
 	b := newWitness(t)
 	w.config.Sites[0].Target = config.Target{URL: b.url}
+	w.config.Limits.Handshake, w.config.Limits.HeaderTime = time.Hour, time.Hour // all of them are there when the rest come
 	w.start()
 	pool := x509.NewCertPool()
 	pool.AddCert(w.ca.Root)
