@@ -14,7 +14,7 @@ import (
 
 // hearTimeout is how long a Write that failed waits for an alert that came before. Over TCP, which is dead by then, it
 // waits for nothing but the goroutine that reads.
-const hearTimeout = time.Second
+const hearTimeout = 5 * time.Second
 
 // listenFor notes an alert that ends the connection.
 func (c *Conn) listenFor(err error) {
