@@ -23,7 +23,7 @@ type gated struct {
 
 	mu    sync.Mutex
 	gate  chan struct{} // nil: open
-	given []time.Duration
+	given []time.Time
 }
 
 func newGated(c net.Conn) *gated { return &gated{Conn: c, in: make(chan struct{}, 100)} }
@@ -56,13 +56,13 @@ func (g *gated) SetWriteDeadline(at time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.gate != nil {
-		g.given = append(g.given, time.Until(at))
+		g.given = append(g.given, at)
 		return nil
 	}
 	return g.Conn.SetWriteDeadline(at)
 }
 
-func (g *gated) deadlines() []time.Duration {
+func (g *gated) deadlines() []time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.given
@@ -222,11 +222,12 @@ func TestCloseLeavesTimeToWhatIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-g.in // the timer sends it
+	begun := time.Now()
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "somebody bounds it", func() bool { return len(g.deadlines()) > 0 })
-	if d := g.deadlines(); d[0] < time.Second {
+	if d := g.deadlines()[0].Sub(begun); d < time.Second {
 		t.Errorf("what is under way is given %v", d)
 	}
 }

@@ -380,11 +380,13 @@ func TestLostBytesAreToldOf(t *testing.T) {
 // TestPeersAlertIsWhyHeldBytesAreLost: not that a later call found the connection unusable.
 func TestPeersAlertIsWhyHeldBytesAreLost(t *testing.T) {
 	st := newSite(t)
-	a, b := tcpPair(t)
-	c, s := connected(t, delayed(st.clientConfig(), forever), st.serverConfig(), a, b)
+	c, s := joinedInMemory(t, delayed(st.clientConfig(), forever), st.serverConfig())
 	mustWrite(t, s, "x") // so that the alert comes along, and Read need not wait for it, and sends nothing
-	a.Write([]byte{23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
+	c.NetConn().Write([]byte{23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
 	s.Read(make([]byte, 1))
+	if _, err := s.Write([]byte("y")); err == nil { // it waits for the alert, which another goroutine sends
+		t.Fatal("the server goes on")
+	}
 	mustRead(t, c, "x")
 	mustWrite(t, c, "lost")
 	if _, err := c.Read(make([]byte, 1)); codeOf(err) == tlscore.CodeInternal {

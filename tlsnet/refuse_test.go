@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/pki"
@@ -154,13 +155,15 @@ func skipOrFail(t *testing.T, why string) {
 	t.Skip(why)
 }
 
-// closeTold tells when a connection beneath is closed.
+// closeTold tells when a connection beneath is closed, and has nobody who waits for the peer give up.
 type closeTold struct {
 	net.Conn
 	closed chan struct{}
 }
 
 func (c closeTold) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
+
+func (c closeTold) SetReadDeadline(time.Time) error { return nil }
 
 func (c closeTold) Close() error {
 	close(c.closed)
