@@ -47,7 +47,7 @@ func stdKeys(keys ...tlscore.ECHKey) (out []tls.EncryptedClientHelloKey) {
 	return out
 }
 
-// stdListener serves with crypto/tls, one connection after the other, and tells what became of each.
+// stdListener serves with crypto/tls, and tells what became of each connection, in the order in which they came.
 func stdListener(t testing.TB, sc *tls.Config) (addr string, states <-chan tls.ConnectionState) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,17 +57,22 @@ func stdListener(t testing.TB, sc *tls.Config) (addr string, states <-chan tls.C
 	t.Cleanup(func() { l.Close() })
 	out := make(chan tls.ConnectionState, 10)
 	go func() {
+		turn := make(chan struct{}) // closed when those before have been told of
+		close(turn)
 		for {
 			nc, err := l.Accept()
 			if err != nil {
 				return
 			}
-			sv := tls.Server(nc, sc)
+			sv, mine, next := tls.Server(nc, sc), turn, make(chan struct{})
+			turn = next
 			go func() {
 				if err := sv.Handshake(); err == nil {
 					sv.Write([]byte("hello"))
 				}
+				<-mine
 				out <- sv.ConnectionState()
+				close(next)
 				buf := make([]byte, 1)
 				sv.Read(buf)
 				sv.Close()

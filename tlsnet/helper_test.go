@@ -10,6 +10,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/tlswright/tlswright/internal/freeport"
 	"github.com/tlswright/tlswright/internal/pkitest"
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
@@ -115,6 +116,22 @@ func connected(t testing.TB, client, server *tlsnet.Config, a, b net.Conn) (*tls
 func listen(t testing.TB, c *tlsnet.Config) *tlsnet.Listener {
 	t.Helper()
 	l, err := tlsnet.Listen("tcp", "127.0.0.1:0", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// listenToReturn is listen for who closes the listener and listens there again: on a port that meanwhile is given to
+// nobody who asks for any.
+func listenToReturn(t testing.TB, c *tlsnet.Config) *tlsnet.Listener {
+	t.Helper()
+	addr, err := freeport.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tlsnet.Listen("tcp", addr, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,7 +176,7 @@ func TestTicketKeysAreShared(t *testing.T) {
 	one, two := tlsnet.NewTicketKeys(0, 0), tlsnet.NewTicketKeys(0, 0)
 	a, b := s.serverConfig(), s.serverConfig()
 	a.TicketKeys, b.TicketKeys = one, two
-	la := listen(t, a)
+	la := listenToReturn(t, a)
 	go echo(la)
 	who := newVisitor(t, s.clientConfig())
 	addr := la.Addr().String()
