@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -254,13 +253,11 @@ func TestClientsInTheMiddleOfAReload(t *testing.T) {
 	r := w.g.state.Load().reach["main"]
 	second := filepath.Join(w.dir, "second.pem")
 	echFile(t, second, 8, "public.test")
-	r.hidden.files = slices.Clone(r.hidden.files)
-	r.hidden.files[0].File = second
-	keys, err := r.readHidden()
+	keys, err := keystore.ReadECHKeys(second, true) // which files there are is read by whoever watches them
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.hidden.now.Store(keys)
+	r.hidden.now.Store(&hiddenKeys{keys: keys})
 	for _, d := range r.doors { // the site behind, and not yet the public one
 		if d.site.name == "app" {
 			if err := d.refresh(); err != nil {
