@@ -132,13 +132,13 @@ func (o *office) serve(args ...string) {
 			if err != nil {
 				o.t.Errorf("the service ended with %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			_ = cmd.Process.Kill()
 			o.t.Error("the service does not end")
 		}
 	})
 	line := regexp.MustCompile(`(?m)^ACME directory: (https://\S+)$`)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		text, err := os.ReadFile(log.Name())
 		if err != nil {
 			o.t.Fatal(err)

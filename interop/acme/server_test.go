@@ -28,8 +28,8 @@ func startServer(t *testing.T, name string, cmd *exec.Cmd) {
 // awaitAnswer waits until a server that was just started answers at an address.
 func awaitAnswer(t *testing.T, transport http.RoundTripper, url string) {
 	t.Helper()
-	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	client := &http.Client{Transport: transport, Timeout: time.Minute}
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		r, err := client.Get(url)
 		if err == nil {
 			_ = r.Body.Close()
