@@ -129,6 +129,7 @@ func (j *judge) run(t *testing.T, args ...string) outcome {
 	report := filepath.Join(t.TempDir(), "report.json")
 	args = append([]string{
 		"-shim-path", j.shim, "-shim-config", j.config, "-json-output", report, "-allow-unimplemented", "-pipe",
+		"-idle-timeout", "1m", // a shim that a busy machine stops for a quarter of a minute has not failed
 	}, args...)
 	if *debug {
 		args = append(args, "-debug")
