@@ -16,7 +16,7 @@ import (
 func TestThePageComputesItself(t *testing.T) {
 	for _, version := range []wire.Version{wire.VersionTLS13, wire.VersionTLS12} {
 		t.Run(version.String(), func(t *testing.T) {
-			dom, console := browse(t, pageOf(t, connection(t, version)), "compute")
+			dom, console := compute(t, pageOf(t, connection(t, version)))
 			if console != "" {
 				t.Errorf("on the console: %s", console)
 			}
@@ -38,7 +38,7 @@ func TestThePageFindsALie(t *testing.T) {
 			r.Keys[i].Output[0] ^= 1
 		}
 	}
-	dom, _ := browse(t, pageOf(t, r), "compute")
+	dom, _ := compute(t, pageOf(t, r))
 	if differs, err := strconv.Atoi(counted(dom, "differs")); err != nil || differs < 1 {
 		t.Errorf("%q differ", counted(dom, "differs"))
 	}
@@ -49,7 +49,7 @@ func TestThePageWithoutSecretsSaysSo(t *testing.T) {
 	if bytes.Contains(page, []byte("holds the secrets")) {
 		t.Error("the page claims to hold secrets")
 	}
-	dom, console := browse(t, page, "compute")
+	dom, console := compute(t, page)
 	if missing, err := strconv.Atoi(counted(dom, "missing")); err != nil || missing < 10 || counted(dom, "differs") != "0" || console != "" {
 		t.Errorf("%q lack a secret, %q differ, on the console %q", counted(dom, "missing"), counted(dom, "differs"), console)
 	}
