@@ -278,6 +278,9 @@ func (c *connector) shake(ctx context.Context, conn *tlsnet.Conn, o *outcome) (*
 	return nil, o
 }
 
+// ticketPatience is how long a recording waits for tickets: a server sends them behind its handshake, or never.
+const ticketPatience = 2 * time.Second
+
 // finish ends a connection that carried no data. A server that asked for a certificate judges it only after our side of
 // the handshake is done (RFC 8446, Section 4.4.2): its verdict may still be on the way, so it gets the chance to speak.
 func (c *connector) finish(conn *tlsnet.Conn, o *outcome) {
@@ -288,7 +291,11 @@ func (c *connector) finish(conn *tlsnet.Conn, o *outcome) {
 	if err := conn.CloseWrite(); err != nil {
 		return
 	}
-	conn.SetReadDeadline(time.Now().Add(min(c.timeout, 2*time.Second)))
+	patience := min(c.timeout, ticketPatience)
+	if o.facts.CertificateRequested { // without the verdict all would seem to be well
+		patience = c.timeout
+	}
+	conn.SetReadDeadline(time.Now().Add(patience))
 	var b [512]byte
 	for {
 		if _, err := conn.Read(b[:]); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlswright/tlswright/tlscore"
 	"github.com/tlswright/tlswright/tlsnet"
+	"github.com/tlswright/tlswright/wire"
 )
 
 // resumption is what a second connection knows of the first.
@@ -36,9 +37,6 @@ func (w *ticketWatch) Put(key string, s *tlscore.Session) {
 	w.once.Do(func() { close(w.came) })
 }
 
-// ticketPatience is how long the first connection waits for a ticket: a server sends it behind its handshake, or never.
-const ticketPatience = 2 * time.Second
-
 // dialTwice connects, waits for a ticket, and connects again.
 func (c *connector) dialTwice(ctx context.Context, t target) (*tlsnet.Conn, *outcome) {
 	watch := &ticketWatch{SessionStore: tlsnet.NewMemorySessions(1), came: make(chan struct{})}
@@ -46,7 +44,12 @@ func (c *connector) dialTwice(ctx context.Context, t target) (*tlsnet.Conn, *out
 	if first == nil {
 		return nil, o
 	}
-	r := &resumption{first: o.tls, hasTicket: watch.await(ctx, first, min(c.timeout, ticketPatience)), early: len(c.early)}
+	// A server of TLS 1.3 sends it behind its handshake, or never; of TLS 1.2 within it.
+	patience := c.timeout
+	if o.facts.Version == wire.VersionTLS12 {
+		patience = 0
+	}
+	r := &resumption{first: o.tls, hasTicket: watch.await(ctx, first, patience), early: len(c.early)}
 	conn, second := c.dialOnce(ctx, t, watch, c.early)
 	second.resumption = r
 	return conn, second
