@@ -223,7 +223,7 @@ func (a *app) dataToSend(o *connectFlags, hosts int) io.Reader {
 	case hosts > 1:
 		return nil
 	case o.hasSend && o.send != "-":
-		return strings.NewReader(o.send)
+		return wholeText{strings.NewReader(o.send)}
 	case o.hasSend:
 		return a.ui.in
 	case o.tracer.takesOutput():

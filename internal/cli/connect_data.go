@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -61,6 +62,11 @@ func (e *exchange) send() error {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := e.src.Read(buf)
+		if err == io.EOF { // before the last bytes leave: their answer may be here before we are back
+			if derr := e.lastWord(); derr != nil {
+				return derr
+			}
+		}
 		if n > 0 {
 			if _, werr := e.conn.Write(buf[:n]); werr != nil {
 				return werr
@@ -74,14 +80,28 @@ func (e *exchange) send() error {
 			return cannotRun(err, "reading what to send")
 		}
 	}
-	e.isSent.Store(true)
-	if err := e.conn.SetReadDeadline(time.Now().Add(e.patience)); err != nil {
-		return err
-	}
 	if e.closesLast {
 		return nil
 	}
 	return e.conn.CloseWrite()
+}
+
+// lastWord notes that we have nothing to say but what is being sent, and begins to lose patience.
+func (e *exchange) lastWord() error {
+	e.isSent.Store(true)
+	return e.conn.SetReadDeadline(time.Now().Add(e.patience))
+}
+
+// wholeText reads a text. Its end comes along with the last of it, and not behind.
+type wholeText struct{ *strings.Reader }
+
+// Read implements io.Reader.
+func (t wholeText) Read(p []byte) (int, error) {
+	n, err := t.Reader.Read(p)
+	if err == nil && t.Len() == 0 {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // silence is how long a peer that has begun to answer must say nothing to be done, where we close last.
