@@ -49,8 +49,9 @@ type serveTrace struct {
 	server  string               // ours of that connection
 	last    *serveTap            // its tap; nil: it is not recorded
 	taps    map[string]*serveTap // by address of the client
-	number  int                  // of recordings made
+	number  int                  // of connections that are recorded, in the order in which they came
 	problem error                // the first that kept a recording from the disk
+	writing sync.WaitGroup       // recordings on their way to the disk
 }
 
 // newServeTrace reads the flags; nil: nothing is to be recorded.
@@ -143,6 +144,7 @@ func (c *tappedConn) Close() error {
 
 // serveTap passes the handshake of one connection on to a recorder, and little of what comes behind it.
 type serveTap struct {
+	number   int
 	mu       sync.Mutex
 	recorder *trace.Recorder
 	size     int
@@ -183,7 +185,8 @@ func (s *serveTrace) observer() tlscore.Observer {
 	if len(s.taps) >= maxServeTaps {
 		return nil
 	}
-	s.last = &serveTap{recorder: trace.NewRecorder(trace.Server, trace.Endpoint{Address: s.client}, trace.Endpoint{Address: s.server}, s.app.now)}
+	s.number++
+	s.last = &serveTap{number: s.number, recorder: trace.NewRecorder(trace.Server, trace.Endpoint{Address: s.client}, trace.Endpoint{Address: s.server}, s.app.now)}
 	s.taps[s.client] = s.last
 	return s.last
 }
@@ -216,13 +219,17 @@ func (s *serveTrace) ended(client string) {
 	s.mu.Lock()
 	t := s.taps[client]
 	delete(s.taps, client)
+	if t != nil {
+		s.writing.Add(1) // under the lock, by which close knows of it
+	}
 	s.mu.Unlock()
 	if t != nil {
+		defer s.writing.Done()
 		s.write(client, t)
 	}
 }
 
-// close writes what is left, and returns the first problem with writing.
+// close writes what is left, waits for what is being written, and returns the first problem with writing.
 func (s *serveTrace) close() error {
 	if s == nil {
 		return nil
@@ -234,6 +241,7 @@ func (s *serveTrace) close() error {
 	for client, t := range rest {
 		s.write(client, t)
 	}
+	s.writing.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.problem != nil {
@@ -255,7 +263,7 @@ func (s *serveTrace) write(client string, t *serveTap) {
 		}
 		var data []byte
 		if data, err = r.JSON(); err == nil {
-			err = s.store(client, r, data)
+			err = s.store(client, t.number, r, data)
 		}
 	}
 	if err != nil {
@@ -274,16 +282,15 @@ const (
 	donePrefix   = "ok-"
 )
 
-func (s *serveTrace) store(client string, r *trace.Recording, data []byte) error {
+func (s *serveTrace) store(client string, number int, r *trace.Recording, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.number++
 	prefix := donePrefix
 	if r.Failure != nil || !r.Summary.Complete {
 		prefix = failedPrefix
 	}
 	who := strings.NewReplacer(":", "_", "[", "", "]", "", "%", "_").Replace(client)
-	name := fmt.Sprintf("%s%s-%06d-%s.json", prefix, r.Started.UTC().Format("20060102T150405.000Z"), s.number, who)
+	name := fmt.Sprintf("%s%s-%06d-%s.json", prefix, r.Started.UTC().Format("20060102T150405.000Z"), number, who)
 	if err := s.makeRoom(); err != nil {
 		return err
 	}
