@@ -45,7 +45,7 @@ const tourShopFile = `gateway:
 
 const (
 	tourReplays  = 20               // times that somebody sends the same flight again
-	tourPatience = 10 * time.Second // for an answer on the loopback interface
+	tourPatience = 20 * time.Second // for an answer on the loopback interface
 )
 
 func (t *tour) sendEarly() {

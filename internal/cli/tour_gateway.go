@@ -170,7 +170,7 @@ func (t *tour) getAPI(api *tourAPI, id *keystore.Identity, path string) (*http.R
 	c.Core.ALPN = []string{tlsnet.ProtocolHTTP1}
 	tr := &tlsnet.Transport{Config: c}
 	defer tr.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: tr, Timeout: 10 * time.Second}).Get(api.url + path)
+	resp, err := (&http.Client{Transport: tr, Timeout: tourPatience}).Get(api.url + path)
 	if err != nil {
 		return nil, "", err
 	}
@@ -279,7 +279,7 @@ func (g *tourGateway) forgetDenials() {
 
 // lastDenial is the last refusal of a subject, "" being nobody. The client may hear of it a moment before we do.
 func (g *tourGateway) lastDenial(ctx context.Context, subject string) (*gateway.Denial, error) {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(tourPatience); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
 		g.mu.Lock()
 		for i := len(g.denials) - 1; i >= 0; i-- {
 			d := g.denials[i]

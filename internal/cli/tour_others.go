@@ -40,7 +40,7 @@ const notInPath = "not found in $PATH"
 
 // run runs another program to its end. Its configuration files are the user's and not of interest here, nor is a proxy.
 func (t *tour) run(stdin, program string, args ...string) (stdout string, err error) {
-	ctx, cancel := context.WithTimeout(t.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, tourPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "HOME="+t.home, "CURL_HOME="+t.home, "LC_ALL=C")

@@ -234,7 +234,7 @@ func (t *tour) meet(serverConfig, clientConfig *tlsnet.Config) (*meeting, error)
 		return nil, err
 	}
 	if m.clientErr == nil && m.serverErr != nil {
-		m.client.SetReadDeadline(time.Now().Add(5 * time.Second))
+		m.client.SetReadDeadline(time.Now().Add(tourPatience))
 		_, m.clientErr = m.client.Read(make([]byte, 1))
 	}
 	return m, nil
