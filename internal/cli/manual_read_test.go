@@ -31,7 +31,7 @@ type inline struct {
 
 // blockOptions are the words that may stand after the language of a block.
 var blockOptions = map[string][]string{
-	"console": {"exit", "background", "stop", "needs"},
+	"console": {"exit", "background", "stop", "needs", "again"},
 	"text":    {"prints"},
 }
 

@@ -131,13 +131,13 @@ func (s *session) prints(name string, lines []string) error {
 
 func (s *session) await(j job, shown []string) error {
 	for deadline := time.Now().Add(startPatience); ; time.Sleep(10 * time.Millisecond) {
+		gone, err := s.ask(fmt.Sprintf("kill -0 %s 2>/dev/null; echo $? >&3\n", j.pid)) // first: its last words come before its end
+		if err != nil {
+			return err
+		}
 		differs := agree(shown, s.read(j.out), true)
 		if differs == nil {
 			return nil
-		}
-		gone, err := s.ask(fmt.Sprintf("kill -0 %s 2>/dev/null; echo $? >&3\n", j.pid))
-		if err != nil {
-			return err
 		}
 		if gone != "0" || time.Now().After(deadline) {
 			return fmt.Errorf("not ready: %w", differs)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,8 @@ import (
 //     alone in a line for any lines, and columns may be wider. A command without output below it may print what it likes. The
 //     home is printed as "~".
 //   - Each command must end with 0; after "exit=1" the last one of the block with 1.
+//   - After "again" each is run again, for a while, until it prints what is shown: what it shows may come a moment after what
+//     caused it.
 //   - After "background" the last one goes on: the next one is run when what is shown has been printed. "background=NAME"
 //     names it, and a later block "stop=NAME" begins by interrupting it. What still runs at the end of the page is interrupted,
 //     and must end well.
@@ -320,7 +323,8 @@ func runBlock(s *session, b block, total *tally) error {
 		if name, ok := b.options["background"]; ok && i == len(steps)-1 {
 			err = s.start(name, command, st.shown)
 		} else {
-			err = runStep(s, command, st.shown, want)
+			_, again := b.options["again"]
+			err = runStep(s, command, st.shown, want, again)
 		}
 		if err != nil {
 			return fmt.Errorf("%s:%d: %s\n%w", b.page, st.line, st.command, err)
@@ -330,7 +334,16 @@ func runBlock(s *session, b block, total *tally) error {
 	return nil
 }
 
-func runStep(s *session, command string, shown []string, want int) error {
+func runStep(s *session, command string, shown []string, want int, again bool) error {
+	for deadline := time.Now().Add(startPatience); ; time.Sleep(50 * time.Millisecond) {
+		err := tryStep(s, command, shown, want)
+		if err == nil || !again || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func tryStep(s *session, command string, shown []string, want int) error {
 	printed, exit, err := s.run(command)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, printed)
@@ -416,6 +429,10 @@ $ (exit 3)
 |||console needs=internet
 $ false
 |||
+|||console again
+$ if test -e late; then cat late; else echo there > late; false; fi
+there
+|||
 |||console needs=no-such-program
 $ false
 |||
@@ -428,7 +445,7 @@ $ false
 	for _, err := range checkPage(blocks, spans, t.TempDir(), total) {
 		t.Error(err)
 	}
-	if total.run != 5 || total.read != 1 || len(total.left) != 2 {
+	if total.run != 6 || total.read != 1 || len(total.left) != 2 {
 		t.Error(total)
 	}
 }
