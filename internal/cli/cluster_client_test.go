@@ -59,15 +59,7 @@ func newSteadfast(ctx context.Context, web http.RoundTripper, base string, proof
 	if c.print, err = (&jose.JSONWebKey{Key: key.Public()}).Thumbprint(crypto.SHA256); err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/acme/directory", nil)
-	if err != nil {
-		return nil, err
-	}
-	_, text, err := c.exchange(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(text, &c.directory); err != nil {
+	if err := c.look(ctx, base); err != nil {
 		return nil, err
 	}
 	header, err := c.post(ctx, c.directory.NewAccount, acme.NewAccount{TermsOfServiceAgreed: true}, nil)
@@ -76,6 +68,33 @@ func newSteadfast(ctx context.Context, web http.RoundTripper, base string, proof
 	}
 	c.kid = header.Get("Location")
 	return c, nil
+}
+
+// look fetches the directory, of whichever node gives it: another client may have come so far that one is killed already.
+func (c *steadfast) look(ctx context.Context, base string) error {
+	for {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/acme/directory", nil)
+		if err != nil {
+			return err
+		}
+		_, text, err := c.exchange(r)
+		if err == nil {
+			return json.Unmarshal(text, &c.directory)
+		}
+		if err := c.pause(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits a moment before something that failed is tried again, unless the client's patience is at its end.
+func (c *steadfast) pause(ctx context.Context, failed error) error {
+	select {
+	case <-ctx.Done():
+		return errors.Join(errStalled, failed)
+	case <-time.After(20 * time.Millisecond):
+		return nil
+	}
 }
 
 func (c *steadfast) exchange(r *http.Request) (http.Header, []byte, error) {
@@ -146,12 +165,10 @@ func (c *steadfast) post(ctx context.Context, url string, payload, v any) (http.
 			return nil, err
 		}
 		if err != nil {
-			select {
-			case <-ctx.Done():
-				return nil, errors.Join(errStalled, err)
-			case <-time.After(20 * time.Millisecond):
-				continue
+			if err := c.pause(ctx, err); err != nil {
+				return nil, err
 			}
+			continue
 		}
 		switch into := v.(type) {
 		case nil:
