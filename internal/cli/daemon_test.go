@@ -30,6 +30,7 @@ type kind struct {
 	talksOnStdin bool // it says there why it does not start
 	needsRoot    bool
 	needs        string                // another program that it runs; may be empty
+	ports        int                   // on which it listens; 0: one
 	isExtra      bool                  // it may be missing where CI=true, unless scripts/peers.sh lists its program
 	prepare      func(d *daemon) error // may be nil
 	command      func(d *daemon, program string) *exec.Cmd
@@ -39,16 +40,16 @@ func kinds() map[string]kind {
 	return map[string]kind{
 		"openssl":  {program: "openssl", command: opensslServer},
 		"postfix":  {program: "/usr/lib/postfix/sbin/master", needsRoot: true, prepare: preparePostfix, command: postfixMaster},
-		"mailbox":  {program: "/usr/lib/postfix/sbin/master", needsRoot: true, prepare: prepareMailbox, command: postfixMaster},
-		"dovecot":  {program: "dovecot", needsRoot: true, prepare: prepareDovecot, command: dovecot},
+		"mailbox":  {program: "/usr/lib/postfix/sbin/master", ports: 2, needsRoot: true, prepare: prepareMailbox, command: postfixMaster},
+		"dovecot":  {program: "dovecot", ports: 3, needsRoot: true, prepare: prepareDovecot, command: dovecot},
 		"vsftpd":   {program: "vsftpd", needsRoot: true, talksOnStdin: true, prepare: prepareVsftpd, command: vsftpd},
 		"inn":      {program: "nnrpd", needsRoot: true, prepare: prepareINN, command: nnrpd},
-		"slapd":    {program: "slapd", prepare: prepareSlapd, command: slapd},
+		"slapd":    {program: "slapd", ports: 2, prepare: prepareSlapd, command: slapd},
 		"nginx":    {program: "nginx", prepare: prepareNginx, command: nginx},
 		"postgres": {program: "postgres", prepare: preparePostgres, command: postgres},
 
-		"dovecot-delivery": {program: "/usr/lib/dovecot/managesieve-login", needs: "/usr/lib/dovecot/lmtp", isExtra: true, needsRoot: true, prepare: prepareDelivery, command: deliveryDovecot},
-		"prosody":          {program: "prosody", isExtra: true, prepare: prepareProsody, command: prosody},
+		"dovecot-delivery": {program: "/usr/lib/dovecot/managesieve-login", ports: 2, needs: "/usr/lib/dovecot/lmtp", isExtra: true, needsRoot: true, prepare: prepareDelivery, command: deliveryDovecot},
+		"prosody":          {program: "prosody", ports: 2, isExtra: true, prepare: prepareProsody, command: prosody},
 		"mariadb":          {program: "mariadbd", isExtra: true, prepare: prepareMariaDB, command: mariaDB},
 		"xrdp":             {program: "xrdp", isExtra: true, needsRoot: true, prepare: prepareXRDP, command: xrdp},
 	}
@@ -154,13 +155,18 @@ func (d *daemon) start(ts *testscript.TestScript, k kind, program string) bool {
 		stopDaemon(cmd, ended)
 		ts.Logf("[log of %s]\n%s", k.program, d.log())
 	})
-	return d.isListening(ended)
+	for _, port := range d.ports[:max(k.ports, 1)] { // some open one after the other, and each is asked by a script
+		if !isListening(port, ended) {
+			return false
+		}
+	}
+	return true
 }
 
-// isListening waits until the first port is listened on, or the daemon has ended.
-func (d *daemon) isListening(ended <-chan struct{}) bool {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
-		if c, err := net.Dial("tcp", "127.0.0.1:"+d.ports[0]); err == nil {
+// isListening waits until a port is listened on, or the daemon has ended.
+func isListening(port string, ended <-chan struct{}) bool {
+	for deadline := time.Now().Add(scriptPatience); time.Now().Before(deadline); {
+		if c, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
 			c.Close()
 			return true
 		}

@@ -28,7 +28,7 @@ func reloadGateway(ts *testscript.TestScript, neg bool, args []string) {
 	before := len(ts.ReadFile(args[0] + ".err"))
 	s := ts.Value(serversKey{}).(map[string]*server)[args[0]]
 	ts.Check(s.cmd.Process.Signal(syscall.SIGHUP))
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(scriptPatience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if said := ts.ReadFile(args[0] + ".err")[before:]; containsAny(said, "read again: ", "stays as it was: ") {
 			return
 		}
@@ -41,7 +41,7 @@ func soon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: soon NAME TEXT")
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(scriptPatience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if containsAny(ts.ReadFile(args[0]+".out")+ts.ReadFile(args[0]+".err"), args[1]) {
 			return
 		}
@@ -54,10 +54,13 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: eventually CODE PROGRAM ARG...")
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(scriptPatience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		code := 0
-		var exit *exec.ExitError
-		if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		if err := ts.Exec(args[1], args[2:]...); err != nil {
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) {
+				ts.Fatalf("%v", err)
+			}
 			code = exit.ExitCode()
 		}
 		if strconv.Itoa(code) == args[0] {

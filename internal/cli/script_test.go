@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"flag"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -26,10 +27,40 @@ var _ = flag.Bool("update", false, "rewrite the manual pages in docs/man")
 // TestMain makes the test binary the command itself: the scripts call it as tlswright.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"tlswright": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"tlswright": func() { os.Exit(Main(os.Args[1:], settledInput(os.Stdin), os.Stdout, os.Stderr)) },
 		"lonely":    beLonely,
 	})
 }
+
+// settledInput waits for the first word of a pipe, or its end. Whoever runs a script gives each program a pipe, and fills or
+// closes it beside: on a machine that has no time for that, the program would take an empty pipe for one that will say something.
+func settledInput(in *os.File) *os.File {
+	info, err := in.Stat()
+	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return in
+	}
+	first := make([]byte, 32<<10) // that much has room in a pipe of which nobody reads
+	n, err := in.Read(first)
+	r, w, pipeErr := os.Pipe()
+	if pipeErr != nil {
+		panic(pipeErr)
+	}
+	if _, werr := w.Write(first[:n]); werr != nil {
+		panic(werr)
+	}
+	if err != nil {
+		w.Close()
+		return r
+	}
+	go func() {
+		io.Copy(w, in)
+		w.Close()
+	}()
+	return r
+}
+
+// scriptPatience bounds every wait of a script. It is spent only where something is wrong, or the machine has no time.
+const scriptPatience = time.Minute
 
 // TestScripts runs the sessions at the shell in testdata/script. Besides the commands of testscript they have:
 //
@@ -168,7 +199,7 @@ func startOffice(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	startOurs(ts, args[0], append([]string{"ca", "serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}, args[1:]...))
 	web := regexp.MustCompile(`(?m)^roots, OCSP and CRLs: (http://\S+)/$`)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(scriptPatience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if m := web.FindStringSubmatch(ts.ReadFile(args[0] + ".out")); m != nil {
 			ts.Setenv(args[0]+"_WEB", m[1])
 			return
@@ -210,7 +241,7 @@ func startOurs(ts *testscript.TestScript, name string, args []string) {
 	s := launch(ts, name, args)
 	ts.Value(serversKey{}).(map[string]*server)[name] = s
 	line := regexp.MustCompile(`(?m)(?:^listening on (?:(?:tls|https)://)?|"url":"(?:tls|https)://)(127\.0\.0\.1:(\d+))`)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(scriptPatience); time.Now().Before(deadline); {
 		if m := line.FindStringSubmatch(ts.ReadFile(name + ".out")); m != nil {
 			ts.Setenv(name, m[1])
 			ts.Setenv(name+"_PORT", m[2])
@@ -231,7 +262,7 @@ func haltServer(ts *testscript.TestScript, _ bool, args []string) {
 	select {
 	case err := <-s.ended:
 		ts.Check(err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(scriptPatience):
 		ts.Fatalf("the server does not end")
 	}
 	ts.Logf("[%s.out]\n%s[%s.err]\n%s", args[0], ts.ReadFile(args[0]+".out"), args[0], ts.ReadFile(args[0]+".err"))
