@@ -6,9 +6,9 @@ const (
 	// recordBufferLen holds one protected record of any legal size and the control records that may precede it. It is
 	// rounded up to what the allocator hands out anyway.
 	recordBufferLen = 18 << 10
-	// flightBufferLen holds the four full records that one large Write sends in one system call (64 KiB of content),
+	// flightBufferLen holds the two full records that one large Write sends in one system call (32 KiB of content),
 	// their headers and tags, and queued control records.
-	flightBufferLen = 72 << 10
+	flightBufferLen = 40 << 10
 	// smallReadLen is how much a read half without a buffer reads when the caller's slice is too short to read into.
 	smallReadLen = 64
 )

@@ -88,7 +88,7 @@ func (c *Conn) pull() error {
 }
 
 // ReadFrom sends what r has until its end; io.Copy and net/http use it. While r is slow a small buffer does, or none where
-// r is a connection of the operating system, and when it has plenty, 64 KiB leave in each system call.
+// r is a connection of the operating system, and when it has plenty, 32 KiB leave in each system call.
 func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	if raw := rawConn(r); raw != nil {
 		return c.readFromConn(r.(net.Conn), raw)

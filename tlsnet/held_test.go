@@ -80,16 +80,16 @@ func TestSmallWritesTravelTogether(t *testing.T) {
 	step(1<<10, 160, 10, 10, nothing)    // ten of them
 	step(1000, 17, 2, 2, c.Flush)        // one, and what is left
 	step(16<<10, 3, 3, 3, nothing)       // these are not held back
-	step(64<<10, 2, 2, 8, nothing)       // nor are these
+	step(64<<10, 2, 4, 8, nothing)       // nor are these
 	step(100, 1, 1, 1, c.Flush)          // so that the next one
-	step(40_000, 1, 1, 3, nothing)       // finds nothing before it
+	step(30_000, 1, 1, 2, nothing)       // finds nothing before it
 	mustWrite(t, c, "in front of ")      // and this does
-	step(40_000, 1, 1, 3, func() error { // four batches would be too many
+	step(30_000, 1, 1, 2, func() error { // a call for what was held would be one too many
 		mustRead(t, s, "in front of ")
 		return nil
 	})
 	mustWrite(t, c, "x")
-	step(200<<10, 1, 4, 13, func() error { mustRead(t, s, "x"); return nil })
+	step(200<<10, 1, 7, 13, func() error { mustRead(t, s, "x"); return nil })
 	step(1, 1, 1, 1, c.Flush)
 	if err := c.Flush(); err != nil || w.count() != before {
 		t.Errorf("a Flush of nothing: %v, %d writes", err, w.count()-before)
